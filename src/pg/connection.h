@@ -1,0 +1,105 @@
+// One connection to a PostgreSQL server (libpq behind RAII). libpq is included in this module only.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "pg/options.h"
+#include "pg/rows.h"
+
+struct pg_conn;
+struct pg_cancel;
+
+namespace pgtend::pg {
+
+// A NOTICE, WARNING, INFO or LOG message that came with a statement.
+struct Notice {
+  std::string severity;  // not translated
+  std::string sqlstate;
+  std::string message;
+  std::string detail;
+};
+
+// Text parameters $1, $2, …; nullopt is NULL.
+using Params = std::vector<std::optional<std::string>>;
+
+struct Statement {
+  std::string sql;
+  Params params = {};
+};
+
+// Asks the server to stop what a connection is doing. Thread: any; outlives the connection.
+class Canceller {
+ public:
+  explicit Canceller(pg_cancel* handle);
+  // Errors: Unavailable. Success means only that the request was delivered.
+  Status cancel() const;
+
+ private:
+  std::shared_ptr<pg_cancel> handle_;
+};
+
+// Errors of all calls: what PostgreSQL answered, with its SQLSTATE and the code that tells what to
+// do (57014 Timeout or Cancelled, 55P03/40P01/40001 Conflict, 42501 Denied, 42P01 … NotFound, …);
+// Unavailable when the link is lost. Thread: one at a time, blocking unless said otherwise.
+class Connection {
+ public:
+  // Connects, waiting at most `timeout` (also for DNS and login; whole seconds, at least 2 as libpq
+  // counts). `application_name` defaults to "pgtend". Errors: Unavailable, Denied (login), Invalid.
+  static Result<Connection> open(const Options& options, seconds timeout = seconds(10));
+  Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
+  ~Connection();
+
+  // Runs one statement. With `params` (or none) it uses the extended protocol: never several
+  // statements, so no injection by semicolon.
+  Result<Rows> query(std::string_view sql, const Params& params = {});
+  // Runs one or more statements separated by semicolons (simple protocol), discarding rows.
+  Status exec(std::string_view sql);
+  // Sends all statements in one round trip (pipeline mode); the first failure is returned and the
+  // rest is skipped by the server; each statement commits on its own unless BEGIN is among them.
+  Result<std::vector<Rows>> pipeline(std::span<const Statement> statements);
+
+  // COPY … FROM STDIN: calls `fill` with an empty buffer until it leaves it empty, sending each
+  // buffer; an error from `fill` aborts the COPY and is returned. Returns the rows copied.
+  Result<int64_t> copy_in(std::string_view sql,
+                          const std::function<Status(std::string& buffer)>& fill);
+  // COPY … TO STDOUT: gives each chunk to `sink`; an error from it cancels and is returned.
+  Result<int64_t> copy_out(std::string_view sql,
+                           const std::function<Status(std::string_view chunk)>& sink);
+
+  // Asynchronous use: start() queues a statement without waiting; then wait until socket() is
+  // readable (or poll), call finish_if_ready(): nullopt while the server still works.
+  Status start(std::string_view sql, const Params& params = {});
+  Result<std::optional<Rows>> finish_if_ready();
+  // Waits for the started statement at most `timeout`. nullopt when the time is over (the statement
+  // goes on; call again or cancel).
+  Result<std::optional<Rows>> finish_within(milliseconds timeout);
+  int socket() const;
+
+  Canceller canceller() const;
+  // Messages since the last call, oldest first; at most 10,000 are kept.
+  std::vector<Notice> take_notices();
+
+  int server_version() const;  // 150020 for 15.20
+  int backend_pid() const;
+  std::string parameter(const std::string& name) const;  // ParameterStatus, "" if not reported
+  bool in_transaction() const;
+  const Options& options() const;
+
+ private:
+  struct State;
+  explicit Connection(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pgtend::pg
