@@ -51,9 +51,15 @@ struct Step {
 // A change to the database that care/gate can carry out.
 struct Action {
   std::string kind = {};    // "create-index", "vacuum", "analyze", "partition"
-  std::string object = {};  // qualified name of what is changed
+  std::string object = {};  // qualified, quoted name of the table that is changed
   std::vector<Step> steps = {};
-  // A query of one boolean row: true when the action has taken effect. Checked after the steps.
+  // Qualified, quoted name of the index a CONCURRENTLY step builds, "" otherwise: the gate refuses
+  // when a valid index of that name exists, and drops an invalid leftover of it first.
+  std::string creates = {};
+  // A query of one row, its columns numbers or texts: read before and after, for the audit record.
+  std::string measure_sql = {};
+  // A query of one boolean row: true when the action has taken effect. Checked after the steps. It
+  // may read current_setting('pgtend.action_started')::timestamptz, the server's clock before them.
   std::string verify_sql = {};
   // Run when a step or the verification fails, and offered to the user afterwards; "" if there is
   // nothing to undo.
@@ -73,8 +79,8 @@ struct Finding {
   std::string id = {};      // the rule's id, stable: "A2", "dead-rows"
   std::string object = {};  // qualified name of what it is about
   Severity severity = Severity::Notice;
-  std::string what = {};    // one sentence, the cause
-  std::string why = {};     // why it matters, in the object's own numbers
+  std::string what = {};  // one sentence, the cause
+  std::string why = {};   // why it matters, in the object's own numbers
   std::vector<Evidence> evidence = {};
   std::vector<Action> actions = {};  // best first; empty when only a person can act
   std::string prediction = {};       // what the first action is expected to bring
