@@ -1,5 +1,5 @@
-// CHECK and DCHECK: stop the process when we broke our own rules. Never for what a user, the network
-// or PostgreSQL can cause: that is a Result.
+// CHECK and DCHECK: stop the process when we broke our own rules. Never for what a user, the
+// network or PostgreSQL can cause: that is a Result.
 #pragma once
 
 namespace pgtend {

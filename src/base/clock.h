@@ -1,4 +1,5 @@
-// Time enters through Clock, so that rules and state machines can be tested with a clock of their own.
+// Time enters through Clock, so that rules and state machines can be tested with a clock of their
+// own.
 #pragma once
 
 #include <chrono>

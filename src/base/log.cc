@@ -48,11 +48,16 @@ std::string quoted(std::string_view value) {
 
 void set_level(Level level) {
   switch (level) {
-    case Level::Debug: return logger()->set_level(spdlog::level::debug);
-    case Level::Info: return logger()->set_level(spdlog::level::info);
-    case Level::Warn: return logger()->set_level(spdlog::level::warn);
-    case Level::Error: return logger()->set_level(spdlog::level::err);
-    case Level::Off: return logger()->set_level(spdlog::level::off);
+    case Level::Debug:
+      return logger()->set_level(spdlog::level::debug);
+    case Level::Info:
+      return logger()->set_level(spdlog::level::info);
+    case Level::Warn:
+      return logger()->set_level(spdlog::level::warn);
+    case Level::Error:
+      return logger()->set_level(spdlog::level::err);
+    case Level::Off:
+      return logger()->set_level(spdlog::level::off);
   }
 }
 
@@ -65,8 +70,8 @@ Result<Level> level_from(std::string_view name) {
   for (const auto& [known, level] : kNames) {
     if (known == name) return level;
   }
-  return Error{ErrorCode::Invalid,
-               cat("unknown log level \"", printable(name), "\"; use debug, info, warn, error or off")};
+  return Error{ErrorCode::Invalid, cat("unknown log level \"", printable(name),
+                                       "\"; use debug, info, warn, error or off")};
 }
 
 Status to_file(const std::string& path) {

@@ -1,5 +1,6 @@
 // Result<T>: a value, or an Error that says what to do about it. One table (kErrorTraits) turns the
-// code into retry, exit code, HTTP status and SQLSTATE, so that the four faces of the program agree.
+// code into retry, exit code, HTTP status and SQLSTATE, so that the four faces of the program
+// agree.
 #pragma once
 
 #include <cstdint>
@@ -70,7 +71,8 @@ struct Error {
 
 struct Unit {};
 
-// Either a T or an Error. Reading the wrong side stops the process. Not for sharing between threads.
+// Either a T or an Error. Reading the wrong side stops the process. Not for sharing between
+// threads.
 template <class T>
 class [[nodiscard]] Result {
  public:

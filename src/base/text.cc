@@ -115,8 +115,8 @@ std::string printable(std::string_view text, bool lines) {
 }
 
 size_t columns(std::string_view text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::optional<std::string_view> nearest(std::string_view word,

@@ -45,7 +45,8 @@ bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 // The whole of `text` as a decimal integer (no spaces, no plus sign). Invalid otherwise.
 Result<int64_t> parse_int(std::string_view text);
-// The whole of `text` as a number; accepts PostgreSQL's NaN, Infinity, -Infinity. Invalid otherwise.
+// The whole of `text` as a number; accepts PostgreSQL's NaN, Infinity, -Infinity. Invalid
+// otherwise.
 Result<double> parse_double(std::string_view text);
 
 // `text` with control characters (and DEL) shown as \xNN, so that a hostile name or literal cannot

@@ -21,7 +21,8 @@ constexpr Bytes operator""_KiB(unsigned long long n) { return {static_cast<int64
 constexpr Bytes operator""_MiB(unsigned long long n) { return {static_cast<int64_t>(n << 20)}; }
 constexpr Bytes operator""_GiB(unsigned long long n) { return {static_cast<int64_t>(n << 30)}; }
 
-// "512 B", "24 kB", "1.3 GB": powers of 1024 with PostgreSQL's names (pg_size_pretty), three digits.
+// "512 B", "24 kB", "1.3 GB": powers of 1024 with PostgreSQL's names (pg_size_pretty), three
+// digits.
 std::string human(Bytes bytes);
 // "850 us", "12.3 ms", "4.20 s", "3 min 05 s", "2 h 10 min".
 std::string human(std::chrono::nanoseconds duration);

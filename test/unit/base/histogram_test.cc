@@ -42,7 +42,8 @@ TEST(Histogram, MergingTwoEqualsRecordingAllInOne) {
 
   EXPECT_EQ(a.count(), both.count());
   EXPECT_EQ(a.mean(), both.mean());
-  for (const double share : {0.1, 0.5, 0.9, 1.0}) EXPECT_EQ(a.quantile(share), both.quantile(share));
+  for (const double share : {0.1, 0.5, 0.9, 1.0})
+    EXPECT_EQ(a.quantile(share), both.quantile(share));
 }
 
 TEST(Histogram, ValuesOutsideTheRangeCountAtItsEnds) {

@@ -11,7 +11,8 @@ TEST(Log, FieldsAreQuotedWhenTheyNeedIt) {
 }
 
 TEST(Log, AHostileValueStaysOnOneLine) {
-  EXPECT_EQ(line("x", {kv("name", "a\nlevel=error \"q\"")}), "x name=\"a\\x0alevel=error \\\"q\\\"\"");
+  EXPECT_EQ(line("x", {kv("name", "a\nlevel=error \"q\"")}),
+            "x name=\"a\\x0alevel=error \\\"q\\\"\"");
 }
 
 TEST(Log, AnUnknownLevelIsRefusedByName) {
