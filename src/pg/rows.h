@@ -17,7 +17,8 @@ struct ClearResult {
   void operator()(pg_result* result) const;
 };
 
-// One row. Borrows from its Rows. Columns count from 0.
+// One row. Borrows from its Rows. Columns count from 0; a column that does not exist reads as null.
+// Thread: as its Rows.
 class Row {
  public:
   Row(const pg_result* result, int row) : result_(result), row_(row) {}
@@ -34,6 +35,19 @@ class Row {
   const pg_result* result_;
   int row_;
 };
+
+// The readings there are; any other T does not link.
+#define PGTEND_ROW_GET(Type)              \
+  template <>                             \
+  Result<Type> Row::get<Type>(int) const; \
+  template <>                             \
+  Result<std::optional<Type>> Row::get<std::optional<Type>>(int) const;
+PGTEND_ROW_GET(bool)
+PGTEND_ROW_GET(int32_t)
+PGTEND_ROW_GET(int64_t)
+PGTEND_ROW_GET(double)
+PGTEND_ROW_GET(std::string)
+#undef PGTEND_ROW_GET
 
 // All rows of one result, owned. Thread: one at a time.
 class Rows {
