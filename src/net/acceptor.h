@@ -1,0 +1,44 @@
+// A listening socket that hands out connections, and survives running out of descriptors.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/result.h"
+#include "net/loop.h"
+#include "net/socket.h"
+
+namespace pgtend::net {
+
+// Calls `take` for each connection, which then owns the descriptor. When descriptors run out a
+// spare one is given up to accept and drop one connection at a time, so that peers see a close
+// instead of a hang, and the rest waits kPause. A unix socket's file is removed by the destructor.
+// Thread: the loop's.
+class Acceptor final : private Handler {
+ public:
+  using Take = std::function<void(Accepted)>;
+
+  // Errors: those of Loop::listen().
+  static Result<std::unique_ptr<Acceptor>> open(Loop& loop, const Address& address, int backlog,
+                                                Take take);
+  ~Acceptor();
+
+  const Address& address() const { return address_; }
+
+ private:
+  static constexpr int kPerTurn = 64;
+  static constexpr milliseconds kPause{100};
+
+  Acceptor(Loop& loop, const Address& address, Take take);
+  void on_ready(Ready ready) override;
+  void shed();
+
+  Loop& loop_;
+  Address address_;
+  Take take_;
+  Socket listener_;
+  int spare_ = -1;
+  Timer pause_;
+};
+
+}  // namespace pgtend::net
