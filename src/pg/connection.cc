@@ -376,6 +376,15 @@ Status Canceller::cancel() const {
   return ok();
 }
 
+Result<std::string> Connection::password_verifier(const std::string& user,
+                                                  const std::string& password) const {
+  const std::unique_ptr<char, void (*)(void*)> verifier(
+      PQencryptPasswordConn(state_->conn.get(), password.c_str(), user.c_str(), "scram-sha-256"),
+      PQfreemem);
+  if (!verifier) return state_->link_error();
+  return std::string(verifier.get());
+}
+
 Canceller Connection::canceller() const {
   return Canceller(PQgetCancel(state_->conn.get()), state_->cancel_asked);
 }

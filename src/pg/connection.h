@@ -109,6 +109,10 @@ class Connection {
   Result<std::optional<Rows>> finish_within(milliseconds timeout);
   int socket() const;
 
+  // What to store as `user`'s password (ALTER ROLE … PASSWORD literal(…)) so that neither the wire
+  // nor the server's log and statistics see the password itself: a SCRAM-SHA-256 verifier.
+  Result<std::string> password_verifier(const std::string& user, const std::string& password) const;
+
   Canceller canceller() const;
   // Messages since the last call, oldest first; at most 10,000 are kept.
   std::vector<Notice> take_notices();

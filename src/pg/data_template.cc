@@ -1,0 +1,155 @@
+#include "pg/data_template.h"
+
+#include <fcntl.h>
+#include <locale.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+
+#include "base/text.h"
+#include "pg/process.h"
+#include "pg/temp_folder.h"
+
+namespace pgtend::pg {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error io_error(std::string_view what, const std::string& path) {
+  return Error{ErrorCode::Internal, cat(what, " ", path, ": ", std::strerror(errno))};
+}
+
+// Writes a new file, readable by its owner only, which becomes `account`.
+Status write_secret(const std::string& path, const std::string& text, const Account& account) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) return io_error("creating", path);
+  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool given = account.uid == geteuid() || fchown(fd, account.uid, account.gid) == 0;
+  close(fd);
+  return written && given ? ok() : Status(io_error("writing", path));
+}
+
+Result<std::string> read_secret(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return io_error("opening", path);
+  std::array<char, 256> buffer{};
+  const ssize_t size = read(fd, buffer.data(), buffer.size());
+  close(fd);
+  if (size <= 0) return io_error("reading", path);
+  return std::string(buffer.data(), static_cast<size_t>(size));
+}
+
+const char* server_locale() {
+  const locale_t utf8 = newlocale(LC_ALL_MASK, "C.UTF-8", nullptr);
+  if (utf8 == nullptr) return "C";
+  freelocale(utf8);
+  return "C.UTF-8";
+}
+
+// A folder in `parent` (ours) that belongs to `account`.
+Status make_folder(const std::string& path, const Account& account) {
+  if (mkdir(path.c_str(), 0700) != 0) return io_error("creating", path);
+  if (account.uid != geteuid() && chown(path.c_str(), account.uid, account.gid) != 0) {
+    return io_error("giving away", path);
+  }
+  return ok();
+}
+
+Status initdb(const Binaries& binaries, const Account& account, const std::string& data,
+              const std::string& password) {
+  const std::string secret = data + ".password";
+  TRY(write_secret(secret, password + "\n", account));
+  const auto made =
+      run_to_end({binaries.folder + "/initdb", "--pgdata=" + data, cat("--username=", kSuperuser),
+                  "--auth=scram-sha-256", "--pwfile=" + secret, "--encoding=UTF8",
+                 account, seconds(300));
+    unlink(secret.c_str());
+    if (!made) return Error(made.error()).during("initdb");
+    return ok();
+}
+
+// A template is a folder of ours with `data` (the account's) and `password` (ours).
+Result<std::string> make_template(const Binaries& binaries, const Account& account,
+                                  const std::string& folder) {
+    const std::string password = TRY(random_password());
+    TRY(make_folder(folder + "/data", account));
+    TRY(initdb(binaries, account, folder + "/data", password));
+    TRY(write_secret(folder + "/password", password, {geteuid(), getegid(), {}}));
+    return password;
+}
+
+bool is_owned_by(const std::string& path, uid_t uid) {
+    struct stat info {};
+    return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid &&
+           (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+bool is_template(const std::string& folder, const Account& account) {
+    return is_private_folder(folder) && is_owned_by(folder + "/data", account.uid) &&
+           access((folder + "/password").c_str(), R_OK) == 0;
+}
+
+Status ensure_template(const Binaries& binaries, const Account& account, const std::string& cache,
+                       const std::string& target) {
+    if (is_template(target, account)) return ok();
+    std::string fresh = cache + "/.new-XXXXXX";
+    if (mkdtemp(fresh.data()) == nullptr) return io_error("making a folder in", cache);
+    if (account.uid != geteuid() && chmod(fresh.c_str(), 0711) != 0)
+      return io_error("chmod", fresh);
+    const auto made = make_template(binaries, account, fresh);
+    std::error_code failure;
+    if (made) fs::rename(fresh, target, failure);
+    if (!made || failure) fs::remove_all(fresh, failure);  // or somebody else was faster
+    if (!made) return made.error();
+    if (is_template(target, account)) return ok();
+    return Error{ErrorCode::Internal,
+                 cat("no usable template in ", target),
+                 {},
+                 cat("remove ", target, " and try again")};
+}
+
+}  // namespace
+
+std::string cache_folder(const std::string& base, const std::string& fallback) {
+  const std::string path = cat(base, "/pgtend-cache-", geteuid());
+  if (mkdir(path.c_str(), 0755) == 0) static_cast<void>(chmod(path.c_str(), 0755));
+  return is_private_folder(path) ? path : fallback;
+}
+
+Result<std::string> random_password() {
+  constexpr std::string_view kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  static_assert(kLetters.size() == 64);
+  std::array<unsigned char, 32> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return Error{ErrorCode::Internal, "no random numbers"};
+  }
+  std::string password;
+  for (const unsigned char byte : bytes) password += kLetters[byte % kLetters.size()];
+  return password;
+}
+
+Result<std::string> make_data(const Binaries& binaries, const Account& account,
+                              const std::string& cache, const std::string& data) {
+  if (cache.empty()) {
+    const std::string password = TRY(random_password());
+    TRY(make_folder(data, account));
+    TRY(initdb(binaries, account, data, password));
+    return password;
+  }
+  const size_t build = std::hash<std::string>{}(
+      cat(binaries.folder, "\n", binaries.version, "\n", server_locale(), "\n", account.uid));
+  const std::string target = cat(cache, "/template-", binaries.major, "-", build);
+  TRY(ensure_template(binaries, account, cache, target));
+  TRY(make_folder(data, account));
+  TRY(run_to_end({"/bin/cp", "-a", "--reflink=auto", target + "/data/.", data}, account));
+  return read_secret(target + "/password");
+}
+
+}  // namespace pgtend::pg
