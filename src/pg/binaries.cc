@@ -118,7 +118,11 @@ Result<Binaries> find_binaries(const std::string& version, const std::string& fo
   std::string seen;
   for (const fs::path& candidate : candidates(folder)) {
     if (!has_server(candidate)) continue;
-    auto binaries = reachable(candidate, account, cache);
+    // A link in PATH is only a sign: the programs find their libraries from where they really are.
+    std::error_code failure;
+    const fs::path program = fs::canonical(candidate / "postgres", failure);
+    if (failure || !has_server(program.parent_path())) continue;
+    auto binaries = reachable(program.parent_path(), account, cache);
     if (binaries && (version.empty() || cat(binaries->major) == version)) return binaries;
     seen += cat(seen.empty() ? "" : ", ", candidate.string(), " (",
                 binaries ? binaries->version : binaries.error().message, ")");

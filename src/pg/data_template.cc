@@ -68,50 +68,50 @@ Status initdb(const Binaries& binaries, const Account& account, const std::strin
   const auto made =
       run_to_end({binaries.folder + "/initdb", "--pgdata=" + data, cat("--username=", kSuperuser),
                   "--auth=scram-sha-256", "--pwfile=" + secret, "--encoding=UTF8",
+                  cat("--locale=", server_locale())},
                  account, seconds(300));
-    unlink(secret.c_str());
-    if (!made) return Error(made.error()).during("initdb");
-    return ok();
+  unlink(secret.c_str());
+  if (!made) return Error(made.error()).during("initdb");
+  return ok();
 }
 
 // A template is a folder of ours with `data` (the account's) and `password` (ours).
 Result<std::string> make_template(const Binaries& binaries, const Account& account,
                                   const std::string& folder) {
-    const std::string password = TRY(random_password());
-    TRY(make_folder(folder + "/data", account));
-    TRY(initdb(binaries, account, folder + "/data", password));
-    TRY(write_secret(folder + "/password", password, {geteuid(), getegid(), {}}));
-    return password;
+  const std::string password = TRY(random_password());
+  TRY(make_folder(folder + "/data", account));
+  TRY(initdb(binaries, account, folder + "/data", password));
+  TRY(write_secret(folder + "/password", password, {geteuid(), getegid(), {}}));
+  return password;
 }
 
 bool is_owned_by(const std::string& path, uid_t uid) {
-    struct stat info {};
-    return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid &&
-           (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid &&
+         (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 bool is_template(const std::string& folder, const Account& account) {
-    return is_private_folder(folder) && is_owned_by(folder + "/data", account.uid) &&
-           access((folder + "/password").c_str(), R_OK) == 0;
+  return is_private_folder(folder) && is_owned_by(folder + "/data", account.uid) &&
+         access((folder + "/password").c_str(), R_OK) == 0;
 }
 
 Status ensure_template(const Binaries& binaries, const Account& account, const std::string& cache,
                        const std::string& target) {
-    if (is_template(target, account)) return ok();
-    std::string fresh = cache + "/.new-XXXXXX";
-    if (mkdtemp(fresh.data()) == nullptr) return io_error("making a folder in", cache);
-    if (account.uid != geteuid() && chmod(fresh.c_str(), 0711) != 0)
-      return io_error("chmod", fresh);
-    const auto made = make_template(binaries, account, fresh);
-    std::error_code failure;
-    if (made) fs::rename(fresh, target, failure);
-    if (!made || failure) fs::remove_all(fresh, failure);  // or somebody else was faster
-    if (!made) return made.error();
-    if (is_template(target, account)) return ok();
-    return Error{ErrorCode::Internal,
-                 cat("no usable template in ", target),
-                 {},
-                 cat("remove ", target, " and try again")};
+  if (is_template(target, account)) return ok();
+  std::string fresh = cache + "/.new-XXXXXX";
+  if (mkdtemp(fresh.data()) == nullptr) return io_error("making a folder in", cache);
+  if (account.uid != geteuid() && chmod(fresh.c_str(), 0711) != 0) return io_error("chmod", fresh);
+  const auto made = make_template(binaries, account, fresh);
+  std::error_code failure;
+  if (made) fs::rename(fresh, target, failure);
+  if (!made || failure) fs::remove_all(fresh, failure);  // or somebody else was faster
+  if (!made) return made.error();
+  if (is_template(target, account)) return ok();
+  return Error{ErrorCode::Internal,
+               cat("no usable template in ", target),
+               {},
+               cat("remove ", target, " and try again")};
 }
 
 }  // namespace
