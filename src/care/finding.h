@@ -46,6 +46,9 @@ struct Step {
   std::string sql = {};
   LockMode lock = LockMode::None;
   bool in_transaction = true;  // false for CONCURRENTLY forms and VACUUM
+  // The statement returns one boolean row; anything but true fails the step (and so rolls back the
+  // transaction it stands in).
+  bool check = false;
 };
 
 // A change to the database that care/gate can carry out.
@@ -64,6 +67,7 @@ struct Action {
   // Run when a step or the verification fails, and offered to the user afterwards; "" if there is
   // nothing to undo.
   std::vector<std::string> undo = {};
+  bool undo_in_transaction = false;  // all of undo or nothing
   std::optional<double> expected_seconds = {};
   std::optional<Bytes> extra_disk = {};
   std::optional<Bytes> wal = {};

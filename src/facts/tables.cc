@@ -19,6 +19,7 @@ void visit_names(Visitor& visit, Facts& t) {
   visit("parent", t.parent);
   visit("leaves", t.leaves);
   visit("reltuples", t.reltuples);
+  visit("statistics", t.statistics);
   visit("options", t.options);
   visit("xid_age", t.xid_age);
   visit("mxid_age", t.mxid_age);
@@ -92,7 +93,10 @@ select c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), c.relkind::text
        pg_has_role(c.relowner, 'USAGE'),
        pg_has_role(c.relowner, 'USAGE') or pg_has_role(d.datdba, 'USAGE') or )",
              maintain, R"(,
-       has_table_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE')
+       has_table_privilege(c.oid, 'SELECT') and has_schema_privilege(n.oid, 'USAGE'),
+       case when c.relkind = 'p' and has_table_privilege(c.oid, 'SELECT')
+            then exists (select from pg_stats s where s.schemaname = n.nspname
+                         and s.tablename = c.relname and s.inherited) end
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_database d on d.datname = current_database()
@@ -170,6 +174,7 @@ Result<TableFacts> to_table(const pg::Row& row) {
   table.rights = {.owner = TRY(row.get<bool>(32)),
                   .maintain = TRY(row.get<bool>(33)),
                   .select = TRY(row.get<bool>(34))};
+  table.statistics = TRY(row.get<std::optional<bool>>(35));
   return table;
 }
 

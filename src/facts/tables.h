@@ -66,6 +66,8 @@ struct TableFacts {
   std::string parent = {};  // qualified, quoted name of the partitioned parent, else ""
   int leaves = 0;           // partitions that store rows below a partitioned table, all levels
   double reltuples = -1;    // the planner's row count; -1 never vacuumed or analysed
+  // Of a partitioned table: whether it has column statistics of its own; nullopt without SELECT.
+  std::optional<bool> statistics = {};
   TableSize size = {};
   TableCounters counters = {};
   TableTimes age = {};
