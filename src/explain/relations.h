@@ -1,0 +1,72 @@
+// What the rules need to know about the relations a plan scans: plain data, loaded for one plan.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "explain/tree.h"
+#include "facts/columns.h"
+#include "facts/indexes.h"
+#include "facts/tables.h"
+#include "pg/connection.h"
+#include "sql/columns.h"
+
+namespace pgtend::explain {
+
+// One table of a partitioned table's tree, in the order of pg_partition_tree (parents first).
+struct PartitionMember {
+  uint32_t oid = 0;
+  std::string schema = {};
+  std::string name = {};
+  char kind = 'r';     // pg_class.relkind
+  int parent = kNone;  // in PartitionTree::members
+  std::vector<facts::IndexFacts> indexes = {};
+};
+
+// A partitioned table with all its partitions; members[0] is the table itself.
+struct PartitionTree {
+  std::vector<PartitionMember> members = {};
+  std::string why_not = {};  // set when the members could not be read in full
+};
+
+struct RelationFacts {
+  std::string schema = {};  // as the plan names it: "" without VERBOSE
+  std::string name = {};
+  std::optional<facts::TableFacts> table = {};
+  std::string why_not = {};  // why `table` is unknown
+  std::vector<facts::IndexFacts> indexes = {};
+  std::vector<facts::ColumnFacts> columns = {};  // those that the plan's conditions name
+  // Names of relations and indexes in the table's schema that could clash with a new index's.
+  std::vector<std::string> names_taken = {};
+  int tree = kNone;  // in Facts::trees, when it is a partition
+
+  const facts::ColumnFacts* column(std::string_view column_name) const;
+};
+
+struct Facts {
+  std::vector<RelationFacts> relations = {};
+  std::vector<PartitionTree> trees = {};
+  std::map<std::string, sql::Volatility> functions = {};  // the worst of all of that name
+
+  // nullptr when nothing is known about the relation.
+  const RelationFacts* find(std::string_view schema, std::string_view name) const;
+  sql::Volatility volatility(std::string_view function) const;
+};
+
+// Facts about every table that `plan` scans sequentially with a filter. A table that cannot be read
+// is there with its reason. Errors: those of the connection only.
+Result<Facts> load_facts(pg::Connection& conn, const Plan& plan);
+
+// The worst volatility of all functions of each name in `names` (schema-qualified if written so);
+// names that do not exist are left out. Errors: those of the connection.
+Result<std::map<std::string, sql::Volatility>> load_volatility(
+    pg::Connection& conn, const std::vector<std::string>& names);
+
+// Facts from JSON, as golden tests write them: {"relations": [{"table": …, "indexes": […],
+// "columns": […]}]}. Errors: Invalid naming the member.
+Result<Facts> facts_from_json(const json::value& value);
+
+}  // namespace pgtend::explain

@@ -1,0 +1,312 @@
+#include "explain/render_term.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "explain/rows.h"
+
+namespace pgtend::explain {
+namespace {
+
+constexpr size_t kBar = 6;
+
+std::string padded(const std::string& text, size_t width, bool right = true) {
+  const size_t have = columns(text);
+  const std::string space(have < width ? width - have : 0, ' ');
+  return right ? space + text : text + space;
+}
+
+std::string number(double value) {
+  if (value >= 100) return compact(value);
+  const double cut = value >= 10 ? std::round(value * 10) / 10 : std::round(value * 100) / 100;
+  return cat(cut);
+}
+
+std::string ms(double value) {
+  if (value >= 10'000) return cat(std::round(value / 10) / 100, " s");
+  if (value >= 100) return cat(std::llround(value), " ms");
+  return cat(number(value), " ms");
+}
+
+std::string count(double value) {
+  return value < 100'000 ? grouped(std::llround(value)) : compact(value);
+}
+
+// The start of `text` in at most `width` columns; a cut is marked.
+std::string clipped(const std::string& text, int width, bool ascii) {
+  const auto limit = static_cast<size_t>(std::max(width, 20));
+  if (width <= 0 || columns(text) <= limit) return text;
+  const std::string_view mark = ascii ? "..." : "…";
+  size_t keep = limit - columns(mark), bytes = 0;
+  while (bytes < text.size() && keep > 0) {
+    ++bytes;
+    while (bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) ++bytes;
+    --keep;
+  }
+  return cat(text.substr(0, bytes), mark);
+}
+
+std::vector<std::string> wrapped(const std::string& text, size_t width) {
+  std::vector<std::string> out(1);
+  for (const std::string_view word : split(text, ' ')) {
+    if (!out.back().empty() && columns(out.back()) + 1 + columns(word) > width) out.emplace_back();
+    if (!out.back().empty()) out.back() += ' ';
+    out.back() += word;
+  }
+  return out;
+}
+
+// Writes one report. Lives during one call.
+class Writer {
+ public:
+  Writer(const Report& report, const RenderOptions& options) : report_(report), options_(options) {}
+
+  std::string write() {
+    prepare_rows();
+    heading();
+    for (size_t id = 0; id < report_.plan.nodes.size(); ++id) node_line(id);
+    summary();
+    for (size_t i = 0; i < report_.findings.size(); ++i) finding(i);
+    for (const std::string& warning : report_.warnings) {
+      paragraph(options_.ascii ? "! " : "⚠ ", printable(warning), "33");
+    }
+    return std::move(out_);
+  }
+
+ private:
+  struct Cells {
+    double share = 0;
+    std::string self, total, rows, blocks;
+  };
+  struct Widths {
+    size_t self = 4, total = 5, rows = 4, blocks = 7;
+  };
+
+  void prepare_rows();
+  Cells cells_of(size_t id) const;
+  double share_of(size_t id) const;
+  void heading();
+  void node_line(size_t id);
+  void summary();
+  void finding(size_t i);
+  void action(const care::Action& action, bool first);
+  void paragraph(const std::string& lead, const std::string& text, std::string_view color = {});
+  void line(const std::string& text, std::string_view color = {});
+  std::string bar(double share) const;
+  std::string branch(size_t id) const;
+  std::string label(size_t id) const;
+  std::string marks(size_t id) const;
+  std::string painted(const std::string& text, std::string_view color) const;
+
+  const Report& report_;
+  const RenderOptions& options_;
+  std::vector<Cells> cells_;
+  Widths widths_;
+  std::string out_;
+};
+
+std::string Writer::painted(const std::string& text, std::string_view color) const {
+  if (!options_.color || color.empty()) return text;
+  return cat("\x1b[", color, "m", text, "\x1b[0m");
+}
+
+void Writer::line(const std::string& text, std::string_view color) {
+  out_ += painted(clipped(text, options_.width, options_.ascii), color);
+  out_ += '\n';
+}
+
+void Writer::paragraph(const std::string& lead, const std::string& text, std::string_view color) {
+  const size_t indent = columns(lead);
+  const size_t width =
+      options_.width > 0 ? static_cast<size_t>(std::max(options_.width, 40)) - indent : 1'000'000;
+  bool first = true;
+  for (const std::string& part : wrapped(text, width)) {
+    out_ += painted(cat(first ? lead : std::string(indent, ' '), part), color);
+    out_ += '\n';
+    first = false;
+  }
+}
+
+double Writer::share_of(size_t id) const {
+  const Plan& plan = report_.plan;
+  const NodeTime& time = report_.timing.nodes[id];
+  if (plan.timed()) {
+    return report_.timing.total_ms > 0 ? time.self.mid / report_.timing.total_ms : 0;
+  }
+  if (plan.analyzed() && plan.root().blocks && plan.root().blocks->shared() > 0) {
+    return time.self_blocks / plan.root().blocks->shared();
+  }
+  return 0;
+}
+
+std::string rows_cell(const Plan& plan, int id, bool ascii) {
+  const RowCount rows = count_rows(plan, id);
+  const std::string_view arrow = ascii ? "->" : "→";
+  if (!plan.nodes[static_cast<size_t>(id)].actual) return cat(count(rows.estimate), " est");
+  std::string out = cat(count(rows.estimate), arrow, count(rows.actual));
+  if (rows.excuse.empty() && rows.factor >= 2) {
+    out += cat(ascii ? " x" : " ×", rows.factor < 10 ? number(rows.factor) : count(rows.factor));
+  }
+  return out;
+}
+
+Writer::Cells Writer::cells_of(size_t id) const {
+  const Plan& plan = report_.plan;
+  const NodeTime& time = report_.timing.nodes[id];
+  Cells out;
+  out.share = std::clamp(share_of(id), 0.0, 1.0);
+  if (plan.timed()) {
+    out.self = ms(std::max(time.self.mid, 0.0));
+    // The error bar where it matters: more than 5 % of the value and visible.
+    if (time.self.eps > 0.05 * std::max(time.self.mid, 0.0) && time.self.eps >= 0.05) {
+      out.self += cat(options_.ascii ? " +-" : " ±", number(time.self.eps));
+    }
+    out.total = ms(time.wall.mid);
+  } else {
+    out.total = cat("cost ", number(plan.nodes[id].estimate.total_cost));
+  }
+  out.rows = rows_cell(plan, static_cast<int>(id), options_.ascii);
+  if (plan.nodes[id].blocks) out.blocks = count(plan.nodes[id].blocks->shared());
+  return out;
+}
+
+void Writer::prepare_rows() {
+  for (size_t id = 0; id < report_.plan.nodes.size(); ++id) {
+    cells_.push_back(cells_of(id));
+    widths_.self = std::max(widths_.self, columns(cells_[id].self));
+    widths_.total = std::max(widths_.total, columns(cells_[id].total));
+    widths_.rows = std::max(widths_.rows, columns(cells_[id].rows));
+    widths_.blocks = std::max(widths_.blocks, columns(cells_[id].blocks));
+  }
+}
+
+std::string Writer::bar(double share) const {
+  const auto full = static_cast<size_t>(std::lround(share * static_cast<double>(kBar)));
+  std::string out;
+  for (size_t i = 0; i < kBar; ++i) {
+    out += i < full ? (options_.ascii ? "#" : "█") : (options_.ascii ? "." : "·");
+  }
+  return out;
+}
+
+void Writer::heading() {
+  const std::string_view arrow = options_.ascii ? "->" : "→";
+  line(
+      cat(padded("share", kBar + 5, false), " ", padded("self", widths_.self), "  ",
+          padded("total", widths_.total), "  ", padded(cat("rows est", arrow, "act"), widths_.rows),
+          "  ", padded("buffers", widths_.blocks), "  node"),
+      "2");
+}
+
+// The tree's lines in front of node `id`.
+std::string Writer::branch(size_t id) const {
+  const std::vector<Node>& nodes = report_.plan.nodes;
+  std::string out;
+  // Very deep trees keep their last levels; the depth is told instead of drawn.
+  constexpr int kDrawn = 24;
+  int drawn = 0;
+  for (size_t at = id; nodes[at].parent != kNone; at = static_cast<size_t>(nodes[at].parent)) {
+    if (++drawn > kDrawn) return cat("[", nodes[id].depth, "] ", out);
+    const Node& parent = nodes[static_cast<size_t>(nodes[at].parent)];
+    const bool last = parent.children.back() == static_cast<int>(at);
+    std::string_view piece;
+    if (at == id) {
+      piece = options_.ascii ? (last ? "`- " : "|- ") : (last ? "└─ " : "├─ ");
+    } else {
+      piece = last ? "   " : (options_.ascii ? "|  " : "│  ");
+    }
+    out.insert(0, piece);
+  }
+  return out;
+}
+
+std::string Writer::marks(size_t id) const {
+  std::string out;
+  for (size_t i = 0; i < report_.places.size(); ++i) {
+    const std::vector<int>& nodes = report_.places[i];
+    if (std::ranges::find(nodes, static_cast<int>(id)) != nodes.end()) out += cat(" [", i + 1, "]");
+  }
+  return out;
+}
+
+std::string Writer::label(size_t id) const {
+  const Node& node = report_.plan.nodes[id];
+  std::string out = node.subplan_name.empty() ? "" : cat(node.subplan_name, ": ");
+  out += cat(node.parallel_aware ? "Parallel " : "", node.type);
+  const Object& object = node.object;
+  if (!object.index.empty()) out += cat(" using ", object.index);
+  const std::string& name = object.relation.empty() ? object.other : object.relation;
+  if (!name.empty()) {
+    out += cat(" on ", object.schema.empty() ? "" : cat(object.schema, "."), name);
+    if (!object.alias.empty() && object.alias != name) out += cat(" ", object.alias);
+  }
+  if (node.never_executed()) out += " (never executed)";
+  return printable(out);
+}
+
+void Writer::node_line(size_t id) {
+  const Cells& cells = cells_[id];
+  const std::string share = cat(std::llround(cells.share * 100), "%");
+  const std::string text = cat(
+      bar(cells.share), " ", padded(share, 4), " ", padded(cells.self, widths_.self), "  ",
+      padded(cells.total, widths_.total), "  ",
+      padded(cells.rows,
+             std::max(widths_.rows, columns(cat("rows est", options_.ascii ? "->" : "→", "act")))),
+      "  ", padded(cells.blocks, widths_.blocks), "  ", branch(id), label(id), marks(id));
+  // Yellow to red reads without telling colours apart: the share stands beside the bar.
+  line(text, cells.share >= 0.5 ? "1;31" : cells.share >= 0.2 ? "33" : "");
+}
+
+void Writer::summary() {
+  std::vector<std::string> parts;
+  const Plan& plan = report_.plan;
+  if (plan.planning_ms) parts.push_back(cat("planning ", ms(*plan.planning_ms)));
+  if (plan.execution_ms) parts.push_back(cat("execution ", ms(*plan.execution_ms)));
+  for (const TriggerTime& trigger : plan.triggers) {
+    parts.push_back(cat("trigger ", printable(trigger.name), " ", ms(trigger.ms), " in ",
+                        count(trigger.calls), " calls"));
+  }
+  if (plan.serialization_ms) parts.push_back(cat("serialization ", ms(*plan.serialization_ms)));
+  if (plan.jit_ms) parts.push_back(cat("JIT ", ms(*plan.jit_ms)));
+  const auto gap = report_.timing.gap_ms;
+  if (gap && *gap > 0.05 * report_.timing.total_ms) {
+    parts.push_back(cat("outside the nodes ", ms(*gap)));
+  }
+  if (!parts.empty()) line(join(parts, options_.ascii ? ", " : " · "), "2");
+}
+
+void Writer::action(const care::Action& entry, bool first) {
+  paragraph("    ", first ? "fix:" : "or:");
+  for (const care::Step& step : entry.steps) out_ += cat("      ", printable(step.sql), ";\n");
+}
+
+void Writer::finding(size_t i) {
+  const care::Finding& entry = report_.findings[i];
+  out_ += '\n';
+  paragraph(cat("[", i + 1, "] ", entry.id, " "), printable(entry.what),
+            entry.severity >= care::Severity::Warning ? "1;31" : "1");
+  paragraph("    why: ", printable(entry.why));
+  if (!entry.prediction.empty()) {
+    paragraph(entry.actions.empty() ? "    do: " : "    expected: ",
+              entry.actions.empty()
+                  ? printable(entry.prediction)
+                  : cat(printable(entry.prediction), " [", name(entry.proof), "]"));
+  }
+  for (size_t at = 0; at < entry.actions.size(); ++at) action(entry.actions[at], at == 0);
+  if (!options_.evidence) return;
+  for (const care::Evidence& evidence : entry.evidence) {
+    paragraph(cat("    ", options_.ascii ? "- " : "· ", evidence.name, ": "),
+              printable(evidence.value), "2");
+  }
+}
+
+}  // namespace
+
+std::string render_term(const Report& report, const RenderOptions& options) {
+  return Writer(report, options).write();
+}
+
+}  // namespace pgtend::explain

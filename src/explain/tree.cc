@@ -1,0 +1,68 @@
+#include "explain/tree.h"
+
+#include <algorithm>
+#include <array>
+
+namespace pgtend::explain {
+namespace {
+
+const json::value* find(const json::object& object, std::string_view name) {
+  return object.if_contains(json::string_view(name.data(), name.size()));
+}
+
+// Properties whose text is a name or a word of EXPLAIN's own, never an expression.
+constexpr std::array<std::string_view, 17> kNoExpressions = {
+    "Node Type",     "Parent Relationship", "Subplan Name", "Schema",      "Relation Name",
+    "Alias",         "Index Name",          "CTE Name",     "Join Type",   "Scan Direction",
+    "Strategy",      "Partial Mode",        "Operation",    "Sort Method", "Sort Space Type",
+    "Function Name", "Tuplestore Name"};
+
+}  // namespace
+
+std::string_view Node::text(std::string_view name) const {
+  const json::value* value = find(properties, name);
+  if (!value || !value->is_string()) return {};
+  return {value->get_string().data(), value->get_string().size()};
+}
+
+std::optional<double> Node::number(std::string_view name) const {
+  const json::value* value = find(properties, name);
+  if (!value || !value->is_number()) return {};
+  return value->to_number<double>();
+}
+
+std::vector<std::string_view> Node::expressions() const {
+  std::vector<std::string_view> out;
+  for (const auto& property : properties) {
+    const std::string_view key(property.key().data(), property.key().size());
+    if (std::ranges::find(kNoExpressions, key) != kNoExpressions.end()) continue;
+    const json::value& value = property.value();
+    if (value.is_string()) out.emplace_back(value.get_string().data(), value.get_string().size());
+    if (!value.is_array()) continue;
+    for (const json::value& entry : value.get_array()) {
+      if (entry.is_string()) out.emplace_back(entry.get_string().data(), entry.get_string().size());
+    }
+  }
+  return out;
+}
+
+bool is_gather(const Node& node) { return node.type == "Gather" || node.type == "Gather Merge"; }
+
+bool Plan::has_blocks() const {
+  return std::ranges::any_of(nodes, [](const Node& node) { return node.blocks.has_value(); });
+}
+
+bool Plan::below(int node, int ancestor) const {
+  while (node != kNone && node != ancestor) node = nodes[static_cast<size_t>(node)].parent;
+  return node == ancestor;
+}
+
+int Plan::gather_above(int node) const {
+  int at = nodes[static_cast<size_t>(node)].parent;
+  while (at != kNone && !is_gather(nodes[static_cast<size_t>(at)])) {
+    at = nodes[static_cast<size_t>(at)].parent;
+  }
+  return at;
+}
+
+}  // namespace pgtend::explain

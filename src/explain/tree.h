@@ -1,0 +1,119 @@
+// A plan as data: nodes in one flat vector in the order EXPLAIN prints them (parents first), so
+// that every walk is a loop. Units: milliseconds, rows, 8-kB blocks, planner cost units.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+
+namespace pgtend::explain {
+
+inline constexpr int kNone = -1;
+
+// The planner's figures, per loop and per participant.
+struct Estimate {
+  double startup_cost = 0;
+  double total_cost = 0;
+  double rows = 0;
+  double width = 0;
+};
+
+// The executor's figures; times and rows are means per loop (reference: one loop is one execution
+// in one process).
+struct Actual {
+  std::optional<double> startup_ms = {};  // absent with TIMING OFF
+  std::optional<double> total_ms = {};
+  double rows = 0;
+  double loops = 0;
+};
+
+// Blocks touched by the node and everything below it, over all loops and processes.
+struct Blocks {
+  double hit = 0;
+  double read = 0;
+  double dirtied = 0;
+  double written = 0;
+  double temp = 0;  // read and written
+  double local = 0;
+
+  double shared() const { return hit + read; }
+};
+
+// The node's object: a relation, index, function, CTE. Names as EXPLAIN gives them, unquoted.
+struct Object {
+  std::string schema = {};  // only in VERBOSE plans
+  std::string relation = {};
+  std::string alias = {};
+  std::string index = {};
+  std::string other = {};  // CTE, function, tuplestore name
+};
+
+// How a node hangs on its parent.
+enum class Relation : uint8_t { Root, Child, SubPlan, InitPlan, Cte };
+
+struct WorkerActual {
+  double total_ms = 0;
+  double rows = 0;
+  double loops = 0;
+};
+
+struct Node {
+  int parent = kNone;
+  int depth = 0;
+  std::vector<int> children = {};  // all kinds, in the order printed
+  std::string type = {};           // "Seq Scan"; any text, unknown ones too
+  Relation relation = Relation::Root;
+  std::string relationship = {};  // as printed: "Outer", "Inner", "Member", "InitPlan" …
+  std::string subplan_name = {};  // "SubPlan 2", "CTE x", "InitPlan 1 (returns $0)"
+  Object object = {};
+  bool parallel_aware = false;
+  Estimate estimate = {};
+  std::optional<Actual> actual = {};
+  std::optional<Blocks> blocks = {};
+  std::vector<WorkerActual> workers = {};  // only in VERBOSE plans
+  json::object properties = {};            // everything printed but "Plans", in its order
+
+  bool never_executed() const { return actual && actual->loops == 0; }
+  // The text of property `name`; "" if absent or no text.
+  std::string_view text(std::string_view name) const;
+  // The number of property `name`.
+  std::optional<double> number(std::string_view name) const;
+  // All strings inside properties that are expressions or may hold some.
+  std::vector<std::string_view> expressions() const;
+};
+
+struct TriggerTime {
+  std::string name = {};
+  std::string relation = {};
+  double ms = 0;
+  double calls = 0;
+};
+
+struct Plan {
+  std::vector<Node> nodes = {};  // [0] is the root; never empty in a plan that was read
+  std::optional<double> planning_ms = {};
+  std::optional<double> execution_ms = {};
+  std::vector<TriggerTime> triggers = {};
+  std::optional<double> serialization_ms = {};
+  std::optional<double> jit_ms =
+      {};                        // all of it: generation lies outside the nodes, the rest inside
+  std::string query_text = {};   // auto_explain gives it
+  json::object properties = {};  // everything beside "Plan", in its order
+
+  const Node& root() const { return nodes[0]; }
+  bool analyzed() const { return root().actual.has_value(); }
+  bool timed() const { return analyzed() && root().actual->total_ms.has_value(); }
+  bool has_blocks() const;
+  // Whether `node` is `ancestor` or stands below it.
+  bool below(int node, int ancestor) const;
+  // The nearest node above `node` for which Gather or Gather Merge is the type; kNone if none.
+  int gather_above(int node) const;
+};
+
+bool is_gather(const Node& node);
+
+}  // namespace pgtend::explain

@@ -1,0 +1,96 @@
+#include "sql/parse.h"
+
+#include <pg_query.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+
+namespace pgtend::sql {
+namespace {
+
+// Nesting of the tree's JSON; an expression level takes three.
+constexpr size_t kDepthMax = 3000;
+
+struct ParseHandle {
+  PgQueryParseResult result;
+  explicit ParseHandle(const std::string& sql) : result(pg_query_parse(sql.c_str())) {}
+  ParseHandle(const ParseHandle&) = delete;
+  ParseHandle& operator=(const ParseHandle&) = delete;
+  ~ParseHandle() { pg_query_free_parse_result(result); }
+};
+
+}  // namespace
+
+const json::array& Tree::statements() const {
+  static const json::array kNone;
+  const json::object* object = root.if_object();
+  const json::value* list = object ? member(*object, "stmts") : nullptr;
+  return list && list->is_array() ? list->get_array() : kNone;
+}
+
+Result<Tree> parse(std::string_view sql) {
+  if (sql.size() > kSqlBytesMax) {
+    return Error{ErrorCode::Limit,
+                 cat("SQL text of ", sql.size(), " bytes, at most ", kSqlBytesMax, " are parsed")};
+  }
+  if (sql.find('\0') != std::string_view::npos) {
+    return Error{ErrorCode::Invalid, "SQL text with a zero byte"};
+  }
+  const ParseHandle handle{std::string(sql)};
+  if (const PgQueryError* error = handle.result.error) {
+    return Error{ErrorCode::Invalid,
+                 cat(error->message ? error->message : "cannot be parsed", " (character ",
+                     error->cursorpos, ")"),
+                 "42601"};
+  }
+  auto root =
+      parse_json(handle.result.parse_tree, {.bytes_max = size_t{1} << 30, .depth_max = kDepthMax});
+  if (!root) return std::move(root).error().during("reading the parse tree");
+  return Tree{std::move(root).take()};
+}
+
+void for_each_member(
+    const json::value& root,
+    const std::function<void(std::string_view name, const json::value& value)>& visit) {
+  struct Entry {
+    std::string_view name;
+    const json::value* value;
+  };
+  std::vector<Entry> stack{{{}, &root}};
+  while (!stack.empty()) {
+    const Entry entry = stack.back();
+    stack.pop_back();
+    if (!entry.name.empty()) visit(entry.name, *entry.value);
+    if (const json::object* object = entry.value->if_object()) {
+      for (auto it = object->end(); it != object->begin();) {
+        --it;
+        stack.push_back({{it->key().data(), it->key().size()}, &it->value()});
+      }
+    } else if (const json::array* array = entry.value->if_array()) {
+      for (auto it = array->end(); it != array->begin();) stack.push_back({{}, &*--it});
+    }
+  }
+}
+
+const json::value* member(const json::object& object, std::string_view name) {
+  return object.if_contains(json::string_view(name.data(), name.size()));
+}
+
+const json::object* body_of(const json::value& node, std::string_view type) {
+  const json::object* object = node.if_object();
+  if (!object) return nullptr;
+  const json::value* body = member(*object, type);
+  return body ? body->if_object() : nullptr;
+}
+
+std::string_view string_value(const json::value& node) {
+  const json::object* body = body_of(node, "String");
+  const json::value* text = body ? member(*body, "sval") : nullptr;
+  if (!text || !text->is_string()) return {};
+  return {text->get_string().data(), text->get_string().size()};
+}
+
+}  // namespace pgtend::sql
