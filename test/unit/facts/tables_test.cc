@@ -68,7 +68,7 @@ TEST(Session, DescriptionNamesPidStateAndAge) {
                         .open_s = 12.34};
 
   EXPECT_EQ(session.describe(),
-            "pid 4711 (ps\\x1Bql, alice, idle in transaction, transaction open for 12.3 s)");
+            "pid 4711 (ps\\x1bql, alice, idle in transaction, transaction open for 12.3 s)");
 }
 
 }  // namespace

@@ -1,0 +1,161 @@
+// One VACUUM or ANALYZE through the gate: looked at before, proved and told afterwards.
+#include "base/text.h"
+#include "care/trail.h"
+#include "vacuum/vacuum.h"
+
+namespace pgtend::vacuum {
+namespace {
+
+constexpr std::string_view kCutoff = "cutoff_xid";
+constexpr std::string_view kNotRemovable = "rows_not_removable";
+
+std::optional<int64_t> member(const json::object& object, std::string_view name) {
+  const json::value* found = object.if_contains(name);
+  if (found == nullptr || !found->is_number()) return {};
+  boost::system::error_code failed;
+  const auto number = found->to_number<int64_t>(failed);
+  if (failed) return {};
+  return number;
+}
+
+void put(json::object& object, std::string_view name, const std::optional<int64_t>& value) {
+  if (value) object[name] = *value;
+}
+
+// How far back, in transactions, the last proved VACUUM of this table could remove rows; nullopt
+// when it left none behind or there is no record of one.
+Result<std::optional<int64_t>> last_cutoff_age(pg::Connection& conn, store::Audit* audit,
+                                               const std::string& table) {
+  std::optional<int64_t> none;
+  if (audit == nullptr) return none;
+  const std::string place = TRY(care::place_of(conn));
+  const auto entry = TRY(audit->last_verified(place, "vacuum", table));
+  if (!entry || entry->record.after.empty()) return none;
+  const auto after = parse_json(entry->record.after);
+  if (!after || !after->is_object()) return none;
+  const auto cutoff = member(after->as_object(), kCutoff);
+  const auto kept = member(after->as_object(), kNotRemovable);
+  if (!cutoff || kept.value_or(0) <= 0 || *cutoff < 3 || *cutoff > 0xffffffffLL) return none;
+  const pg::Rows age = TRY(conn.query("select age($1::text::xid)::bigint", {cat(*cutoff)}));
+  return std::optional<int64_t>(TRY(age[0].get<int64_t>(0)));
+}
+
+// Why a VACUUM now would remove nothing, "" if it might remove something.
+Result<std::string> why_useless(pg::Connection& conn, const RunSetup& setup, const Facts& facts,
+                                const std::string& table) {
+  if (setup.job == Job::Analyze || facts.context.holders.empty()) return std::string();
+  const auto cutoff_age = TRY(last_cutoff_age(conn, setup.gate.audit, table));
+  const facts::HorizonHolder& oldest = facts.context.holders.front();
+  if (!cutoff_age || oldest.age_xids < *cutoff_age) return std::string();
+  return cat("nothing can be removed: since the last VACUUM ", oldest.describe(),
+             " still holds the same row horizon");
+}
+
+std::string difference(const json::object& before, const json::object& after,
+                       std::string_view name) {
+  const auto from = member(before, name);
+  const auto to = member(after, name);
+  if (!from || !to) return "unknown";
+  if (name == "bytes") return cat(human(Bytes{*from}), " -> ", human(Bytes{*to}));
+  return cat(grouped(*from), " -> ", grouped(*to));
+}
+
+}  // namespace
+
+Result<RunReport> run(const RunSetup& setup) {
+  pg::Options options = setup.gate.options;
+  options.set("application_name", "pgtend/look");
+  std::optional<pg::Connection> conn = TRY(pg::Connection::open(options));
+  const Facts facts = TRY(load(*conn, {.table = setup.table}));
+  const uint32_t oid = TRY(facts::resolve_table(*conn, setup.table));
+  const facts::TableFacts* table = nullptr;
+  for (const facts::TableFacts& candidate : facts.tables) {
+    if (candidate.oid == oid) table = &candidate;
+  }
+  if (table == nullptr) {
+    return Error{ErrorCode::Invalid, cat(printable(setup.table), " is not a user table")};
+  }
+  RunReport report{.table = table->qualified(), .job = setup.job};
+  if (!setup.force) report.skipped = TRY(why_useless(*conn, setup, facts, report.table));
+  conn.reset();  // the gate has two connections of its own
+  report.holders = facts.context.holders;
+  if (!report.skipped.empty()) return report;
+
+  care::GateSetup gate_setup = setup.gate;
+  gate_setup.on_done = [&](care::Outcome& outcome) {
+    if (setup.job == Job::Analyze) return;
+    report.verbose = read_verbose(outcome.notices);
+    put(outcome.after, "rows_removed", report.verbose.rows_removed);
+    put(outcome.after, kNotRemovable, report.verbose.rows_not_removable);
+    put(outcome.after, kCutoff, report.verbose.cutoff_xid);
+  };
+  care::Gate gate(std::move(gate_setup));
+  report.outcome = TRY(gate.run(action(*table, setup.job, facts.context.settings.version)));
+  if (report.outcome.applied && report.verbose.rows_not_removable.value_or(0) == 0) {
+    report.holders.clear();
+  }
+  return report;
+}
+
+json::object to_json(const RunReport& report) {
+  json::object out{{"table", report.table},
+                   {"job", name(report.job)},
+                   {"skipped", report.skipped},
+                   {"outcome", to_json(report.outcome)}};
+  json::object verbose;
+  put(verbose, "rows_removed", report.verbose.rows_removed);
+  put(verbose, kNotRemovable, report.verbose.rows_not_removable);
+  put(verbose, "pages_removed", report.verbose.pages_removed);
+  put(verbose, kCutoff, report.verbose.cutoff_xid);
+  out["verbose"] = std::move(verbose);
+  json::array holders;
+  for (const facts::HorizonHolder& holder : report.holders) holders.emplace_back(to_json(holder));
+  out["holders"] = std::move(holders);
+  return out;
+}
+
+std::string to_text(const RunReport& report) {
+  const care::Outcome& outcome = report.outcome;
+  std::vector<std::string> lines;
+  if (!report.skipped.empty()) {
+    lines.push_back(cat(printable(report.table), ": ", report.skipped));
+  } else if (!outcome.applied) {
+    for (const care::StatementReport& statement : outcome.statements) {
+      lines.push_back(cat("would run: ", printable(statement.sql)));
+      lines.push_back(cat("  ", care::name(statement.lock), ": ", care::effect(statement.lock)));
+    }
+    if (!outcome.refusal.empty()) lines.push_back(cat("would be refused: ", outcome.refusal));
+  } else {
+    const milliseconds took =
+        outcome.statements.empty() ? milliseconds(0) : outcome.statements[0].duration;
+    lines.push_back(cat(name(report.job), " of ", printable(report.table), " in ", human(took)));
+    if (report.job != Job::Analyze) {
+      const Verbose& verbose = report.verbose;
+      const auto known = [](const std::optional<int64_t>& value) {
+        return value ? grouped(*value) : std::string("unknown");
+      };
+      lines.push_back(cat("  dead rows removed      ", known(verbose.rows_removed)));
+      lines.push_back(cat("  dead, not removable    ", known(verbose.rows_not_removable)));
+      lines.push_back(
+          cat("  dead rows              ", difference(outcome.before, outcome.after, "rows_dead")));
+      lines.push_back(
+          cat("  pages                  ", difference(outcome.before, outcome.after, "pages")));
+      lines.push_back(
+          cat("  on disk                ", difference(outcome.before, outcome.after, "bytes")));
+    }
+    if (report.job != Job::Vacuum) {
+      lines.push_back(cat("  changed since ANALYZE  ",
+                          difference(outcome.before, outcome.after, "modified_since_analyze")));
+    }
+  }
+  const bool held = !report.skipped.empty() || report.verbose.rows_not_removable.value_or(0) > 0;
+  if (held && !report.holders.empty()) {
+    const facts::HorizonHolder& oldest = report.holders.front();
+    lines.push_back(cat("  held by ", oldest.describe()));
+    lines.push_back(cat("  a person may run: ", oldest.remedy()));
+  }
+  for (const std::string& warning : outcome.warnings) lines.push_back(cat("warning: ", warning));
+  return join(lines, "\n");
+}
+
+}  // namespace pgtend::vacuum

@@ -1,0 +1,68 @@
+// Vacuum care: what needs VACUUM or ANALYZE, and running it with proof that it happened.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "care/gate.h"
+#include "vacuum/actions.h"
+#include "vacuum/rules.h"
+
+namespace pgtend::vacuum {
+
+// A snapshot of what the rules need.
+struct Facts {
+  std::vector<facts::TableFacts> tables = {};
+  Context context = {};
+  std::vector<facts::MissingRight> missing = {};
+};
+
+// Reads it. Errors: those of facts::load_tables.
+Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter = {});
+
+// All findings, gravest first, then by the size of the table. Pure.
+std::vector<care::Finding> review(const Facts& facts, const Policy& policy = {});
+
+// {"settings":…, "holders":[…], "tables":[…], "missing_rights":[…]} and back (golden tests).
+json::object to_json(const Facts& facts);
+Result<Facts> facts_from_json(const json::value& value);
+
+struct RunSetup {
+  care::GateSetup gate = {};  // its policy decides between dry run and real run
+  std::string table = {};     // as the user wrote it
+  Job job = Job::Vacuum;
+  bool force = false;  // run even if the horizon has not moved since nothing could be removed
+};
+
+// What VACUUM (VERBOSE) said, summed over partitions, TOAST left out. nullopt: it did not say, or
+// not in a language this program reads.
+struct Verbose {
+  std::optional<int64_t> rows_removed = {};
+  std::optional<int64_t> rows_not_removable = {};
+  std::optional<int64_t> pages_removed = {};
+  std::optional<int64_t> cutoff_xid = {};  // rows that died at or after it stay
+};
+// Understands the texts of 13 and 14, and of 15 and later.
+Verbose read_verbose(const std::vector<pg::Notice>& notices);
+
+struct RunReport {
+  std::string table = {};
+  Job job = Job::Vacuum;
+  care::Outcome outcome = {};
+  Verbose verbose = {};
+  // Who keeps dead rows from being removed, oldest first; only when it matters to this run.
+  std::vector<facts::HorizonHolder> holders = {};
+  // Not empty: nothing was run, because nothing could have been removed.
+  std::string skipped = {};
+};
+
+// Runs `setup.job` on one table through the gate. Errors: those of Gate::run, NotFound, Invalid.
+Result<RunReport> run(const RunSetup& setup);
+
+json::object to_json(const RunReport& report);
+// The report as lines for people, without final newline.
+std::string to_text(const RunReport& report);
+
+}  // namespace pgtend::vacuum
