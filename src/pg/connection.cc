@@ -183,12 +183,16 @@ Result<Rows> Connection::query(std::string_view sql, const Params& params) {
   return state_->collect();
 }
 
-Status Connection::exec(std::string_view sql) {
+Result<Rows> Connection::query_simple(std::string_view sql) {
   TRY(state_->settle());
   TRY(check_text(sql, "statement"));
   state_->cancel_asked->store(false);
   if (PQsendQuery(state_->conn.get(), std::string(sql).c_str()) == 0) return state_->link_error();
-  TRY(state_->collect());
+  return state_->collect();
+}
+
+Status Connection::exec(std::string_view sql) {
+  TRY(query_simple(sql));
   return ok();
 }
 

@@ -83,6 +83,9 @@ class Connection {
   // Runs one statement. With `params` (or none) it uses the extended protocol: never several
   // statements, so no injection by semicolon.
   Result<Rows> query(std::string_view sql, const Params& params = {});
+  // Runs a statement by the simple protocol, which is all that a pooler's console understands. The
+  // text may hold several statements: it must come from this program, never from outside.
+  Result<Rows> query_simple(std::string_view sql);
   // Runs one or more statements separated by semicolons (simple protocol), discarding rows.
   Status exec(std::string_view sql);
   // Sends all statements in one round trip (pipeline mode). Outside a transaction block they are
