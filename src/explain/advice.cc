@@ -194,8 +194,10 @@ Candidate btree_candidate(std::vector<std::string> columns, const WastefulScan& 
   Candidate out{.method = "btree", .columns = std::move(columns)};
   const Heap heap = heap_of(scan, out.columns.back());
   out.size = btree_size(heap, key_shape(out.columns, scan));
-  out.query_pages = std::min(btree_pages(heap, out.size, share),
-                             heap.pages + static_cast<double>(out.size.count) / 8192);
+  const double most = heap.pages + static_cast<double>(out.size.count) / 8192;
+  out.query_pages_max = std::min(btree_pages(heap, out.size, share), most);
+  out.query_pages =
+      std::min(btree_pages({heap.pages, heap.rows, 1}, out.size, share), out.query_pages_max);
   out.build_seconds = build_seconds(heap, true);
   return out;
 }
@@ -205,7 +207,8 @@ Candidate brin_candidate(const std::string& column, const WastefulScan& scan, do
   const Heap heap = heap_of(scan, column);
   out.pages_per_range = pages_per_range(heap);
   out.size = brin_size(heap, key_shape({column}, scan).width, out.pages_per_range);
-  out.query_pages = brin_pages(heap, out.size, share, out.pages_per_range);
+  out.query_pages_max = brin_pages(heap, out.size, share, out.pages_per_range);
+  out.query_pages = out.query_pages_max;
   out.build_seconds = build_seconds(heap, false);
   return out;
 }
@@ -236,9 +239,9 @@ std::string brin_refusal(const WastefulScan& scan, const Candidate& brin, const 
                " rows were updated or deleted, which scatters the physical order");
   }
   const double saved = scan.pages - brin.query_pages;
-  if (saved < kBrinSavingShareMin * (scan.pages - btree.query_pages)) {
+  if (saved < kBrinSavingShareMin * (scan.pages - btree.query_pages_max)) {
     return cat("its block ranges are too coarse here: ", grouped(std::llround(brin.query_pages)),
-               " pages a query against ", grouped(std::llround(btree.query_pages)));
+               " pages a query against ", grouped(std::llround(btree.query_pages_max)));
   }
   return {};
 }
@@ -268,7 +271,7 @@ void add_notes(Advice& out, const WastefulScan& scan, const Sorted& sorted) {
         "existing indexes, physical order and write load of the table are unknown",
         scan.facts && !scan.facts->why_not.empty() ? cat(" (", printable(scan.facts->why_not), ")")
                                                    : " (no server was asked)"));
-  } else if (table->counters.present) {
+  } else if (table->counters.present && table->counters.inserted > 0) {
     const facts::TableCounters& counters = table->counters;
     out.notes.push_back(cat("write price: one more entry for each of ", grouped(counters.inserted),
                             " inserts counted so far",

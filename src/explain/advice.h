@@ -16,7 +16,10 @@ struct Candidate {
   std::vector<std::string> columns = {};
   int pages_per_range = 0;  // of a BRIN index
   Bytes size = {};          // predicted
-  double query_pages = 0;   // predicted reads of the scan through it
+  // Predicted reads of the scan through it: with the wanted rows side by side, and as far apart as
+  // the physical order that pg_stats tells (or does not) allows.
+  double query_pages = 0;
+  double query_pages_max = 0;
   double build_seconds = 0;
   std::string reason = {};  // why it is first, or why it is not
 };

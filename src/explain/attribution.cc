@@ -61,9 +61,10 @@ std::vector<int> execution_order(const Plan& plan, int root) {
   return out;
 }
 
-// The CTE named `name` that a scan at `scan` reads; kNone if the plan does not show it.
+// The CTE named `name` that a scan at `scan` (which may own it) reads; kNone if the plan does not
+// show it.
 int cte_read_by(const Plan& plan, int scan, std::string_view name) {
-  for (int owner = at(plan, scan).parent; owner != kNone; owner = at(plan, owner).parent) {
+  for (int owner = scan; owner != kNone; owner = at(plan, owner).parent) {
     for (const int child : at(plan, owner).children) {
       const Node& node = at(plan, child);
       const bool named =

@@ -13,6 +13,7 @@ namespace {
 
 std::string percent(double share) {
   const double value = share * 100;
+  if (value > 0 && value < 0.1) return "< 0.1 %";
   if (value >= 10 || value <= 0) return cat(std::llround(value), " %");
   return cat(std::round(value * 10) / 10, " %");
 }
@@ -66,13 +67,21 @@ std::string weight_text(const WastefulScan& scan) {
 }
 
 std::string prediction_text(const WastefulScan& scan, const Candidate& candidate) {
-  const double share = scan.pages > 0 ? candidate.query_pages / scan.pages : 1;
-  std::string out = cat("about ", count(candidate.query_pages), " pages instead of ",
-                        count(scan.pages), " (", percent(1 - std::min(share, 1.0)), " less)");
-  if (scan.timed) {
-    out += cat(", the scan's ", milliseconds_text(scan.self_ms), " become about ",
-               milliseconds_text(scan.self_ms * std::min(share, 1.0)));
-  }
+  const double pages = std::max(scan.pages, 1.0);
+  const double low = std::min(candidate.query_pages / pages, 1.0);
+  const double high = std::min(candidate.query_pages_max / pages, 1.0);
+  const bool range = candidate.query_pages_max > 1.2 * candidate.query_pages;
+  std::string out = cat("about ", count(candidate.query_pages));
+  if (range)
+    out += cat(" to ", count(candidate.query_pages_max), " pages, by how the rows lie,");
+  else
+    out += " pages";
+  out += cat(" instead of ", count(scan.pages));
+  if (!range) out += cat(" (", percent(1 - low), " less)");
+  if (!scan.timed) return out;
+  out += cat(", the scan's ", milliseconds_text(scan.self_ms), " become about ",
+             milliseconds_text(scan.self_ms * low));
+  if (range) out += cat(" to ", milliseconds_text(scan.self_ms * high));
   return out;
 }
 
@@ -83,7 +92,9 @@ void add_evidence(care::Finding& finding, const WastefulScan& scan, const Examin
   finding.evidence.push_back({"filter", printable(node.text("Filter"))});
   finding.evidence.push_back({"rows removed", count(scan.removed)});
   finding.evidence.push_back({"rows kept", count(scan.kept)});
-  finding.evidence.push_back({"pages read", count(scan.pages)});
+  finding.evidence.push_back(
+      {"pages read",
+       cat(count(scan.pages), scan.pages_estimated ? " (estimated: no BUFFERS in the plan)" : "")});
   for (const sql::Predicate& predicate : scan.predicates) {
     const facts::ColumnFacts* column = scan.facts ? scan.facts->column(predicate.column) : nullptr;
     if (!column || predicate.operators == sql::OperatorClass::Other) continue;
@@ -94,6 +105,12 @@ void add_evidence(care::Finding& finding, const WastefulScan& scan, const Examin
                : cat("unknown: ",
                      column->stats ? "no order for this type" : printable(column->stats_why_not))});
   }
+}
+
+std::string pages_text(const Candidate& candidate) {
+  const bool range = candidate.query_pages_max > 1.2 * candidate.query_pages;
+  return cat(count(candidate.query_pages),
+             range ? cat(" to ", count(candidate.query_pages_max)) : "");
 }
 
 void add_candidates(care::Finding& finding, const Advice& advice, const IndexTarget& target,
@@ -108,7 +125,7 @@ void add_candidates(care::Finding& finding, const Advice& advice, const IndexTar
     finding.actions.push_back(std::move(*action));
     const std::string label = cat(candidate.method, " index");
     finding.evidence.push_back({cat(label, ", predicted size"), human(candidate.size)});
-    finding.evidence.push_back({cat(label, ", predicted pages"), count(candidate.query_pages)});
+    finding.evidence.push_back({cat(label, ", predicted pages"), pages_text(candidate)});
     if (!candidate.reason.empty()) finding.evidence.push_back({label, candidate.reason});
   }
 }

@@ -1,6 +1,7 @@
 #include "explain/scans.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <utility>
@@ -31,10 +32,19 @@ std::string display_name(const Node& node) {
   return object.schema.empty() ? object.relation : cat(object.schema, ".", object.relation);
 }
 
-double pages_of(const Examination& in, int id, const RelationFacts* facts) {
-  const double blocks = in.timing.nodes[static_cast<size_t>(id)].self_blocks;
-  if (at(in.plan, id).blocks && at(in.plan, id).actual) return blocks;
-  return facts && facts->table ? static_cast<double>(facts->table->size.pages) : 0;
+// Pages the scan has read, or holds.
+void set_pages(WastefulScan& scan, const Examination& in, int id) {
+  const Node& node = at(in.plan, id);
+  if (node.blocks && node.actual) {
+    scan.pages = in.timing.nodes[static_cast<size_t>(id)].self_blocks;
+  } else if (scan.facts && scan.facts->table && scan.facts->table->size.pages > 0) {
+    scan.pages = static_cast<double>(scan.facts->table->size.pages);
+  } else {
+    constexpr double kTupleOverhead = 28, kPage = 8192;
+    scan.pages =
+        std::ceil((scan.kept + scan.removed) * (node.estimate.width + kTupleOverhead) / kPage);
+    scan.pages_estimated = true;
+  }
 }
 
 // Share of the statement that the node alone costs: by time, by blocks, or by the planner's cost.
@@ -59,7 +69,6 @@ std::optional<WastefulScan> scan_at(const Examination& in, int id,
   out.nodes = {id};
   out.relations = {display_name(node)};
   out.facts = in.facts.find(node.object.schema, node.object.relation);
-  out.pages = pages_of(in, id, out.facts);
   out.measured = node.actual.has_value();
   out.timed = in.plan.timed();
   const RowCount rows = count_rows(in.plan, id);
@@ -74,6 +83,7 @@ std::optional<WastefulScan> scan_at(const Examination& in, int id,
                            " throws away is unknown without ANALYZE and without its row count"));
     return {};
   }
+  set_pages(out, in, id);
   const auto filter = sql::parse_expression(node.text("Filter"));
   if (!filter) {
     warnings.push_back(cat(

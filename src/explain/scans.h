@@ -40,9 +40,10 @@ struct WastefulScan {
   double removed = 0;  // rows
   double pages = 0;    // read by the scans
   double self_ms = 0;
-  double self_low_ms = 0;  // lower bound of self_ms
-  double time_share = 0;   // of the statement's time, or cost or blocks
-  bool measured = false;   // by ANALYZE; else the planner's estimate
+  double self_low_ms = 0;        // lower bound of self_ms
+  double time_share = 0;         // of the statement's time, or cost or blocks
+  bool pages_estimated = false;  // from rows and width: the plan has no buffers
+  bool measured = false;         // by ANALYZE; else the planner's estimate
   bool timed = false;
 
   double kept_share() const { return kept + removed > 0 ? kept / (kept + removed) : 1; }

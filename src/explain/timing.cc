@@ -40,6 +40,7 @@ class Attribution {
   void charge_init_plan(int id);
   int payer_of_init_plan(int id);
   void charge_cte(int id);
+  std::vector<double> split(const std::vector<int>& scans, double pulled, double blocks);
   void add_up();
 
   const Plan& plan_;
@@ -115,8 +116,15 @@ int Attribution::payer_of_init_plan(int id) {
     const Span& self = time(candidate).self;
     return self.mid + self.eps + needed.eps >= needed.mid;
   };
-  for (const int candidate : init_plan_candidates(plan_, id)) {
+  const std::vector<int> candidates = init_plan_candidates(plan_, id);
+  for (const int candidate : candidates) {
     if (!node(candidate).never_executed() && had_time(candidate)) return candidate;
+  }
+  // A Sort names the value as its key, but the node below has computed it.
+  for (const int candidate : candidates) {
+    for (const int child : node(candidate).children) {
+      if (node(child).relation == Relation::Child && had_time(child)) return child;
+    }
   }
   const int owner = node(id).parent;
   if (had_time(owner)) return owner;
@@ -144,32 +152,55 @@ void Attribution::charge_init_plan(int id) {
   time(payer).self_blocks -= shared_blocks(node(id));
 }
 
-// A CTE runs as far as its scans pull it; what they did not pull (data-modifying CTEs) runs after
-// the root. Blocks match exactly, so they decide the split when there are any.
-void Attribution::charge_cte(int id) {
-  const std::vector<int> scans = cte_scans(plan_, id);
-  const Span amount = time(id).wall;
+// What each scan of a CTE paid, adding up to `pulled`. Blocks tell exactly who pulled the rows,
+// unless the first row alone cost most of them (loading of catalogs): a scan cannot have paid more
+// than it took.
+std::vector<double> Attribution::split(const std::vector<int>& scans, double pulled,
+                                       double blocks) {
   double by_time = 0, by_blocks = 0;
   for (const int scan : scans) {
     by_time += std::max(time(scan).self.mid, 0.0);
     by_blocks += time(scan).self_blocks;
   }
-  const double blocks = shared_blocks(node(id));
-  const bool exact = blocks > 0 && by_blocks >= blocks;
-  const bool modifies = node(id).type == "ModifyTable";
-  const double pulled = modifies ? std::min(amount.mid, by_time) : amount.mid;
-  if (by_time <= 0 && !exact) {
-    out_.outside_ms += amount.mid;
-    return;
-  }
-  out_.outside_ms += amount.mid - pulled;
+  std::vector<double> out;
+  bool exact = blocks > 0 && by_blocks >= blocks;
   for (const int scan : scans) {
-    const double share =
-        exact ? time(scan).self_blocks / by_blocks : std::max(time(scan).self.mid, 0.0) / by_time;
-    if (share <= 0) continue;
-    out_.charges.push_back({id, scan, pulled * share});
-    take_off(scan, {pulled * share, amount.eps * share});
-    time(scan).self_blocks -= std::min(blocks * share, time(scan).self_blocks);
+    out.push_back(exact ? pulled * time(scan).self_blocks / by_blocks : 0);
+    exact = exact && out.back() <= time(scan).self.high();
+  }
+  if (exact) return out;
+  out.clear();
+  for (const int scan : scans) {
+    out.push_back(by_time > 0 ? pulled * std::max(time(scan).self.mid, 0.0) / by_time : 0);
+  }
+  return out;
+}
+
+// A CTE runs as far as its scans pull it; what they did not pull (data-modifying CTEs) runs after
+// the root.
+void Attribution::charge_cte(int id) {
+  const std::vector<int> scans = cte_scans(plan_, id);
+  const Span amount = time(id).wall;
+  const double blocks = shared_blocks(node(id));
+  double by_time = 0, by_blocks = 0;
+  for (const int scan : scans) {
+    by_time += std::max(time(scan).self.mid, 0.0);
+    by_blocks += time(scan).self_blocks;
+  }
+  const bool modifies = node(id).type == "ModifyTable";
+  const double pulled = modifies || by_time <= 0 ? std::min(amount.mid, by_time) : amount.mid;
+  out_.outside_ms += amount.mid - pulled;
+  const std::vector<double> paid = split(scans, pulled, blocks);
+  for (size_t i = 0; i < scans.size(); ++i) {
+    const double share = pulled > 0 ? paid[i] / pulled : 0;
+    if (share > 0) {
+      out_.charges.push_back({id, scans[i], paid[i]});
+      take_off(scans[i], {paid[i], amount.eps * share});
+    }
+    if (by_blocks > 0) {
+      double& own = time(scans[i]).self_blocks;
+      own -= std::min(blocks * own / by_blocks, own);
+    }
   }
 }
 

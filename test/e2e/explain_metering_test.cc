@@ -1,0 +1,130 @@
+// The day query of the metering example on a real server: cause, index, proof, effect.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "e2e/support/database.h"
+#include "explain/explain.h"
+#include "explain/render_term.h"
+#include "explain/verify.h"
+
+namespace pgtend {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kDayQuery =
+    "SELECT c.first_name, m.msn, d.kwh_reading FROM m_customerinfo c "
+    "JOIN m_meterinfo m ON c.customer_id = m.customer_id "
+    "JOIN t_dlpdata d ON m.meter_id = d.meter_id "
+    "WHERE d.reading_timestamp > NOW() - INTERVAL '1 day'";
+
+constexpr const char* kSchema = R"(
+CREATE TABLE m_customerinfo (customer_id int PRIMARY KEY, first_name text, last_name text);
+CREATE TABLE m_meterinfo (meter_id int PRIMARY KEY,
+  customer_id int REFERENCES m_customerinfo, msn text UNIQUE, model text);
+CREATE TABLE t_dlpdata (reading_id bigserial PRIMARY KEY, meter_id int NOT NULL,
+  reading_timestamp timestamptz NOT NULL, kwh_reading numeric(10,4) NOT NULL);
+INSERT INTO m_customerinfo SELECT i, 'First ' || i, 'Last ' || i FROM generate_series(1, 800) i;
+INSERT INTO m_meterinfo SELECT i, 1 + i % 800, 'MSN' || i, 'x' FROM generate_series(1, 1000) i;
+)";
+
+// 300 meters, 14 days of 96 slots: 403,200 rows; the last day is a fourteenth.
+void load(pg::Connection& conn, bool headend) {
+  e2e::must(conn.exec(kSchema));
+  const std::string order = headend ? "ORDER BY s DESC, m" : "ORDER BY m, s DESC";
+  e2e::must(conn.exec("INSERT INTO t_dlpdata (meter_id, reading_timestamp, kwh_reading) "
+                      "SELECT m, now() - s * interval '15 minutes' - interval '1 minute', 1.25 "
+                      "FROM generate_series(0, 1343) s, generate_series(1, 300) m " +
+                      order));
+  e2e::must(conn.exec("ANALYZE"));
+}
+
+class ExplainMetering : public e2e::DatabaseTest {};
+
+explain::Report examined(pg::Connection& conn) {
+  explain::Request request;
+  request.sql = kDayQuery;
+  request.options.analyze = true;
+  return e2e::must(explain::examine(conn, request));
+}
+
+void apply(pg::Connection& conn, const care::Action& action) {
+  for (const care::Step& step : action.steps) e2e::must(conn.exec(step.sql));
+  EXPECT_EQ(e2e::must(e2e::must(conn.query(action.verify_sql)).scalar()), "t");
+}
+
+TEST_F(ExplainMetering, DayQueryGivesExactlyOneFindingOnTheGrowingTable) {
+  auto conn = connect();
+  load(conn, true);
+
+  const explain::Report report = examined(conn);
+
+  ASSERT_EQ(report.findings.size(), 1u) << explain::render_term(report, {});
+  const care::Finding& finding = report.findings[0];
+  EXPECT_EQ(finding.id, "A2");
+  EXPECT_EQ(finding.object, "public.t_dlpdata");
+  EXPECT_TRUE(report.timing.adds_up());
+  ASSERT_FALSE(finding.actions.empty());
+  EXPECT_THAT(finding.actions[0].steps[0].sql, HasSubstr("CREATE INDEX CONCURRENTLY"));
+  EXPECT_THAT(finding.actions[0].steps[0].sql, HasSubstr("(reading_timestamp)"));
+}
+
+TEST_F(ExplainMetering, PhysicalOrderFlipsTheChoiceBetweenBrinAndBtree) {
+  auto conn = connect();
+  load(conn, true);
+  const explain::Report headend = examined(conn);
+  e2e::must(conn.exec("DROP TABLE t_dlpdata, m_meterinfo, m_customerinfo"));
+  load(conn, false);
+
+  const explain::Report file = examined(conn);
+
+  ASSERT_EQ(headend.findings.size(), 1u);
+  ASSERT_EQ(file.findings.size(), 1u);
+  EXPECT_THAT(headend.findings[0].actions[0].steps[0].sql, HasSubstr("USING brin"));
+  EXPECT_THAT(file.findings[0].actions[0].steps[0].sql, HasSubstr("USING btree"));
+}
+
+TEST_F(ExplainMetering, AppliedIndexTakesFindingAndBuffersAway) {
+  for (const bool headend : {true, false}) {
+    auto conn = connect();
+    e2e::must(conn.exec("DROP TABLE IF EXISTS t_dlpdata, m_meterinfo, m_customerinfo"));
+    load(conn, headend);
+    const explain::Report report = examined(conn);
+    ASSERT_EQ(report.findings.size(), 1u);
+    const auto before = e2e::must(explain::measure(conn, kDayQuery, 3));
+
+    apply(conn, report.findings[0].actions[0]);
+    const auto after = e2e::must(explain::measure(conn, kDayQuery, 3));
+
+    const explain::Comparison effect = explain::compare(before, after);
+    EXPECT_TRUE(effect.better) << effect.text;
+    EXPECT_GT(effect.blocks_factor, 2) << effect.text;
+    const explain::Report again = examined(conn);
+    EXPECT_TRUE(again.findings.empty()) << explain::render_term(again, {});
+    for (const std::string& undo : report.findings[0].actions[0].undo) e2e::must(conn.exec(undo));
+    EXPECT_EQ(examined(conn).findings.size(), 1u);
+    
+    std::printf("%s: %s\n", headend ? "headend" : "file", effect.text.c_str());
+  }
+}
+
+TEST_F(ExplainMetering, HypotheticalIndexRaisesTheProofAndLeavesNothing) {
+  auto conn = connect();
+  if (e2e::must(conn.query("SELECT FROM pg_available_extensions WHERE name = 'hypopg'")).empty()) {
+    GTEST_SKIP() << "hypopg is not installed";
+  }
+  e2e::must(conn.exec("CREATE SCHEMA \"Ext\"; CREATE EXTENSION hypopg SCHEMA \"Ext\""));
+  load(conn, true);
+
+  const explain::Report report = examined(conn);
+
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_EQ(report.findings[0].proof, care::Proof::PlannerVerified)
+      << explain::render_term(report, {});
+  EXPECT_TRUE(e2e::must(conn.query("SELECT FROM \"Ext\".hypopg()")).empty());
+  std::printf("%s", explain::render_term(report, {}).c_str());
+}
+
+}  // namespace
+}  // namespace pgtend
