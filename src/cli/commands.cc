@@ -1,0 +1,72 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/demo.h"
+#include "cli/doctor.h"
+#include "cli/explain.h"
+#include "cli/partition.h"
+#include "cli/pool.h"
+#include "cli/vacuum.h"
+
+namespace pgtend::cli {
+
+namespace {
+constexpr Parameter kGeneral[] = {
+    {"--json", "", "one JSON document on stdout: schema, data, warnings, missing_rights"},
+    {"--quiet", "", "no talk on stderr but errors"},
+    {"--verbose", "", "log what is done on stderr"},
+    {"--help", "", "this help"},
+};
+constexpr Parameter kConnection[] = {
+    {"-h,--host", "HOST", "server host or socket folder"},
+    {"-p,--port", "PORT", "server port"},
+    {"-U,--username", "USER", "role"},
+    {"-d,--dbname", "DBNAME", "database name, \"host=… port=…\" or postgresql:// URI"},
+};
+}  // namespace
+
+std::span<const Parameter> general_parameters() { return kGeneral; }
+std::span<const Parameter> connection_parameters() { return kConnection; }
+
+std::span<const Command> commands() {
+  static const Command kCommands[] = {
+      {"doctor", "", "Checks connection, rights, extensions and tables; says what to do next",
+       Needs::Connection, doctor_parameters(), run_doctor},
+      {"explain", "", "Explains a query: where the time goes, why, and the index that helps",
+       Needs::Connection, explain_parameters(), run_explain},
+      {"vacuum", "review", "Shows tables that need VACUUM or ANALYZE, and why", Needs::Connection,
+       vacuum_review_parameters(), run_vacuum_review},
+      {"vacuum", "run", "Runs VACUUM on a table, with progress, and reports what it won",
+       Needs::Connection, vacuum_run_parameters(), run_vacuum},
+      {"analyze", "", "Runs ANALYZE on a table, with progress, and verifies that it happened",
+       Needs::Connection, vacuum_run_parameters(), run_analyze},
+      {"partition", "show", "Shows how a table is partitioned: bounds, sizes, gaps, runway",
+       Needs::Connection, partition_show_parameters(), run_partition_show},
+      {"partition", "plan", "Proposes a layout for a table and prints every statement",
+       Needs::Connection, partition_plan_parameters(), run_partition_plan},
+      {"partition", "convert", "Partitions a table that may be locked while its rows are copied",
+       Needs::Connection, partition_convert_parameters(), run_partition_convert},
+      {"partition", "prove", "Proves from the plan which partitions a query touches",
+       Needs::Connection, partition_prove_parameters(), run_partition_prove},
+      {"pool", "", "Shows what a pooler's admin console tells: pools, stats, clients, …",
+       Needs::Connection, pool_parameters(), run_pool},
+      {"demo", "", "The guided before/after on a private PostgreSQL with metering data",
+       Needs::Nothing, demo_parameters(), run_demo},
+  };
+  return kCommands;
+}
+
+std::string commands_page() {
+  std::string out =
+      "# Commands\n\n<!-- made by ./run docs; edit the table in the code -->\n\n```\n" +
+      help_text() + "```\n";
+  for (const Command& command : commands()) {
+    const std::string verb = command.verb.empty() ? "" : cat(" ", command.verb);
+    out += cat("\n## pgtend ", command.area, verb, "\n\n```\n", help_text(command), "```\n");
+  }
+  return out;
+}
+
+}  // namespace pgtend::cli

@@ -1,0 +1,68 @@
+#include "cli/findings.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "base/units.h"
+
+namespace pgtend::cli {
+
+namespace {
+constexpr care::Severity kSeverities[] = {care::Severity::Info, care::Severity::Notice,
+                                          care::Severity::Warning, care::Severity::Critical};
+
+Style style_of(care::Severity severity) {
+  switch (severity) {
+    case care::Severity::Info:
+      return Style::Dim;
+    case care::Severity::Notice:
+      return Style::Plain;
+    case care::Severity::Warning:
+      return Style::Warn;
+    case care::Severity::Critical:
+      return Style::Bad;
+  }
+  return Style::Plain;
+}
+
+void print_action(Output& output, const care::Action& action) {
+  for (const care::Step& step : action.steps) {
+    output.line(cat("    ", output.styled(Style::Good, cat(printable(step.sql, true), ";"))));
+    if (step.lock == care::LockMode::None) continue;
+    output.line(output.styled(Style::Dim,
+                              cat("      ", care::name(step.lock), ": ", care::effect(step.lock))));
+  }
+}
+}  // namespace
+
+void print_findings(Output& output, const std::vector<care::Finding>& findings) {
+  json::array list;
+  for (const care::Finding& finding : findings) {
+    list.push_back(care::to_json(finding));
+    output.line(cat(output.styled(style_of(finding.severity), cat("[", finding.id, "]")), " ",
+                    output.styled(Style::Bold, printable(finding.what))));
+    output.line(cat("    ", printable(finding.why)));
+    if (!finding.actions.empty()) print_action(output, finding.actions.front());
+    if (!finding.prediction.empty()) {
+      output.line(cat("    ", printable(finding.prediction), " (", care::name(finding.proof), ")"));
+    }
+    output.line();
+  }
+  output.data()["findings"] = std::move(list);
+}
+
+Result<int> exit_for(const Args& args, const std::vector<care::Finding>& findings) {
+  if (!args.has("--fail-on")) return 0;
+  const std::string wanted = lower(args.get("--fail-on"));
+  for (const care::Severity severity : kSeverities) {
+    if (lower(care::name(severity)) != wanted) continue;
+    return std::ranges::any_of(findings,
+                               [&](const care::Finding& f) { return f.severity >= severity; })
+               ? 1
+               : 0;
+  }
+  return Error{ErrorCode::Invalid, cat("--fail-on takes info, notice, warning or critical, not \"",
+                                       printable(wanted), "\"")};
+}
+
+}  // namespace pgtend::cli

@@ -1,0 +1,179 @@
+#include "cli/partition.h"
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "cli/gate_session.h"
+#include "partition/partition.h"
+#include "pg/connection.h"
+#include "pg/quote.h"
+
+namespace pgtend::cli {
+
+namespace {
+constexpr Parameter kShow[] = {
+    {"TABLE", "", "the table"},
+    {"--zone", "ZONE", "time zone in which bounds are written, UTC by default"},
+};
+constexpr Parameter kPlan[] = {
+    {"TABLE", "", "the table to divide"},
+    {"--by", "COLUMN", "the key; without it the only date or time column that cannot be null"},
+    {"--every", "INTERVAL", "day, week, month or year; without it chosen by rows"},
+    {"--zone", "ZONE", "whose midnights divide, UTC by default"},
+    {"--from", "DATE", "cover at least from here; without it from the oldest row"},
+    {"--ahead", "N", "partitions after the newest, 3 by default"},
+    {"--drop-old", "", "drop the old table in the end instead of keeping it as TABLE_old"},
+    {"--widen-unique", "", "let UNIQUE constraints take the key in too, which promises less"},
+};
+constexpr Parameter kConvert[] = {
+    kPlan[0],
+    kPlan[1],
+    kPlan[2],
+    kPlan[3],
+    kPlan[4],
+    kPlan[5],
+    kPlan[6],
+    kPlan[7],
+    {"--apply", "", "do it, under ACCESS EXCLUSIVE; without it the statements are shown"},
+};
+constexpr Parameter kProve[] = {
+    {"TABLE", "", "the partitioned table"},
+    {"SQL", "", "the query; it is planned, never run"},
+};
+constexpr int64_t kAheadMax = 1000;
+constexpr size_t kSlicesShown = 6;
+
+std::string duration_text(double seconds_left) {
+  return human(seconds(static_cast<int64_t>(seconds_left)));
+}
+
+Result<partition::Conversion> plan_from(const Args& args, pg::Connection& conn) {
+  partition::Request request;
+  request.table = args.get("TABLE");
+  request.column = args.get("--by");
+  if (args.has("--every")) request.interval = TRY(partition::interval_from(args.get("--every")));
+  request.time_zone = args.get("--zone", "UTC");
+  request.from = args.get("--from");
+  request.ahead = static_cast<int>(TRY(args.number("--ahead", 3, 0, kAheadMax)));
+  return partition::plan(
+      conn, request,
+      {.drop_old = args.has("--drop-old"), .widen_unique = args.has("--widen-unique")});
+}
+
+void print_proposal(Output& output, const partition::Conversion& conversion) {
+  const partition::Proposal& proposal = conversion.proposal;
+  output.line(output.styled(
+      Style::Bold,
+      cat(pg::qualified(proposal.schema, proposal.table), " by ", proposal.column, ", every ",
+          partition::name(proposal.interval), ": ", proposal.slices.size(), " partitions")));
+  output.line(cat("  ", printable(proposal.reason)));
+  if (!proposal.data_from.empty()) {
+    output.line(cat("  rows from ", proposal.data_from, " to ", proposal.data_to));
+  }
+  for (size_t i = 0; i < proposal.slices.size(); ++i) {
+    const bool middle = proposal.slices.size() > kSlicesShown && i >= kSlicesShown / 2 &&
+                        i + kSlicesShown / 2 < proposal.slices.size();
+    if (middle && i == kSlicesShown / 2) {
+      output.line(cat("  … ", proposal.slices.size() - kSlicesShown, " more"));
+    }
+    if (middle) continue;
+    const partition::Slice& slice = proposal.slices[i];
+    output.line(cat("  ", printable(slice.name), "  ", slice.from, " to ", slice.to));
+  }
+  output.line(fmt::format("  planning a query that does not name the key: about {:.1f} ms",
+                          proposal.planning_ms));
+  for (const std::string& change : conversion.changes) {
+    output.line(output.styled(Style::Warn, cat("  changes: ", printable(change))));
+  }
+  for (const std::string& refusal : conversion.refusals) {
+    output.line(output.styled(Style::Bad, cat("  cannot be done: ", printable(refusal))));
+  }
+  for (const std::string& warning : proposal.warnings) output.warn(warning);
+  output.data()["conversion"] = partition::to_json(conversion);
+}
+
+void print_statements(Output& output, const care::Action& action) {
+  for (const care::Step& step : action.steps) {
+    output.line(cat("  ", printable(step.sql, true), ";"));
+    output.line(output.styled(
+        Style::Dim, step.lock == care::LockMode::None
+                        ? std::string("    no table lock")
+                        : cat("    ", care::name(step.lock), ": ", care::effect(step.lock))));
+  }
+}
+
+std::string bound_text(const facts::Partition& partition) {
+  return partition.detach_pending ? cat(partition.bound, " (DETACH was interrupted)")
+                                  : partition.bound;
+}
+}  // namespace
+
+std::span<const Parameter> partition_show_parameters() { return kShow; }
+std::span<const Parameter> partition_plan_parameters() { return kPlan; }
+std::span<const Parameter> partition_convert_parameters() { return kConvert; }
+std::span<const Parameter> partition_prove_parameters() { return kProve; }
+
+Result<int> run_partition_show(const Args& args, Output& output) {
+  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  TRY(conn.guard());
+  const facts::Layout layout =
+      TRY(partition::show(conn, args.get("TABLE"), args.get("--zone", "UTC")));
+  output.data()["layout"] = facts::to_json(layout);
+  if (!layout.partitioned) {
+    output.line(cat(layout.qualified(), " is a plain table; pgtend partition plan ",
+                    args.get("TABLE"), " proposes a layout"));
+    return 0;
+  }
+  output.line(output.styled(Style::Bold,
+                            cat(layout.qualified(), " by ", layout.strategy, " ", layout.key)));
+  Table table{.headings = {"partition", "bounds", "rows", "size"},
+              .align = {Align::Left, Align::Left, Align::Right, Align::Right},
+              .rows = {}};
+  for (const facts::Partition& partition : layout.partitions) {
+    table.rows.push_back({partition.qualified(), bound_text(partition), compact(partition.rows),
+                          human(partition.bytes)});
+  }
+  output.table(table);
+  for (const facts::Gap& gap : layout.gaps) {
+    output.warn(cat("no partition for ", gap.from, " to ", gap.to));
+  }
+  if (layout.runway_s) {
+    output.line(*layout.runway_s >= 0
+                    ? cat("room for another ", duration_text(*layout.runway_s))
+                    : cat("the last partition ended ", duration_text(-*layout.runway_s), " ago"));
+  }
+  return 0;
+}
+
+Result<int> run_partition_plan(const Args& args, Output& output) {
+  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  const partition::Conversion conversion = TRY(plan_from(args, conn));
+  print_proposal(output, conversion);
+  print_statements(output, conversion.action);
+  return 0;
+}
+
+Result<int> run_partition_convert(const Args& args, Output& output) {
+  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  const partition::Conversion conversion = TRY(plan_from(args, conn));
+  print_proposal(output, conversion);
+  const auto session = TRY(GateSession::open(args, output));
+  const partition::ConvertReport report = TRY(partition::convert(session->setup(), conversion));
+  print_outcome(output, report.outcome);
+  for (const std::string& warning : report.warnings) output.warn(warning);
+  return 0;
+}
+
+Result<int> run_partition_prove(const Args& args, Output& output) {
+  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  const partition::Pruning pruning =
+      TRY(partition::prove(conn, args.get("TABLE"), args.get("SQL")));
+  output.data()["pruning"] = partition::to_json(pruning);
+  output.line(cat("the query touches ", pruning.scanned, " of ", pruning.total, " partitions of ",
+                  pruning.table));
+  for (const std::string& name : pruning.partitions) output.line(cat("  ", printable(name)));
+  return 0;
+}
+
+}  // namespace pgtend::cli

@@ -1,0 +1,19 @@
+// pgtend partition.
+#pragma once
+
+#include <span>
+
+#include "cli/command.h"
+
+namespace pgtend::cli {
+
+std::span<const Parameter> partition_show_parameters();
+std::span<const Parameter> partition_plan_parameters();
+std::span<const Parameter> partition_convert_parameters();
+std::span<const Parameter> partition_prove_parameters();
+Result<int> run_partition_show(const Args& args, Output& output);
+Result<int> run_partition_plan(const Args& args, Output& output);
+Result<int> run_partition_convert(const Args& args, Output& output);
+Result<int> run_partition_prove(const Args& args, Output& output);
+
+}  // namespace pgtend::cli

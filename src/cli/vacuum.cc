@@ -1,0 +1,98 @@
+#include "cli/vacuum.h"
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "cli/findings.h"
+#include "cli/gate_session.h"
+#include "pg/connection.h"
+#include "vacuum/vacuum.h"
+
+namespace pgtend::cli {
+
+namespace {
+constexpr Parameter kReviewParameters[] = {
+    {"[TABLE]", "", "one table (with its partitions); all when left out"},
+    {"--all", "", "list every table, not only the 20 largest"},
+    {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
+};
+constexpr Parameter kRunParameters[] = {
+    {"TABLE", "", "the table; a partitioned one with its partitions"},
+    {"--apply", "", "do it; without it the statements are shown"},
+    {"--force", "", "run even where nothing could be removed last time"},
+};
+constexpr size_t kTablesShown = 20;
+
+std::string ago(const std::optional<double>& manual, const std::optional<double>& automatic) {
+  if (!manual && !automatic) return "never";
+  const double age = std::min(manual.value_or(1e18), automatic.value_or(1e18));
+  return human(seconds(static_cast<int64_t>(age)));
+}
+
+void print_tables(Output& output, const std::vector<facts::TableFacts>& tables, bool all) {
+  Table table{
+      .headings = {"table", "rows", "dead", "changed", "heap", "indexes", "vacuum", "analyze"},
+      .align = {Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right,
+                Align::Right, Align::Right},
+      .rows = {}};
+  json::array list;
+  for (const facts::TableFacts& facts : tables) {
+    list.push_back(facts::to_json(facts));
+    if (!all && table.rows.size() >= kTablesShown) continue;
+    table.rows.push_back({facts.qualified(), compact(facts.rows()),
+                          compact(static_cast<double>(facts.counters.rows_dead)),
+                          compact(static_cast<double>(facts.counters.modified_since_analyze)),
+                          human(facts.size.heap), human(facts.size.indexes),
+                          ago(facts.age.vacuum, facts.age.autovacuum),
+                          ago(facts.age.analyze, facts.age.autoanalyze)});
+  }
+  output.data()["tables"] = std::move(list);
+  output.table(table);
+  if (table.rows.size() < tables.size()) {
+    output.note(cat(tables.size() - table.rows.size(), " more tables; --all lists them"));
+  }
+}
+
+Result<int> run_job(const Args& args, Output& output, vacuum::Job job) {
+  const auto session = TRY(GateSession::open(args, output));
+  vacuum::RunSetup setup;
+  setup.gate = session->setup();
+  setup.table = args.get("TABLE");
+  setup.job = job;
+  setup.force = args.has("--force");
+  const vacuum::RunReport report = TRY(vacuum::run(setup));
+  print_outcome(output, report.outcome);
+  output.data()["report"] = vacuum::to_json(report);
+  output.line(vacuum::to_text(report));
+  return 0;
+}
+}  // namespace
+
+std::span<const Parameter> vacuum_review_parameters() { return kReviewParameters; }
+std::span<const Parameter> vacuum_run_parameters() { return kRunParameters; }
+
+Result<int> run_vacuum_review(const Args& args, Output& output) {
+  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  TRY(conn.guard());
+  const vacuum::Facts facts = TRY(vacuum::load(conn, {.table = args.get("TABLE")}));
+  for (const facts::MissingRight& missing : facts.missing) {
+    output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
+  }
+  print_tables(output, facts.tables, args.has("--all"));
+  output.line();
+  const auto findings = vacuum::review(facts);
+  if (findings.empty()) output.line("nothing needs VACUUM or ANALYZE now");
+  print_findings(output, findings);
+  return exit_for(args, findings);
+}
+
+Result<int> run_vacuum(const Args& args, Output& output) {
+  return run_job(args, output, vacuum::Job::Vacuum);
+}
+
+Result<int> run_analyze(const Args& args, Output& output) {
+  return run_job(args, output, vacuum::Job::Analyze);
+}
+
+}  // namespace pgtend::cli

@@ -1,0 +1,191 @@
+// The program as a person meets it: exit codes, messages, JSON, dry run.
+#include <gmock/gmock.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "support/database.h"
+
+namespace pgtend {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kProgram = PGTEND_BINARY_DIR "/pgtend";
+
+class Cli : public e2e::DatabaseTest {
+ protected:
+  e2e::Outcome pgtend(std::vector<std::string> words, const pg::Options& as) {
+    words.insert(words.begin(), kProgram);
+    auto environment = e2e::environment_of(as);
+    environment.emplace_back("PGTEND_STATE", scratch_.path() + "/state.db");
+    return e2e::run(words, environment);
+  }
+  e2e::Outcome pgtend(std::vector<std::string> words) {
+    return pgtend(std::move(words), options());
+  }
+
+  // A table of 50,000 readings, most of the rows dead.
+  void make_readings() {
+    auto conn = connect();
+    e2e::must(
+        conn.exec("CREATE TABLE \"re\"\"adings; drop\" (id int PRIMARY KEY, ts timestamptz)"));
+    e2e::must(conn.exec(
+        "ALTER TABLE \"re\"\"adings; drop\" SET (autovacuum_enabled = off);"
+        "INSERT INTO \"re\"\"adings; drop\" SELECT i, now() - i * interval '1 minute' FROM "
+        "generate_series(1, 50000) i; DELETE FROM \"re\"\"adings; drop\" WHERE id % 2 = 0"));
+  }
+
+  e2e::Scratch scratch_;
+};
+
+TEST_F(Cli, AnUnreachableServerIsExitThreeWithTheNextStep) {
+  pg::Options nowhere = options();
+  nowhere.set("host", scratch_.path());
+
+  const auto outcome = pgtend({"doctor"}, nowhere);
+
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("next: "));
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(Cli, AWrongConnectionStringIsAUsageError) {
+  const auto outcome = pgtend({"doctor", "-d", "postgresql://[half"});
+
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+}
+
+TEST_F(Cli, AWrongPasswordNamesItAndLeaksNothing) {
+  pg::Options wrong = create_role();
+  wrong.set("password", "not-the-secret");
+
+  const auto outcome = pgtend({"doctor"}, wrong);
+
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("password"));
+  EXPECT_THAT(outcome.err, testing::Not(HasSubstr("not-the-secret")));
+}
+
+TEST_F(Cli, AMissingTableIsNamed) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"vacuum", "run", "no_such_table"},
+        {"vacuum", "review", "no_such_table"},
+        {"partition", "show", "no_such_table"},
+        {"explain", "SELECT * FROM no_such_table"}}) {
+    const auto outcome = pgtend(words);
+
+    EXPECT_EQ(outcome.exit_code, 2) << words[0] << ": " << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("no_such_table"));
+  }
+}
+
+TEST_F(Cli, AMissingRightIsExitFourAndNothingIsDone) {
+  make_readings();
+  const pg::Options plain = create_role();
+
+  const auto outcome = pgtend({"vacuum", "run", "\"re\"\"adings; drop\"", "--apply"}, plain);
+
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+  auto conn = connect();
+  EXPECT_EQ(*e2e::must(conn.query("SELECT count(*) FROM pg_stat_user_tables WHERE last_vacuum IS "
+                                  "NOT NULL"))
+                 .scalar(),
+            "0");
+}
+
+TEST_F(Cli, VacuumIsADryRunUntilItIsApplied) {
+  make_readings();
+  const std::string table = "\"re\"\"adings; drop\"";
+  auto conn = connect();
+  const auto last_vacuum = [&] {
+    return *e2e::must(conn.query("SELECT count(last_vacuum) FROM pg_stat_user_tables")).scalar();
+  };
+
+  const auto dry = pgtend({"vacuum", "run", table});
+  EXPECT_EQ(dry.exit_code, 0) << dry.err;
+  EXPECT_THAT(dry.out, HasSubstr("VACUUM"));
+  EXPECT_THAT(dry.err, HasSubstr("--apply"));
+  EXPECT_EQ(last_vacuum(), "0");
+
+  const auto real = pgtend({"vacuum", "run", table, "--apply"});
+  EXPECT_EQ(real.exit_code, 0) << real.err;
+  EXPECT_EQ(last_vacuum(), "1");
+}
+
+TEST_F(Cli, ReviewFailsOnRequestWhenThereAreFindings) {
+  make_readings();
+  auto conn = connect();
+  ASSERT_TRUE(e2e::wait_until([&] {
+    return *e2e::must(conn.query("SELECT coalesce(sum(n_dead_tup), 0) > 20000 FROM "
+                                 "pg_stat_user_tables"))
+                .scalar() == "t";
+  }));
+
+  const auto outcome = pgtend({"vacuum", "review", "--fail-on", "notice"});
+
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("dead-rows"));
+  EXPECT_EQ(pgtend({"vacuum", "review"}).exit_code, 0);
+}
+
+TEST_F(Cli, JsonIsOneDocumentOnStandardOutput) {
+  make_readings();
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"doctor", "--json"},
+                                                {"vacuum", "review", "--json"},
+                                                {"explain", "SELECT 1", "--json"}}) {
+    const auto outcome = pgtend(words);
+
+    ASSERT_EQ(outcome.exit_code, 0) << words[0] << ": " << outcome.err;
+    const auto document = parse_json(outcome.out);
+    ASSERT_TRUE(document) << words[0] << ": " << outcome.out;
+    for (const char* member : {"schema", "data", "warnings", "missing_rights"}) {
+      EXPECT_TRUE(document->as_object().contains(member)) << words[0] << ": " << member;
+    }
+  }
+}
+
+TEST_F(Cli, AnErrorInJsonModeIsADocumentToo) {
+  const auto outcome = pgtend({"vacuum", "review", "no_such_table", "--json"});
+
+  EXPECT_EQ(outcome.exit_code, 2);
+  const auto document = parse_json(outcome.out);
+  ASSERT_TRUE(document) << outcome.out;
+  EXPECT_EQ(document->at("schema"), "pgtend.error/1");
+  EXPECT_EQ(document->at("error").at("code"), "not found");
+}
+
+TEST_F(Cli, AnUnknownAreaOffersTheNearestOne) {
+  const auto outcome = pgtend({"vaccum"});
+
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("did you mean vacuum"));
+}
+
+TEST_F(Cli, ExplainReadsAPlanWithoutAServer) {
+  auto conn = connect();
+  e2e::must(conn.exec("CREATE TABLE t AS SELECT i FROM generate_series(1, 100) i"));
+  const std::string plan =
+      *e2e::must(conn.query("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM t")).scalar();
+  pg::Options nowhere = options();
+  nowhere.set("host", scratch_.path());
+
+  const auto outcome =
+      pgtend({"explain", "--plan", scratch_.write("plan.json", plan), "--offline"}, nowhere);
+
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("Seq Scan"));
+}
+
+TEST_F(Cli, ExplainRefusesToRunWhatChangesData) {
+  make_readings();
+
+  const auto outcome = pgtend({"explain", "--analyze", "DELETE FROM \"re\"\"adings; drop\""});
+
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  auto conn = connect();
+  EXPECT_EQ(*e2e::must(conn.query("SELECT count(*) FROM \"re\"\"adings; drop\"")).scalar(),
+            "25000");
+}
+
+}  // namespace
+}  // namespace pgtend
