@@ -1,0 +1,134 @@
+#include "pool/cancel.h"
+
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "pool/client.h"
+#include "pool/server.h"
+#include "pool/worker.h"
+#include "wire/secret.h"
+
+namespace pgtend::pool {
+
+// One connection that carries one CancelRequest and then waits for the server to close it: the only
+// sign that the request was handled.
+class Cancels::Link final : private net::Handler {
+ public:
+  Link(Cancels& owner, uint64_t id, Server& server, Client* requester)
+      : owner_(owner),
+        id_(id),
+        server_(&server),
+        requester_(requester),
+        generation_(server.lease().generation()),
+        timer_(owner.worker_.loop().timers(), [this] { owner_.finish(*this); }) {}
+
+  bool open() {
+    auto descriptor =
+        owner_.worker_.loop().connect(server_->identity().address, owner_.worker_.socket_options());
+    if (!descriptor) return false;
+    channel_.emplace(net::Socket(owner_.worker_.loop(), *descriptor), owner_.worker_.chunks());
+    if (!channel_->socket().watch(*this)) return false;
+    const auto limit = owner_.worker_.config().settings.time.cancel_wait;
+    timer_.arm(owner_.worker_.now() + (limit.count() > 0 ? limit : microseconds(kLimitDefault)));
+    return true;
+  }
+
+  uint64_t id() const { return id_; }
+  Server* server() const { return server_; }
+  Client* requester() const { return requester_; }
+  void forget_server() { server_ = nullptr; }
+  void forget_requester() { requester_ = nullptr; }
+
+ private:
+  static constexpr seconds kLimitDefault{10};
+
+  void on_ready(net::Ready ready) override {
+    channel_->note(ready);
+    if (!sent_ && (ready.writable || ready.broken)) {
+      // The query this was meant for may have ended while the link was made.
+      const bool current = server_ != nullptr && server_->lease().generation() == generation_ &&
+                           server_->lease().expect().outstanding() > 0;
+      if (ready.broken || !current) return owner_.finish(*this);
+      std::string out;
+      wire::append_cancel(out, {server_->identity().pid, server_->identity().secret});
+      sent_ = true;
+      if (!channel_->send(out)) return owner_.finish(*this);
+    }
+    while (channel_->readable()) {
+      char nothing[64];
+      const net::Io io = channel_->receive(nothing);
+      if (io.kind == net::Io::Kind::Again) return;
+      if (io.kind != net::Io::Kind::Done) return owner_.finish(*this);
+    }
+  }
+
+  Cancels& owner_;
+  const uint64_t id_;
+  Server* server_;
+  Client* requester_;
+  const uint64_t generation_;
+  std::optional<Channel> channel_;
+  net::Timer timer_;
+  bool sent_ = false;
+};
+
+Cancels::Cancels(Worker& worker) : worker_(worker) {}
+
+Cancels::~Cancels() = default;
+
+int32_t Cancels::add_key(Client& client) {
+  int32_t pid = wire::random_pid();
+  while (!keys_.emplace(pid, &client).second) pid = wire::random_pid();
+  return pid;
+}
+
+void Cancels::remove_key(int32_t pid) { keys_.erase(pid); }
+
+bool Cancels::request(const wire::CancelKey& key, Client& requester) {
+  const auto found = keys_.find(key.pid);
+  if (found == keys_.end()) return false;
+  if (!wire::equal_in_constant_time(found->second->identity().secret, key.secret)) return false;
+  return found->second->cancel(&requester);
+}
+
+bool Cancels::start(Server& server, Client* requester) {
+  if (links_.size() >= kInFlightMax) {
+    log::warn("too many cancel requests at once, one is dropped");
+    return false;
+  }
+  auto link = std::make_unique<Link>(*this, next_link_++, server, requester);
+  if (!link->open()) return false;
+  server.cancel_started();
+  links_.emplace(link->id(), std::move(link));
+  return true;
+}
+
+void Cancels::finish(Link& link) {
+  const auto found = links_.find(link.id());
+  if (found == links_.end()) return;
+  // The link is on the call stack: it goes at the end of the turn.
+  const std::shared_ptr<Link> keep(std::move(found->second));
+  links_.erase(found);
+  worker_.loop().defer([keep] {});
+  Server* server = keep->server();
+  Client* requester = keep->requester();
+  keep->forget_server();
+  keep->forget_requester();
+  if (server != nullptr) server->cancel_ended();
+  if (requester != nullptr) requester->cancel_done();
+}
+
+void Cancels::forget(Client& requester) {
+  for (auto& [id, link] : links_) {
+    if (link->requester() == &requester) link->forget_requester();
+  }
+}
+
+void Cancels::forget(Server& server) {
+  for (auto& [id, link] : links_) {
+    if (link->server() == &server) link->forget_server();
+  }
+}
+
+}  // namespace pgtend::pool

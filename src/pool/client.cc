@@ -1,0 +1,484 @@
+#include "pool/client.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "pool/console.h"
+#include "pool/pools.h"
+#include "pool/texts.h"
+#include "pool/worker.h"
+#include "wire/backend.h"
+#include "wire/frontend.h"
+
+namespace pgtend::pool {
+namespace {
+
+namespace be = wire::backend;
+namespace fe = wire::frontend;
+
+constexpr int kReadsPerTurn = 8;
+// Requests without an answer, at most; beyond it the client is not read until answers come.
+constexpr uint32_t kOutstandingMax = 1 << 20;
+// How long a client may take to read why it is closed.
+constexpr seconds kLingerLimit{5};
+constexpr std::string_view kCanceledText = "canceling statement due to user request";
+constexpr std::string_view kCanceledState = "57014";
+
+bool is_copy_message(char type) {
+  return type == fe::kCopyData || type == fe::kCopyDone || type == fe::kCopyFail;
+}
+
+}  // namespace
+
+Client::Client(Worker& worker, uint64_t id, net::Accepted accepted)
+    : worker_(worker),
+      channel_(net::Socket(worker.loop(), accepted.descriptor), worker.chunks()),
+      parameters_(worker.tracked()),
+      login_(std::make_unique<Login>()),
+      timer_(worker.loop().timers(), [this] { on_timer(); }) {
+  identity_.id = id;
+  identity_.peer = accepted.peer;
+  identity_.connected_at = identity_.request_at = worker.now();
+}
+
+void Client::start() {
+  const auto limit = worker_.config().settings.time.client_login;
+  if (limit.count() > 0) timer_.arm(worker_.now() + limit);
+  if (!channel_.socket().watch(*this)) close("out of file descriptors");
+}
+
+std::string_view Client::state_name() const {
+  switch (state_) {
+    case State::Startup:
+    case State::Auth:
+      return "login";
+    case State::Greeting:
+    case State::Waiting:
+      return "waiting";
+    case State::Idle:
+      return "idle";
+    case State::Active:
+    case State::Console:
+      return "active";
+    case State::Canceling:
+      return "active_cancel_req";
+    case State::Lingering:
+    case State::Closed:
+      return "closed";
+  }
+  std::abort();
+}
+
+bool Client::is_quiet() const {
+  return inbound_.at_boundary() && held_.empty() && channel_.unsent() == 0;
+}
+
+bool Client::is_logged_in() const {
+  return state_ == State::Idle || state_ == State::Waiting || state_ == State::Active;
+}
+
+void Client::on_timer() {
+  if (state_ == State::Lingering) return close("");
+  fail(state_ == State::Greeting ? "client_login_timeout (server down)" : "client_login_timeout");
+}
+
+// --- reading
+
+void Client::on_ready(net::Ready ready) {
+  channel_.note(ready);
+  if (channel_.unsent() > 0 && (ready.writable || ready.broken)) {
+    if (!channel_.flush()) return on_vanished();
+    if (channel_.unsent() == 0) {
+      if (state_ == State::Lingering) channel_.socket().shutdown_send();
+      if (server_ != nullptr) server_->client_has_room();
+    }
+  }
+  if (state_ == State::Waiting || state_ == State::Greeting || !held_.empty()) {
+    // Not read while it waits: what the loop tells is all there is to know.
+    if (channel_.broken()) return on_vanished();
+    if (channel_.peer_closed()) probe();
+    return;
+  }
+  pump();
+  // Nobody is there to read answers any more, and nothing more can be read.
+  const bool serving = state_ == State::Idle || state_ == State::Active;
+  if (channel_.broken() && serving && !may_read()) on_vanished();
+}
+
+bool Client::may_read() const {
+  if (state_ == State::Closed || !channel_.readable() || half_closed_) return false;
+  if (state_ == State::Waiting || state_ == State::Greeting || !held_.empty()) return false;
+  if (server_ == nullptr) return true;
+  return server_->channel()->unsent() == 0 &&
+         server_->lease().expect().outstanding() < kOutstandingMax;
+}
+
+void Client::pump() {
+  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+    if (!may_read()) return;
+    std::string_view bytes;
+    const net::Io io = worker_.receiver().receive(channel_, inbound_, bytes);
+    switch (io.kind) {
+      case net::Io::Kind::Again:
+        return;
+      case net::Io::Kind::Closed:
+        return on_peer_closed();
+      case net::Io::Kind::Failed:
+        return on_vanished();
+      case net::Io::Kind::Done:
+        break;
+    }
+    if (pool_ != nullptr) pool_->counters().bytes_received += io.bytes;
+    switch (state_) {
+      case State::Startup:
+      case State::Auth:
+        on_login_bytes(bytes);
+        break;
+      case State::Console:
+        on_console_bytes(bytes);
+        break;
+      case State::Canceling:  // Go's driver sends Terminate here
+      case State::Lingering:
+        break;
+      case State::Idle:
+      case State::Active:
+        on_bytes(bytes);
+        break;
+      case State::Greeting:
+      case State::Waiting:
+      case State::Closed:
+        return;
+    }
+  }
+  if (state_ != State::Closed && may_read()) channel_.socket().resume_later();
+}
+
+// The client sends no more. With a request under way it may still be reading (a half-closed
+// connection), or it may be gone: a message to a gone one comes back as a broken connection.
+void Client::on_peer_closed() {
+  if (server_ == nullptr) return close(state_ == State::Lingering ? "" : "client unexpected eof");
+  half_closed_ = true;
+  const bool idle = server_->lease().expect().outstanding() == 0;
+  if (channel_.broken() || inbound_.left > 0 || idle) return on_vanished();
+  probe();
+}
+
+void Client::finish_half_closed() {
+  if (channel_.unsent() > 0) return;
+  leave_server(false);
+  close("client close request");
+}
+
+// Something harmless to send to a peer that has closed its side.
+void Client::probe() {
+  if (probed_ || identity_.peer.is_unix()) return;
+  probed_ = true;
+  // Only between two messages; when rows are streaming they are the probe.
+  if (server_ != nullptr && server_->is_delivering()) return;
+  const auto& encoding = parameters_.get(0);
+  std::string out;
+  be::append_parameter_status(out, {worker_.tracked().name(0), encoding ? *encoding : "UTF8"});
+  deliver(out);
+}
+
+void Client::on_vanished() {
+  if (state_ == State::Closed) return;
+  if (server_ != nullptr) leave_server(true);
+  close("client unexpected eof");
+}
+
+// Walks over the client's messages. Neighbours go to the server in one piece.
+void Client::on_bytes(std::string_view bytes) {
+  size_t passed = 0;  // everything before it is forwarded or swallowed
+  size_t at = 0;
+  const auto forward_until = [&](size_t end) {
+    if (end > passed && server_ != nullptr) server_->forward(bytes.substr(passed, end - passed));
+    passed = end;
+  };
+  while (at < bytes.size() && (state_ == State::Idle || state_ == State::Active)) {
+    if (inbound_.left == 0) {
+      wire::Head head;
+      const Next next = next_message(bytes.substr(at), head);
+      if (next == Next::More) {
+        inbound_.rest = bytes.substr(at);
+        break;
+      }
+      if (next == Next::Stop) {
+        forward_until(at);
+        return on_terminate();
+      }
+      if (next == Next::Bad) {
+        forward_until(at);
+        return fail(wire::frontend::name_of(head.type).empty() ? "unknown pkt"
+                                                               : "bad packet header");
+      }
+      inbound_.passing = next == Next::Pass;
+      if (next == Next::Pass && server_ == nullptr && !need_server(bytes.substr(at))) return;
+      if (!inbound_.passing) forward_until(at);
+      inbound_.left = head.total();
+      if (inbound_.passing) note_message(head, bytes.substr(at));
+    }
+    const auto piece = std::min<uint64_t>(inbound_.left, bytes.size() - at);
+    inbound_.left -= piece;
+    at += static_cast<size_t>(piece);
+    if (!inbound_.passing) passed = at;
+  }
+  if (state_ != State::Active) return;
+  forward_until(at);
+  // Stray copy data that ended after its transaction did: nothing else would notice.
+  if (server_ != nullptr) server_->release_if_free();
+}
+
+Client::Next Client::next_message(std::string_view bytes, wire::Head& head) {
+  const auto bytes_max = worker_.config().settings.limit.packet_bytes;
+  const auto length_max = static_cast<uint32_t>(std::min<int64_t>(bytes_max, wire::kLengthMax));
+  switch (wire::read_head(bytes, head, length_max)) {
+    case wire::HeadState::More:
+      return Next::More;
+    case wire::HeadState::Bad:
+      head.type = bytes[0];
+      return Next::Bad;
+    case wire::HeadState::Whole:
+      break;
+  }
+  // A password message has no place after the login.
+  if (fe::name_of(head.type).empty() || head.type == fe::kPassword) return Next::Bad;
+  if (head.type == fe::kTerminate) return Next::Stop;
+  if (skipping_) return skip_canceled(head.type);
+  // The name of a Parse decides whether the link may be changed before the Bind.
+  if (head.type == fe::kParse && bytes.size() <= wire::kHeadBytes) return Next::More;
+  const bool needs_nothing = is_copy_message(head.type) || head.type == fe::kFlush;
+  if (server_ == nullptr && needs_nothing) return Next::Skip;
+  return Next::Pass;
+}
+
+// After a cancel that met an extended query in the queue, everything up to its Sync is dropped, as
+// the server would.
+Client::Next Client::skip_canceled(char type) {
+  if (type != fe::kSync) return Next::Skip;
+  skipping_ = false;
+  std::string out;
+  be::append_ready_for_query(out, be::TransactionStatus::Idle);
+  deliver(out);
+  return Next::Skip;
+}
+
+void Client::note_message(const wire::Head& head, std::string_view bytes) {
+  Lease& lease = server_->lease();
+  server_->expect(head.type);
+  if (head.type == fe::kParse) {
+    ++pool_->counters().client_parse_count;
+    ++pool_->counters().server_parse_count;
+    if (bytes[wire::kHeadBytes] == '\0') lease.unnamed_parsed();
+  } else if (head.type == fe::kBind) {
+    ++pool_->counters().bind_count;
+    lease.unnamed_used();
+  } else if (head.type == fe::kQuery) {
+    lease.unnamed_used();
+  }
+}
+
+// True when a server is at hand; else `rest` is kept until there is one.
+bool Client::need_server(std::string_view rest) {
+  identity_.request_at = worker_.now();
+  Server* server = pool_->acquire(*this);
+  if (server == nullptr) {
+    state_ = State::Waiting;
+    held_ = rest;
+    return false;
+  }
+  // Lost in this moment: this client was told.
+  if (server->state() != Server::State::Active) return false;
+  server_ = server;
+  state_ = State::Active;
+  if (server->is_applying() && !parameters_proven_) {
+    held_ = rest;
+    return false;
+  }
+  return true;
+}
+
+void Client::on_server(Server& server) {
+  server_ = &server;
+  state_ = State::Active;
+  if (server.is_applying() && !parameters_proven_) return;
+  resume_held();
+}
+
+void Client::on_parameters_applied() {
+  if (std::exchange(parameters_proven_, true)) return;
+  resume_held();
+}
+
+void Client::resume_held() {
+  const std::string held = std::exchange(held_, {});
+  parameters_proven_ = true;
+  on_bytes(held);
+  // One read filled the buffer; what has come since was announced then.
+  if (state_ != State::Closed && channel_.readable()) channel_.socket().resume_later();
+}
+
+void Client::deliver(std::string_view bytes) {
+  if (state_ == State::Closed || state_ == State::Lingering) return;
+  // A failed send means a gone client; its own turn finds out, this one is the server's.
+  if (!channel_.send(bytes))
+    worker_.loop().defer([this_id = identity_.id, &worker = worker_] {
+      if (Client* client = worker.client(this_id)) client->on_vanished();
+    });
+}
+
+void Client::server_has_room() {
+  if (channel_.readable() && state_ != State::Closed) channel_.socket().resume_later();
+}
+
+void Client::on_released() {
+  server_ = nullptr;
+  state_ = State::Idle;
+  if (half_closed_) return close("client close request");
+  if (worker_.service() == Service::WaitForServers) return fail("pooler is shutting down");
+  if (channel_.readable()) channel_.socket().resume_later();
+}
+
+void Client::on_server_lost(std::string_view reason, bool told) {
+  if (state_ == State::Closed || state_ == State::Lingering) return;
+  server_ = nullptr;
+  held_.clear();
+  if (told) return linger(reason);
+  fail(reason);
+}
+
+// --- cancel
+
+bool Client::cancel(Client* requester) {
+  if (state_ == State::Waiting) {
+    answer_canceled();
+    return false;
+  }
+  if (server_ == nullptr || server_->is_applying()) return false;
+  if (server_->lease().expect().outstanding() == 0) return false;
+  return worker_.cancels().start(*server_, requester);
+}
+
+void Client::cancel_done() { close(""); }
+
+// The request at the front of what is kept never reaches a server: answered here as a server would.
+void Client::answer_canceled() {
+  pool_->leave(*this);
+  pool_->clients.push_back(*this);
+  state_ = State::Idle;
+  const std::string held = std::exchange(held_, {});
+  wire::Head head;
+  CHECK(wire::read_head(held, head) == wire::HeadState::Whole);
+  std::string out = error_message(kCanceledText, kCanceledState);
+  const bool simple = head.type == fe::kQuery || head.type == fe::kFunctionCall;
+  if (simple) {
+    be::append_ready_for_query(out, be::TransactionStatus::Idle);
+    inbound_.left = head.total();
+    inbound_.passing = false;
+  } else {
+    skipping_ = true;
+  }
+  deliver(out);
+  on_bytes(held);
+  if (channel_.readable()) channel_.socket().resume_later();
+}
+
+// --- the end
+
+void Client::on_terminate() {
+  if (server_ != nullptr) leave_server(false);
+  close("client close request");
+}
+
+void Client::leave_server(bool cancel) {
+  Server* server = std::exchange(server_, nullptr);
+  server->leave(inbound_.left > 0 && inbound_.passing, cancel);
+}
+
+void Client::fail(std::string_view reason, std::string_view sqlstate) {
+  fail_with(fatal_message(reason, sqlstate), reason);
+}
+
+void Client::fail_with(std::string_view message, std::string_view reason) {
+  if (state_ == State::Closed || state_ == State::Lingering) return;
+  if (worker_.config().settings.log.pooler_errors) {
+    log::warn("pooler error", {log::kv("client", identity_.id), log::kv("db", identity_.database),
+                               log::kv("user", identity_.user), log::kv("cause", reason)});
+  }
+  if (!channel_.send(message)) {
+    if (server_ != nullptr) leave_server(true);
+    return close(reason);
+  }
+  linger(reason);
+}
+
+// Closing with unread input would send a reset, which may overtake the error message: so the client
+// is given time to read it.
+void Client::linger(std::string_view reason) {
+  if (server_ != nullptr) leave_server(true);
+  log_close(reason);
+  detach();
+  state_ = State::Lingering;
+  held_.clear();
+  inbound_ = {};
+  half_closed_ = false;
+  if (channel_.unsent() == 0) channel_.socket().shutdown_send();
+  timer_.arm(worker_.now() + kLingerLimit);
+  channel_.socket().resume_later();
+}
+
+// Leaves everything that knows of it.
+void Client::detach() {
+  pool_hook.leave();
+  if (identity_.pid != 0) worker_.cancels().remove_key(std::exchange(identity_.pid, 0));
+  worker_.cancels().forget(*this);
+  if (std::exchange(admitted_, false)) worker_.discharge();
+}
+
+void Client::log_close(std::string_view reason) {
+  if (!worker_.config().settings.log.disconnections || reason.empty()) return;
+  const auto age =
+      std::chrono::duration_cast<seconds>(worker_.now() - identity_.connected_at).count();
+  log::info("closing because", {log::kv("reason", reason), log::kv("client", identity_.id),
+                                log::kv("db", identity_.database), log::kv("user", identity_.user),
+                                log::kv("at", identity_.peer.text()), log::kv("age_s", age)});
+}
+
+void Client::close(std::string_view reason) {
+  if (state_ == State::Closed) return;
+  if (server_ != nullptr) leave_server(true);
+  log_close(reason);
+  detach();
+  state_ = State::Closed;
+  timer_.cancel();
+  channel_.socket().close();
+  worker_.remove(*this);
+}
+
+// --- console
+
+void Client::on_console_bytes(std::string_view bytes) {
+  std::string_view input = bytes;
+  std::string out;
+  while (state_ == State::Console) {
+    auto frame = wire::next_frame(input, kRestMax - 1);
+    if (!frame) return fail("bad packet header");
+    if (!*frame) break;
+    if ((*frame)->type == fe::kTerminate) {
+      channel_.send(out);
+      return close("client close request");
+    }
+    auto query = fe::read_query((*frame)->body);
+    if ((*frame)->type != fe::kQuery || !query) {
+      channel_.send(out);
+      return fail("extended query protocol not supported by admin console");
+    }
+    if (run_console(worker_, *this, query->sql, out)) return close("");
+  }
+  if (state_ != State::Console) return;
+  inbound_.rest = input;
+  if (!channel_.send(out)) on_vanished();
+}
+
+}  // namespace pgtend::pool

@@ -1,0 +1,163 @@
+// A client connection: start-up, login, then its messages, which need a server link while a
+// transaction runs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/loop.h"
+#include "pool/auth.h"
+#include "pool/channel.h"
+#include "pool/list.h"
+#include "pool/parameters.h"
+#include "pool/receiver.h"
+#include "wire/frame.h"
+#include "wire/startup.h"
+
+namespace pgtend::pool {
+
+class Pool;
+class Server;
+class Worker;
+
+// Owned by its worker. Thread: one loop's.
+class Client final : private net::Handler {
+ public:
+  enum class State : uint8_t {
+    Startup,   // before and in the start packet
+    Auth,      // proves who it is
+    Greeting,  // waits for a server to learn the welcome from
+    Idle,
+    Waiting,    // has sent a request and waits for a server
+    Active,     // has a server
+    Console,    // talks to the pool itself
+    Canceling,  // a cancel request on its way
+    Lingering,  // told why it is closed; waits until that is read
+    Closed,
+  };
+  struct Identity {
+    uint64_t id = 0;
+    net::Address peer;
+    std::string user;
+    std::string database;
+    int32_t pid = 0;  // the cancel key, invented by us
+    std::string secret;
+    SteadyTime connected_at{};
+    SteadyTime request_at{};  // when the oldest request without a server came
+  };
+
+  Client(Worker& worker, uint64_t id, net::Accepted accepted);
+
+  // Begins to listen to the client.
+  void start();
+  // The pool knows what servers tell: finish the login.
+  void greet();
+  // The pool found a server: go on with what was kept.
+  void on_server(Server& server);
+  // Its parameters are set on the server: go on with what was kept.
+  void on_parameters_applied();
+  // The transaction is over and the server is gone back.
+  void on_released();
+  // The server is gone.
+  void on_server_lost(std::string_view reason, bool told);
+  // Sends bytes of the server.
+  void deliver(std::string_view bytes);
+  // The server took what was kept for it: read on.
+  void server_has_room();
+  // Somebody showed this client's key. True if `requester` has to wait for a cancel on its way.
+  bool cancel(Client* requester);
+  void cancel_done();
+
+  // FATAL with `reason`, then closed.
+  void fail(std::string_view reason, std::string_view sqlstate = "08P01");
+  // The same with a message a server sent.
+  void fail_with(std::string_view message, std::string_view reason);
+  // Closed without a word.
+  void close(std::string_view reason);
+
+  State state() const { return state_; }
+  std::string_view state_name() const;
+  const Identity& identity() const { return identity_; }
+  Pool* pool() { return pool_; }
+  Server* server() { return server_; }
+  Channel& channel() { return channel_; }
+  Parameters& parameters() { return parameters_; }
+  bool parameters_proven() const { return parameters_proven_; }
+  // Between two messages, with nothing kept or unsent.
+  bool is_quiet() const;
+  // Has passed the login of a real database.
+  bool is_logged_in() const;
+  // Sends no more, but may still read: leaves when its answers are through.
+  bool is_half_closed() const { return half_closed_; }
+  void finish_half_closed();
+
+  ListHook<Client> pool_hook;
+
+ private:
+  struct Login {
+    std::optional<ClientAuth> auth;
+    int32_t version = 0;
+    int encryption_requests = 0;
+  };
+
+  void on_ready(net::Ready ready) override;
+  void on_timer();
+
+  // client_login.cc
+  void on_login_bytes(std::string_view bytes);
+  void on_start_packet(const wire::StartupPacket& packet, bool more_follows);
+  void on_startup(const wire::StartupPacket& packet);
+  Status take_parameters(const wire::StartupPacket& packet, std::vector<std::string_view>& unknown);
+  Status take_parameter(std::string_view name, std::string_view value);
+  Status take_options(std::string_view options);
+  void begin_auth();
+  void on_auth_message(std::string_view body);
+  void on_auth_step(Result<ClientAuth::Step> step, const std::string& out);
+  void on_authenticated();
+  bool is_console() const;
+  bool is_console_owner() const;
+
+  // client.cc
+  void pump();
+  bool may_read() const;
+  void on_peer_closed();
+  void on_vanished();
+  void on_bytes(std::string_view bytes);
+  // What to do with the message at hand.
+  enum class Next : uint8_t { More, Bad, Stop, Skip, Pass };
+  Next next_message(std::string_view bytes, wire::Head& head);
+  Next skip_canceled(char type);
+  bool need_server(std::string_view rest);
+  void note_message(const wire::Head& head, std::string_view bytes);
+  void on_terminate();
+  void resume_held();
+  void probe();
+  void leave_server(bool cancel);
+  void answer_canceled();
+  void linger(std::string_view reason);
+  void detach();
+  void log_close(std::string_view reason);
+  void on_console_bytes(std::string_view bytes);
+
+  Worker& worker_;
+  Channel channel_;
+  Identity identity_;
+  State state_ = State::Startup;
+  Inbound inbound_;
+  std::string held_;  // bytes that wait for a server
+  Pool* pool_ = nullptr;
+  Server* server_ = nullptr;
+  Parameters parameters_;
+  std::unique_ptr<Login> login_;
+  net::Timer timer_;
+  bool parameters_proven_ = false;
+  bool admitted_ = false;  // counts against max_client_conn
+  bool skipping_ = false;  // a canceled extended query: swallow up to its Sync
+  bool probed_ = false;
+  bool half_closed_ = false;
+};
+
+}  // namespace pgtend::pool

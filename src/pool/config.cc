@@ -1,0 +1,380 @@
+#include "pool/config.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "pool/config_keys.h"
+
+namespace pgtend::pool {
+namespace {
+
+template <class Target>
+struct Key {
+  std::string_view name;
+  std::string_view default_value;
+  Reload reload;
+  Status (*apply)(Target&, std::string_view);
+  std::string_view manual;
+};
+
+using S = Settings;
+constexpr auto kNo = Reload::No;
+constexpr auto kYes = Reload::Yes;
+
+template <auto... Path>
+constexpr auto to = into<Settings, Path...>;
+
+// clang-format off
+constexpr Key<Settings> kKeys[] = {
+    {"admin_users", "", kYes, to<&S::auth, &AuthSettings::admin_users>, "users allowed every console command"},
+    {"auth_file", "", kYes, to<&S::auth, &AuthSettings::file>, "file of \"user\" \"secret\" lines"},
+    {"auth_type", "md5", kYes, to<&S::auth, &AuthSettings::type>, "how clients log in: trust, plain, md5, scram-sha-256"},
+    {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
+    {"client_login_timeout", "60", kYes, to<&S::time, &TimeSettings::client_login>, "seconds a login may take; 0 = no limit"},
+    {"default_pool_size", "20", kYes, to<&S::limit, &LimitSettings::pool_size>, "server connections of a pool, one pool per (database, user); 0 = no limit"},
+    {"ignore_startup_parameters", "", kYes, to<&S::session, &SessionSettings::ignored_parameters>, "start parameters to swallow"},
+    {"listen_addr", "", kNo, to<&S::listen, &ListenSettings::addresses>, "TCP addresses, * for all; empty = no TCP"},
+    {"listen_backlog", "128", kNo, to<&S::listen, &ListenSettings::backlog>, "listen queue"},
+    {"listen_port", "6432", kNo, to<&S::listen, &ListenSettings::port>, "TCP port; also names the unix socket"},
+    {"log_connections", "1", kYes, to<&S::log, &LogSettings::connections>, "log logins"},
+    {"log_disconnections", "1", kYes, to<&S::log, &LogSettings::disconnections>, "log disconnections with their reason"},
+    {"log_pooler_errors", "1", kYes, to<&S::log, &LogSettings::pooler_errors>, "log errors the pooler sends to clients"},
+    {"logfile", "", kNo, to<&S::log, &LogSettings::file>, "log to this file instead of stderr"},
+    {"max_client_conn", "100", kYes, to<&S::limit, &LimitSettings::client_connections>, "client connections; logins to database pgbouncer are exempt"},
+    {"max_db_connections", "0", kYes, to<&S::limit, &LimitSettings::database_connections>, "server connections of a database over all users; 0 = no limit"},
+    {"max_packet_size", "2147483647", kYes, to<&S::limit, &LimitSettings::packet_bytes>, "a larger message closes its connection"},
+    {"max_user_connections", "0", kYes, to<&S::limit, &LimitSettings::user_connections>, "server connections of a user over all databases; 0 = no limit"},
+    {"pidfile", "", kNo, to<&S::log, &LogSettings::pidfile>, "file with the process id while running"},
+    {"pool_mode", "session", kYes, to<&S::session, &SessionSettings::mode>, "when a server goes back to the pool: session, transaction"},
+    {"query_wait_timeout", "120", kYes, to<&S::time, &TimeSettings::query_wait>, "seconds a client may wait for a server; 0 = no limit"},
+    {"scram_iterations", "4096", kYes, to<&S::auth, &AuthSettings::scram_iterations>, "SCRAM iterations for clear-text secrets"},
+    {"server_connect_timeout", "15", kYes, to<&S::time, &TimeSettings::server_connect>, "seconds for connect and login of a server"},
+    {"server_idle_timeout", "600", kYes, to<&S::time, &TimeSettings::server_idle>, "close a server unused this many seconds; 0 = never"},
+    {"server_lifetime", "3600", kYes, to<&S::time, &TimeSettings::server_lifetime>, "close a free server of this age in seconds; 0 = use once"},
+    {"server_login_retry", "15", kYes, to<&S::time, &TimeSettings::server_login_retry>, "seconds between attempts after a failed connect or login"},
+    {"server_reset_query", "DISCARD ALL", kYes, to<&S::session, &SessionSettings::reset_query>, "SQL on release in session mode"},
+    {"server_reset_query_always", "0", kYes, to<&S::session, &SessionSettings::reset_always>, "run it in transaction mode too"},
+    {"server_round_robin", "0", kYes, to<&S::session, &SessionSettings::round_robin>, "use the longest idle server instead of the last used"},
+    {"stats_period", "60", kYes, to<&S::time, &TimeSettings::stats_period>, "seconds over which SHOW STATS averages"},
+    {"stats_users", "", kYes, to<&S::auth, &AuthSettings::stats_users>, "users allowed the console's SHOW"},
+    {"tcp_keepalive", "1", kYes, to<&S::socket, &SocketSettings::keepalive>, "TCP keepalive"},
+    {"tcp_keepcnt", "0", kYes, to<&S::socket, &SocketSettings::keepalive_count>, "its probes; 0 = the system's"},
+    {"tcp_keepidle", "0", kYes, to<&S::socket, &SocketSettings::keepalive_idle_s>, "its idle seconds; 0 = the system's"},
+    {"tcp_keepintvl", "0", kYes, to<&S::socket, &SocketSettings::keepalive_interval_s>, "its interval in seconds; 0 = the system's"},
+    {"tcp_socket_buffer", "0", kYes, to<&S::socket, &SocketSettings::buffer_bytes>, "socket buffers in bytes; 0 = the system's"},
+    {"tcp_user_timeout", "0", kYes, to<&S::socket, &SocketSettings::user_timeout_ms>, "TCP_USER_TIMEOUT in milliseconds; 0 = the system's"},
+    {"track_extra_parameters", "IntervalStyle", kNo, to<&S::session, &SessionSettings::tracked_parameters>, "more reported parameters to keep per client"},
+    {"unix_socket_dir", "/tmp", kNo, to<&S::listen, &ListenSettings::unix_dir>, "folder of the unix socket, @name for an abstract one; empty = none"},
+    {"unix_socket_mode", "0777", kNo, to<&S::listen, &ListenSettings::unix_mode>, "its permissions"},
+    {"verbose", "0", kNo, to<&S::log, &LogSettings::verbose>, "more log: 1 and above also debug events"},
+};
+
+using D = DatabaseConfig;
+template <auto... Path>
+constexpr auto to_db = into<DatabaseConfig, Path...>;
+template <const char* Name>
+Status to_parameter(DatabaseConfig& database, std::string_view text) {
+  database.parameters.emplace_back(Name, text);
+  return ok();
+}
+constexpr char kClientEncoding[] = "client_encoding";
+constexpr char kDateStyle[] = "datestyle";
+constexpr char kTimeZone[] = "timezone";
+constexpr char kApplicationName[] = "application_name";
+
+constexpr Key<DatabaseConfig> kDatabaseKeys[] = {
+    {"application_name", "", kYes, to_parameter<kApplicationName>, "start parameter of server connections"},
+    {"client_encoding", "", kYes, to_parameter<kClientEncoding>, "start parameter of server connections"},
+    {"connect_query", "", kYes, to_db<&D::connect_query>, "SQL on each new server connection"},
+    {"datestyle", "", kYes, to_parameter<kDateStyle>, "start parameter of server connections"},
+    {"dbname", "", kYes, to_db<&D::dbname>, "name on the server"},
+    {"host", "", kYes, to_db<&D::host>, "names or addresses by comma, or a folder of a unix socket"},
+    {"max_db_connections", "", kYes, to_db<&D::connections_max>, "overrides the global setting"},
+    {"password", "", kYes, to_db<&D::password>, "secret of the forced user"},
+    {"pool_mode", "", kYes, to_db<&D::mode>, "overrides the global setting"},
+    {"pool_size", "", kYes, to_db<&D::pool_size>, "overrides default_pool_size"},
+    {"port", "5432", kYes, to_db<&D::port>, "port on the server"},
+    {"query_wait_timeout", "", kYes, to_db<&D::query_wait>, "overrides the global setting"},
+    {"server_lifetime", "", kYes, to_db<&D::server_lifetime>, "overrides the global setting"},
+    {"timezone", "", kYes, to_parameter<kTimeZone>, "start parameter of server connections"},
+    {"user", "", kYes, to_db<&D::user>, "forced user on the server"},
+};
+
+template <auto... Path>
+constexpr auto to_user = into<UserConfig, Path...>;
+constexpr Key<UserConfig> kUserKeys[] = {
+    {"max_user_connections", "", kYes, to_user<&UserConfig::connections_max>, "overrides the global setting"},
+    {"pool_mode", "", kYes, to_user<&UserConfig::mode>, "overrides database and global setting"},
+    {"pool_size", "", kYes, to_user<&UserConfig::pool_size>, "overrides database and global setting"},
+};
+// clang-format on
+
+// PgBouncer's keys that have no effect here yet. A value that would weaken security or make logins
+// impossible if it were ignored is refused; "harmless" names the values that may stay.
+struct Later {
+  std::string_view name;
+  bool refuse = false;
+  std::string_view harmless = {};  // values by space
+};
+
+constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
+                            {"auth_dbname"},
+                            {"auth_hba_file", true},
+                            {"auth_ident_file", true},
+                            {"auth_ldap_options", true},
+                            {"auth_query"},
+                            {"auth_user", true},
+                            {"autodb_idle_timeout"},
+                            {"client_idle_timeout", false, "0"},
+                            {"client_tls_ca_file"},
+                            {"client_tls_cert_file"},
+                            {"client_tls_ciphers"},
+                            {"client_tls13_ciphers"},
+                            {"client_tls_dheparams"},
+                            {"client_tls_ecdhcurve"},
+                            {"client_tls_key_file"},
+                            {"client_tls_protocols"},
+                            {"client_tls_sslmode", true, "disable allow prefer"},
+                            {"conffile"},
+                            {"disable_pqexec", true, "0"},
+                            {"dns_max_ttl"},
+                            {"dns_nxdomain_ttl"},
+                            {"dns_zone_check_period", false, "0"},
+                            {"idle_transaction_timeout", false, "0"},
+                            {"job_name"},
+                            {"log_stats"},
+                            {"login_notify_message"},
+                            {"max_db_client_connections", false, "0"},
+                            {"max_prepared_statements", false, "0"},
+                            {"max_user_client_connections", false, "0"},
+                            {"min_pool_size", false, "0"},
+                            {"peer_id", false, "0"},
+                            {"pkt_buf"},
+                            {"pool_idle_timeout", false, "0"},
+                            {"query_timeout", false, "0"},
+                            {"query_wait_notify"},
+                            {"reserve_pool_size", false, "0"},
+                            {"reserve_pool_timeout"},
+                            {"resolv_conf"},
+                            {"sbuf_loopcnt"},
+                            {"server_check_delay"},
+                            {"server_check_query"},
+                            {"server_fast_close", false, "0"},
+                            {"server_tls_ca_file"},
+                            {"server_tls_cert_file"},
+                            {"server_tls_ciphers"},
+                            {"server_tls13_ciphers"},
+                            {"server_tls_key_file"},
+                            {"server_tls_protocols"},
+                            {"server_tls_sslmode", true, "disable allow prefer"},
+                            {"so_reuseport", false, "0"},
+                            {"suspend_timeout"},
+                            {"syslog", false, "0"},
+                            {"syslog_facility"},
+                            {"syslog_ident"},
+                            {"tcp_defer_accept"},
+                            {"transaction_timeout", false, "0"},
+                            {"unix_socket_group"},
+                            {"user", true},
+                            {"workers", false, "1"}};
+constexpr Later kDatabaseLater[] = {{"auth_dbname"},
+                                    {"auth_query"},
+                                    {"auth_user", true},
+                                    {"load_balance_hosts"},
+                                    {"max_db_client_connections"},
+                                    {"min_pool_size"},
+                                    {"reserve_pool"},
+                                    {"reserve_pool_size"}};
+constexpr Later kUserLater[] = {{"client_idle_timeout"},         {"idle_transaction_timeout"},
+                                {"max_user_client_connections"}, {"query_timeout"},
+                                {"query_wait_timeout"},          {"reserve_pool_size"},
+                                {"transaction_timeout"}};
+
+Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
+  const auto near = nearest(name, known);
+  return Error{ErrorCode::Invalid, cat("unknown setting \"", printable(name), "\"",
+                                       near ? cat("; did you mean ", *near, "?") : "")};
+}
+
+bool is_one_of(std::string_view value, std::string_view words) {
+  if (words.empty()) return false;
+  const auto all = split(words, ' ');
+  return std::ranges::find(all, value) != all.end();
+}
+
+// Applies one `name = value` by the tables; a key of `later` adds a warning or is refused.
+template <class Target>
+Status apply(Target& target, std::string_view name, std::string_view value,
+             std::span<const Key<Target>> rows, std::span<const Later> later,
+             std::vector<std::string>& warnings) {
+  std::vector<std::string_view> known;
+  for (const Key<Target>& row : rows) {
+    if (row.name == name) return row.apply(target, value);
+    known.push_back(row.name);
+  }
+  for (const Later& row : later) {
+    if (row.name == name) {
+      if (is_one_of(value, row.harmless) || (row.refuse && value.empty())) return ok();
+      if (row.refuse) {
+        return Error{ErrorCode::Invalid, cat("\"", printable(value), "\" is not yet supported")};
+      }
+      warnings.push_back(cat(name, " is not yet supported and has no effect"));
+      return ok();
+    }
+    known.push_back(row.name);
+  }
+  return unknown_key(name, known);
+}
+
+std::span<const KeyInfo> key_infos() {
+  static const std::vector<KeyInfo> infos = [] {
+    std::vector<KeyInfo> all;
+    for (const auto& row : kKeys) {
+      all.push_back({row.name, row.default_value, row.reload, row.manual});
+    }
+    return all;
+  }();
+  return infos;
+}
+
+class Loader {
+ public:
+  Result<Config> load(const std::vector<IniEntry>& entries) {
+    for (const auto& row : kKeys) {
+      CHECK(row.apply(config_.settings, row.default_value));
+      config_.values.emplace_back(row.default_value);
+    }
+    bool found = false;
+    for (const IniEntry& entry : entries) {
+      TRY_DURING(take(entry), cat(entry.place(), ": ", entry.key));
+      found = found || entry.section == "pgbouncer";
+    }
+    if (!found) return Error{ErrorCode::Invalid, "the file has no [pgbouncer] section"};
+    if (config_.settings.listen.addresses.empty() && config_.settings.listen.unix_dir.empty()) {
+      return Error{ErrorCode::Invalid, "neither listen_addr nor unix_socket_dir is set"};
+    }
+    return std::move(config_);
+  }
+
+ private:
+  Status take(const IniEntry& entry) {
+    if (entry.section == "pgbouncer") return take_setting(entry);
+    if (entry.section == "databases") return take_database(entry);
+    if (entry.section == "users") return take_user(entry);
+    if (entry.section == "peers") {
+      config_.warnings.push_back(cat(entry.place(), ": [peers] is not yet supported"));
+      return ok();
+    }
+    return Error{ErrorCode::Invalid, cat("unknown section [", printable(entry.section), "]")};
+  }
+
+  Status take_setting(const IniEntry& entry) {
+    TRY(apply<Settings>(config_.settings, entry.key, entry.value, kKeys, kLater, config_.warnings));
+    for (size_t i = 0; i < std::size(kKeys); ++i) {
+      if (kKeys[i].name == entry.key) config_.values[i] = entry.value;
+    }
+    return ok();
+  }
+
+  Status take_database(const IniEntry& entry) {
+    if (entry.key == "pgbouncer") {
+      return Error{ErrorCode::Invalid, "this database name is reserved for the console"};
+    }
+    DatabaseConfig database;
+    database.name = entry.key;
+    for (const auto& [name, value] : TRY(parse_connection_words(entry.value))) {
+      TRY_DURING(apply<DatabaseConfig>(database, name, value, kDatabaseKeys, kDatabaseLater,
+                                       config_.warnings),
+                 name);
+    }
+    if (database.dbname.empty() && database.name != "*") database.dbname = database.name;
+    config_.databases[entry.key] = std::make_shared<const DatabaseConfig>(std::move(database));
+    return ok();
+  }
+
+  Status take_user(const IniEntry& entry) {
+    UserConfig user;
+    for (const auto& [name, value] : TRY(parse_connection_words(entry.value))) {
+      TRY_DURING(apply<UserConfig>(user, name, value, kUserKeys, kUserLater, config_.warnings),
+                 name);
+    }
+    config_.users[entry.key] = user;
+    return ok();
+  }
+
+  Config config_;
+};
+
+Status resolve_hosts(DatabaseConfig& database, const Settings& settings) {
+  const std::string fallback = settings.listen.unix_dir.empty() ? "/tmp" : settings.listen.unix_dir;
+  const std::string hosts = database.host.empty() ? fallback : database.host;
+  for (const std::string_view host : split(hosts, ',')) {
+    for (auto& address : TRY(net::resolve(std::string(trim(host)), database.port))) {
+      database.addresses.push_back(address);
+    }
+  }
+  return ok();
+}
+
+}  // namespace
+
+std::string_view name_of(PoolMode mode) {
+  switch (mode) {
+    case PoolMode::Session:
+      return "session";
+    case PoolMode::Transaction:
+      return "transaction";
+  }
+  std::abort();
+}
+
+bool DatabaseConfig::same_server(const DatabaseConfig& other) const {
+  return dbname == other.dbname && host == other.host && port == other.port && user == other.user &&
+         connect_query == other.connect_query && parameters == other.parameters;
+}
+
+std::shared_ptr<const DatabaseConfig> Config::database(const std::string& name) const {
+  const auto found = databases.find(name);
+  if (found != databases.end() && name != "*") return found->second;
+  const auto fallback = databases.find("*");
+  if (fallback == databases.end()) return nullptr;
+  auto copy = std::make_shared<DatabaseConfig>(*fallback->second);
+  copy->name = name;
+  if (copy->dbname.empty()) copy->dbname = name;
+  return copy;
+}
+
+int Config::pool_size(const DatabaseConfig& database, const std::string& user) const {
+  const auto found = users.find(user);
+  if (found != users.end() && found->second.pool_size) return *found->second.pool_size;
+  return database.pool_size.value_or(settings.limit.pool_size);
+}
+
+PoolMode Config::mode(const DatabaseConfig& database, const std::string& user) const {
+  const auto found = users.find(user);
+  if (found != users.end() && found->second.mode) return *found->second.mode;
+  return database.mode.value_or(settings.session.mode);
+}
+
+std::span<const KeyInfo> keys() { return key_infos(); }
+
+Result<Config> config_from(const std::vector<IniEntry>& entries) { return Loader().load(entries); }
+
+Result<std::shared_ptr<const Config>> load_config(const std::string& path) {
+  const auto entries = TRY(read_ini(path));
+  auto config = std::make_shared<Config>(TRY(config_from(entries)));
+  config->path = path;
+  if (!config->settings.auth.file.empty()) {
+    const std::string& file = config->settings.auth.file;
+    const std::string text = TRY_DURING(read_text_file(file), "auth_file");
+    config->secrets = TRY(Userlist::parse(text, file));
+  }
+  for (auto& [name, database] : config->databases) {
+    auto resolved = std::make_shared<DatabaseConfig>(*database);
+    TRY_DURING(resolve_hosts(*resolved, config->settings), cat(path, ": database ", name));
+    database = std::move(resolved);
+  }
+  return std::shared_ptr<const Config>(std::move(config));
+}
+
+}  // namespace pgtend::pool

@@ -1,0 +1,74 @@
+// The queue of answers a server link still owes: what decides when a link is free.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace pgtend::pool {
+
+// Where the answer to a request goes: to the client, or nowhere because the pool asked itself.
+enum class Route : uint8_t { Forward, Swallow };
+
+// Told of every message that goes to a server and comes from it, it knows what is outstanding, also
+// across errors (which skip to the next Sync, sent or still to come) and COPY (in which the server
+// ignores Sync). One byte an outstanding request; grows for deep pipelines.
+// Thread: one loop's. Cost: O(1) a message in steady state, no allocation.
+class Expectations {
+ public:
+  // A whole or streaming message of `type` (a frontend type) goes to the server.
+  void sent(char type, Route route);
+  // A message of `type` (a backend type) came from the server: where it goes.
+  Route received(char type);
+
+  // Nothing outstanding, everything synced, no COPY: only then may a ReadyForQuery free the link.
+  bool settled() const;
+  // Requests sent whose answers have not ended.
+  uint32_t outstanding() const { return count_; }
+  // An answer came that nothing asked for: the link must not be used again.
+  bool lost() const { return lost_; }
+  // The server waits for CopyData, CopyDone or CopyFail.
+  bool in_copy_in() const { return copy_in_; }
+  // Only a Sync brings the server back to a ReadyForQuery.
+  bool needs_sync() const { return unsynced_ || skipping_; }
+  // From now on all answers are swallowed: the client is gone.
+  void swallow_all();
+
+ private:
+  enum class Kind : uint8_t {
+    Query,
+    Function,
+    Sync,
+    Parse,
+    Bind,
+    Describe,
+    Execute,
+    Close,
+    CopyEnd,  // CopyDone or CopyFail: no answer of its own, ends a copy-in begun before it
+  };
+  struct Entry {
+    Kind kind;
+    Route route;
+  };
+
+  static bool ends_with_ready(Kind kind);
+  Entry& entry(uint32_t index);
+  const Entry& entry(uint32_t index) const;
+  void push(Kind kind, Route route);
+  void pop() { begin_ = (begin_ + 1) & mask_, --count_; }
+  void pop_if(Kind kind);
+  void drop_copy_ends();
+  void on_ready();
+  void on_error();
+  void on_copy_in();
+
+  std::vector<Entry> ring_ = std::vector<Entry>(16);
+  uint32_t mask_ = 15;
+  uint32_t begin_ = 0;
+  uint32_t count_ = 0;
+  bool unsynced_ = false;
+  bool skipping_ = false;
+  bool copy_in_ = false;
+  bool lost_ = false;
+};
+
+}  // namespace pgtend::pool

@@ -1,0 +1,49 @@
+#include "pool/lease.h"
+
+namespace pgtend::pool {
+namespace {
+
+uint64_t micros(SteadyTime from, SteadyTime to) {
+  const auto elapsed = std::chrono::duration_cast<microseconds>(to - from).count();
+  return elapsed > 0 ? static_cast<uint64_t>(elapsed) : 0;
+}
+
+}  // namespace
+
+void Lease::begin(Client& client) {
+  client_ = &client;
+  ++generation_;
+  in_query_ = in_transaction_ = unnamed_pending_ = false;
+}
+
+void Lease::end() {
+  client_ = nullptr;
+  ++generation_;
+  unnamed_pending_ = false;
+  expect_.swallow_all();
+}
+
+void Lease::sent(char type, Route route, SteadyTime now) {
+  expect_.sent(type, route);
+  if (route == Route::Swallow) return;
+  if (!in_query_) query_start_ = now;
+  if (!in_transaction_) transaction_start_ = now;
+  in_query_ = in_transaction_ = true;
+}
+
+void Lease::ready(Status status, Route route, Counters& counters, SteadyTime now) {
+  status_ = status;
+  ++generation_;
+  if (route == Route::Swallow || !in_query_) return;
+  ++counters.query_count;
+  counters.query_time += micros(query_start_, now);
+  query_start_ = now;
+  in_query_ = expect_.outstanding() > 0;
+  if (status != Status::Idle) return;
+  ++counters.xact_count;
+  counters.xact_time += micros(transaction_start_, now);
+  transaction_start_ = now;
+  in_transaction_ = in_query_;
+}
+
+}  // namespace pgtend::pool

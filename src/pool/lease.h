@@ -1,0 +1,59 @@
+// The pairing of a client with a server link: what is outstanding between them, when it ends, and
+// the bookkeeping of one query and one transaction.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "pool/counters.h"
+#include "pool/expectations.h"
+#include "wire/backend.h"
+
+namespace pgtend::pool {
+
+class Client;
+
+// A link's side of the story. It lives as long as its link, with or without a client: the answers
+// to what the pool asks itself pass through the same queue. Thread: one loop's.
+class Lease {
+ public:
+  using Status = wire::backend::TransactionStatus;
+
+  // The client served, or null.
+  Client* client() const { return client_; }
+  void begin(Client& client);
+  // The client is gone or done; answers still to come go nowhere.
+  void end();
+
+  // Requests of the client (Forward) or of the pool itself (Swallow).
+  void sent(char type, Route route, SteadyTime now);
+  Route received(char type) { return expect_.received(type); }
+  // After a ReadyForQuery; counts a finished query, and a transaction if it is one.
+  void ready(Status status, Route route, Counters& counters, SteadyTime now);
+
+  // An unnamed statement was parsed, or used: between the two the link must stay with its client,
+  // because the next one would run or replace the statement.
+  void unnamed_parsed() { unnamed_pending_ = true; }
+  void unnamed_used() { unnamed_pending_ = false; }
+
+  // Idle, nothing outstanding, nothing half said: the link may serve somebody else.
+  bool is_free() const { return status_ == Status::Idle && expect_.settled() && !unnamed_pending_; }
+  Status status() const { return status_; }
+  const Expectations& expect() const { return expect_; }
+  // Counts ReadyForQuery messages and leases: a cancel is for one generation and no later one.
+  uint64_t generation() const { return generation_; }
+
+ private:
+  Client* client_ = nullptr;
+  Expectations expect_;
+  Status status_ = Status::Idle;
+  uint64_t generation_ = 0;
+  bool unnamed_pending_ = false;
+  bool in_query_ = false;
+  bool in_transaction_ = false;
+  SteadyTime query_start_{};
+  SteadyTime transaction_start_{};
+};
+
+}  // namespace pgtend::pool

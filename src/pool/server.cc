@@ -1,0 +1,482 @@
+#include "pool/server.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "pool/client.h"
+#include "pool/pools.h"
+#include "pool/texts.h"
+#include "pool/worker.h"
+#include "wire/backend.h"
+#include "wire/frontend.h"
+
+namespace pgtend::pool {
+namespace {
+
+namespace be = wire::backend;
+namespace fe = wire::frontend;
+
+constexpr int kReadsPerTurn = 8;
+// When both directions are full the server side is still read, or a client that writes a long
+// pipeline before it reads would stop everything; up to this many unsent bytes.
+constexpr size_t kUnsentMax = size_t{16} << 20;
+// How long a backend may take to end, or to come to rest after its client left.
+constexpr seconds kEndLimit{60};
+
+}  // namespace
+
+Server::Server(Worker& worker, Pool& pool, uint64_t id)
+    : worker_(worker),
+      pool_(pool),
+      parameters_(worker.tracked()),
+      timer_(worker.loop().timers(), [this] { on_timer(); }) {
+  identity_.id = id;
+}
+
+Server::~Server() { worker_.cancels().forget(*this); }
+
+std::string_view Server::state_name() const {
+  switch (state_) {
+    case State::Connecting:
+    case State::Login:
+      return "login";
+    case State::Idle:
+      return "idle";
+    case State::Active:
+      return "active";
+    case State::Cleaning:
+      return "tested";
+    case State::BeingCanceled:
+      return "being_canceled";
+    case State::Draining:
+    case State::Gone:
+      return "used";
+  }
+  std::abort();
+}
+
+void Server::wait(microseconds limit) {
+  if (limit.count() > 0) {
+    timer_.arm(worker_.now() + limit);
+  } else {
+    timer_.cancel();
+  }
+}
+
+void Server::on_ready(net::Ready ready) {
+  if (state_ == State::Connecting) {
+    if (ready.writable || ready.broken) on_connected();
+    return;
+  }
+  channel_->note(ready);
+  if (channel_->unsent() > 0 && (ready.writable || ready.broken)) {
+    if (!channel_->flush()) return on_lost("server conn crashed?");
+    if (channel_->unsent() == 0) {
+      if (state_ == State::Draining) channel_->socket().shutdown_send();
+      if (Client* client = lease_.client()) client->server_has_room();
+      release_if_free();
+    }
+  }
+  pump();
+}
+
+void Server::on_timer() {
+  switch (state_) {
+    case State::Connecting:
+      return connect_next("connect timeout");
+    case State::Login:
+      return login_failed("connect timeout", kPoolerState, false);
+    case State::Cleaning:
+    case State::BeingCanceled:
+      return close("the backend did not come to rest");
+    case State::Draining:
+      log::warn("backend does not end, its slot is given up",
+                {log::kv("server", identity_.id), log::kv("pid", identity_.pid)});
+      return gone();
+    case State::Idle:
+    case State::Active:
+    case State::Gone:
+      return;
+  }
+}
+
+// --- reading
+
+bool Server::may_read() const {
+  if (state_ == State::Gone || !channel_->readable()) return false;
+  const Client* client = lease_.client();
+  if (client == nullptr) return true;
+  const size_t waiting = const_cast<Client*>(client)->channel().unsent();
+  return waiting == 0 || (channel_->unsent() > 0 && waiting < kUnsentMax);
+}
+
+void Server::pump() {
+  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+    if (!may_read()) return;
+    std::string_view bytes;
+    const net::Io io = worker_.receiver().receive(*channel_, inbound_, bytes);
+    switch (io.kind) {
+      case net::Io::Kind::Again:
+        return;
+      case net::Io::Kind::Closed:
+      case net::Io::Kind::Failed:
+        return on_lost("server conn crashed?");
+      case net::Io::Kind::Done:
+        break;
+    }
+    pool_.counters().bytes_sent += io.bytes;
+    if (state_ == State::Draining) continue;
+    on_bytes(bytes);
+    release_if_free();
+  }
+  if (state_ != State::Gone) channel_->socket().resume_later();
+}
+
+// Walks over the messages in `bytes`. Neighbours that go to the client are delivered in one piece.
+void Server::on_bytes(std::string_view bytes) {
+  size_t passed = 0;  // everything before it is delivered or swallowed
+  size_t at = 0;
+  const auto deliver_until = [&](size_t end) {
+    Client* client = lease_.client();
+    if (client != nullptr && end > passed) client->deliver(bytes.substr(passed, end - passed));
+    passed = end;
+  };
+  while (at < bytes.size() && state_ != State::Gone && state_ != State::Draining) {
+    if (inbound_.left == 0) {
+      const bool was_passing = inbound_.passing;
+      // Parameters and the end of a prelude concern the client before what follows them.
+      const size_t need = begin_message(bytes.substr(at));
+      if (need == 0) {
+        deliver_until(at);
+        inbound_.rest = bytes.substr(at);
+        return;
+      }
+      if (was_passing && !inbound_.passing) deliver_until(at);
+      if (!was_passing && inbound_.passing) passed = at;
+      if (!was_passing && !inbound_.passing) passed = at;
+    }
+    const auto piece = std::min<uint64_t>(inbound_.left, bytes.size() - at);
+    inbound_.left -= piece;
+    at += static_cast<size_t>(piece);
+    if (!inbound_.passing) passed = at;
+  }
+  if (state_ != State::Gone && state_ != State::Draining) deliver_until(at);
+}
+
+// Looks at the message that begins `bytes`; 0 when more of it is needed first.
+size_t Server::begin_message(std::string_view bytes) {
+  wire::Head head;
+  switch (wire::read_head(bytes, head)) {
+    case wire::HeadState::More:
+      return 0;
+    case wire::HeadState::Bad:
+      close("the server sent an impossible message length");
+      return 1;
+    case wire::HeadState::Whole:
+      break;
+  }
+  std::string_view body;
+  if (needs_body(head.type)) {
+    if (head.total() > kRestMax) {
+      close("the server sent too long a message");
+      return 1;
+    }
+    if (bytes.size() < head.total()) return 0;
+    body = bytes.substr(wire::kHeadBytes, head.body_bytes);
+  }
+  inbound_.left = head.total();
+  inbound_.passing = on_message(head.type, body) == Route::Forward && lease_.client() != nullptr;
+  return 1;
+}
+
+bool Server::needs_body(char type) const {
+  if (type == be::kReadyForQuery || type == be::kParameterStatus) return true;
+  return state_ == State::Login || (applying_ && type == be::kErrorResponse);
+}
+
+Route Server::on_message(char type, std::string_view body) {
+  last_was_error_ = type == be::kErrorResponse;
+  if (state_ == State::Login) {
+    on_login_message(type, body);
+    return Route::Swallow;
+  }
+  if (state_ == State::Idle || state_ == State::BeingCanceled) {
+    if (type == be::kParameterStatus) {
+      on_parameter(body, Route::Swallow);
+    } else {
+      on_idle_message(type);
+    }
+    return Route::Swallow;
+  }
+  const Route route = lease_.received(type);
+  if (type == be::kParameterStatus) on_parameter(body, route);
+  if (type == be::kReadyForQuery) on_ready_message(body, route);
+  if (type == be::kErrorResponse && route == Route::Swallow) {
+    if (applying_) {
+      failure_.clear();
+      wire::MessageWriter message(failure_, be::kErrorResponse);
+      failure_ += body;
+      message.finish();
+    }
+    // A rollback or reset that fails leaves the session in a state nobody knows.
+    if (state_ == State::Cleaning && phase_ != Phase::Settle) close_wanted_ = true;
+  }
+  return route;
+}
+
+void Server::on_idle_message(char type) {
+  if (type == be::kNoticeResponse || type == be::kNotificationResponse) return;
+  close(type == be::kErrorResponse ? "server shutting down"
+                                   : "unexpected data from an idle server");
+}
+
+void Server::on_parameter(std::string_view body, Route route) {
+  auto status = be::read_parameter_status(body);
+  if (!status) return close("the server sent a malformed parameter");
+  const auto index = worker_.tracked().find(status->name);
+  if (!index) return;
+  parameters_.set(*index, status->value);
+  if (Client* client = lease_.client(); client != nullptr && route == Route::Forward) {
+    client->parameters().set(*index, status->value);
+  }
+}
+
+void Server::on_ready_message(std::string_view body, Route route) {
+  auto status = be::read_ready_for_query(body);
+  if (!status) return close("the server sent a malformed ReadyForQuery");
+  lease_.ready(*status, route, pool_.counters(), worker_.now());
+  if (applying_ && route == Route::Swallow) return parameters_applied();
+  if (state_ == State::Cleaning) clean_on();
+}
+
+// --- service
+
+void Server::lease_to(Client& client) {
+  DCHECK(state_ == State::Idle);
+  state_ = State::Active;
+  identity_.used_at = worker_.now();
+  lease_.begin(client);
+  ++pool_.counters().server_assignment_count;
+  apply_parameters(client);
+}
+
+// Brings the link's parameters to the client's. Values a server has accepted before travel glued
+// before the client's own request; the client's start values are tried first, because a request
+// must not run under the wrong ones.
+void Server::apply_parameters(Client& client) {
+  const std::string sql =
+      Parameters::difference(worker_.tracked(), client.parameters(), parameters_);
+  if (sql.empty()) return;
+  fe::append_query(prelude_, sql);
+  lease_.sent(fe::kQuery, Route::Swallow, worker_.now());
+  applying_ = true;
+  failure_.clear();
+  if (!client.parameters_proven()) forward({});
+}
+
+void Server::parameters_applied() {
+  applying_ = false;
+  Client* client = lease_.client();
+  if (client == nullptr) return;
+  if (!failure_.empty()) {
+    const std::string failure = std::move(failure_);
+    failure_.clear();
+    return client->fail_with(failure, "the server refused a parameter of the client");
+  }
+  // What the server made of the values: the client is told, and asks for no more than that again.
+  std::string out;
+  for (size_t i = 0; i < worker_.tracked().size(); ++i) {
+    const auto& have = parameters_.get(i);
+    if (!have || client->parameters().get(i) == have) continue;
+    client->parameters().set(i, *have);
+    be::append_parameter_status(out, {worker_.tracked().name(i), *have});
+  }
+  if (!out.empty()) client->deliver(out);
+  client->on_parameters_applied();
+}
+
+void Server::expect(char type) { lease_.sent(type, Route::Forward, worker_.now()); }
+
+void Server::forward(std::string_view bytes) {
+  const bool sent = channel_->send(prelude_, bytes);
+  prelude_.clear();
+  if (!sent) on_lost("server conn crashed?");
+}
+
+void Server::client_has_room() {
+  release_if_free();
+  if (state_ == State::Active && channel_->readable()) channel_->socket().resume_later();
+}
+
+bool Server::is_free() const {
+  return lease_.is_free() && inbound_.at_boundary() && channel_->unsent() == 0;
+}
+
+void Server::release_if_free() {
+  Client* client = lease_.client();
+  if (state_ != State::Active || client == nullptr) return;
+  if (client->is_half_closed() && lease_.expect().outstanding() == 0) {
+    return client->finish_half_closed();
+  }
+  if (pool_.mode() == PoolMode::Session) return;
+  if (!is_free() || !client->is_quiet()) return;
+  release();
+  client->on_released();
+}
+
+void Server::leave(bool mid_message, bool cancel) {
+  DCHECK(state_ == State::Active);
+  if (is_free() && !mid_message) {
+    release();
+  } else {
+    abandon(mid_message, cancel);
+  }
+}
+
+void Server::release() {
+  lease_.end();
+  state_ = State::Cleaning;
+  phase_ = Phase::Settle;
+  const auto& session = worker_.config().settings.session;
+  reset_wanted_ = pool_.mode() == PoolMode::Session || session.reset_always;
+  clean_on();
+}
+
+void Server::abandon(bool mid_message, bool cancel) {
+  applying_ = false;
+  lease_.end();
+  state_ = State::Cleaning;
+  phase_ = Phase::Settle;
+  reset_wanted_ = true;
+  const bool busy = lease_.expect().outstanding() > 0;
+  if (busy && cancel) worker_.cancels().start(*this, nullptr);
+  if (mid_message) return end("client left in the middle of a message", false);
+  std::string out = std::move(prelude_);
+  prelude_.clear();
+  if (lease_.expect().in_copy_in()) {
+    fe::append_copy_fail(out, "client disconnected");
+    lease_.sent(fe::kCopyFail, Route::Swallow, worker_.now());
+  }
+  if (lease_.expect().needs_sync()) {
+    fe::append_sync(out);
+    lease_.sent(fe::kSync, Route::Swallow, worker_.now());
+  }
+  // A client that said goodbye with requests outstanding gets them done, but the link is not
+  // reused.
+  if (busy && !cancel) close_wanted_ = true;
+  wait(kEndLimit);
+  if (!channel_->send(out)) return on_lost("server conn crashed?");
+  clean_on();
+}
+
+// One step of cleaning a time: everything answered, no transaction, session reset, then back.
+void Server::clean_on() {
+  if (state_ != State::Cleaning || lease_.expect().outstanding() > 0) return;
+  if (close_wanted_ || lease_.expect().lost() || lease_.expect().in_copy_in()) {
+    return close("unclean server");
+  }
+  if (lease_.expect().needs_sync()) {
+    std::string out;
+    fe::append_sync(out);
+    lease_.sent(fe::kSync, Route::Swallow, worker_.now());
+    if (!channel_->send(out)) on_lost("server conn crashed?");
+    return;
+  }
+  if (lease_.status() != be::TransactionStatus::Idle) {
+    if (phase_ != Phase::Settle) return close("unclean server");
+    phase_ = Phase::Rollback;
+    return ask("ROLLBACK");
+  }
+  const std::string& reset = worker_.config().settings.session.reset_query;
+  if (reset_wanted_ && !reset.empty()) {
+    reset_wanted_ = false;
+    phase_ = Phase::Reset;
+    return ask(reset);
+  }
+  timer_.cancel();
+  identity_.used_at = worker_.now();
+  if (cancels_ > 0) {
+    state_ = State::BeingCanceled;
+    return wait(kEndLimit);
+  }
+  state_ = State::Idle;
+  pool_.give(*this);
+}
+
+void Server::ask(std::string_view sql) {
+  if (!timer_.armed()) wait(kEndLimit);
+  std::string out;
+  fe::append_query(out, sql);
+  lease_.sent(fe::kQuery, Route::Swallow, worker_.now());
+  if (!channel_->send(out)) on_lost("server conn crashed?");
+}
+
+void Server::cancel_ended() {
+  --cancels_;
+  if (cancels_ > 0 || state_ != State::BeingCanceled) return;
+  timer_.cancel();
+  state_ = State::Idle;
+  pool_.give(*this);
+}
+
+// --- the end
+
+void Server::close_when_free() {
+  close_wanted_ = true;
+  if (state_ == State::Idle) close("server no longer wanted");
+}
+
+void Server::close(std::string_view reason) { end(reason, true); }
+
+// `polite`: with a Terminate, which must not get into a message that is only half sent.
+void Server::end(std::string_view reason, bool polite) {
+  if (state_ == State::Draining || state_ == State::Gone) return;
+  if (login_) return login_failed(reason, kPoolerState, false);
+  if (worker_.config().settings.log.disconnections) {
+    log::info("closing because",
+              {log::kv("reason", reason), log::kv("server", identity_.id),
+               log::kv("db", pool_.database().name), log::kv("user", pool_.server_user())});
+  }
+  Client* client = lease_.client();
+  state_ = State::Draining;
+  lease_.end();
+  if (client != nullptr) client->on_server_lost(reason, false);
+  pool_.busy.push_back(*this);
+  std::string out;
+  if (polite) fe::append_terminate(out);
+  prelude_.clear();
+  if (!channel_->send(out)) return gone();
+  if (channel_->unsent() == 0) channel_->socket().shutdown_send();
+  wait(kEndLimit);
+  if (channel_->readable()) channel_->socket().resume_later();
+}
+
+void Server::on_lost(std::string_view reason) {
+  if (state_ == State::Gone) return;
+  if (state_ == State::Login) return login_failed(reason, kPoolerState, false);
+  const bool expected = state_ == State::Draining;
+  if (!expected && worker_.config().settings.log.disconnections) {
+    log::info("closing because",
+              {log::kv("reason", reason), log::kv("server", identity_.id),
+               log::kv("db", pool_.database().name), log::kv("user", pool_.server_user())});
+  }
+  Client* client = lease_.client();
+  lease_.end();
+  const bool told = last_was_error_;
+  gone();
+  if (client != nullptr) client->on_server_lost(reason, told);
+}
+
+void Server::gone() {
+  if (state_ == State::Gone) return;
+  state_ = State::Gone;
+  timer_.cancel();
+  worker_.cancels().forget(*this);
+  pool_hook.leave();
+  channel_.reset();
+  pool_.server_gone(*this);
+  worker_.remove(*this);
+}
+
+}  // namespace pgtend::pool

@@ -1,0 +1,154 @@
+// A link to PostgreSQL: connect, login, service of one client at a time, cleaning, and the end,
+// which is reached only when the backend is known to be gone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/loop.h"
+#include "pool/auth.h"
+#include "pool/channel.h"
+#include "pool/lease.h"
+#include "pool/list.h"
+#include "pool/parameters.h"
+#include "pool/receiver.h"
+#include "wire/frame.h"
+#include "wire/startup.h"
+
+namespace pgtend::pool {
+
+class Pool;
+class Worker;
+
+// Owned by its worker; in one of its pool's lists. Thread: one loop's.
+class Server final : private net::Handler {
+ public:
+  enum class State : uint8_t {
+    Connecting,
+    Login,
+    Idle,
+    Active,         // leased to a client
+    Cleaning,       // finishing what a client left, rolling back, resetting
+    BeingCanceled,  // free, but a cancel request is still on its way to it
+    Draining,       // closed by us; waiting for the backend to be gone
+    Gone,
+  };
+  // Who the backend is and since when.
+  struct Identity {
+    uint64_t id = 0;
+    net::Address address;
+    int32_t pid = 0;
+    std::string secret;
+    SteadyTime connected_at{};
+    SteadyTime used_at{};
+  };
+
+  Server(Worker& worker, Pool& pool, uint64_t id);
+  ~Server();
+
+  // Begins to connect. Failure is told to the pool, perhaps at once.
+  void start();
+  void lease_to(Client& client);
+  // A message of the client begins; call before its bytes are sent.
+  void expect(char type);
+  // Sends bytes of the client, behind the pool's own statements that wait for them.
+  void forward(std::string_view bytes);
+  // The client has room again: read on, or let the link go.
+  void client_has_room();
+  // Gives the link back if the transaction is over and nothing is buffered on either side.
+  void release_if_free();
+  // The client leaves: the link goes back at once if it is free, else it is abandoned.
+  // `mid_message`: the client sent only a part of a message. `cancel`: stop its query.
+  void leave(bool mid_message, bool cancel);
+  // Ends the link politely; the slot is freed when the backend is gone.
+  void close(std::string_view reason);
+  // The same as soon as no client has it.
+  void close_when_free();
+
+  // A cancel request is on its way: the link is not reused before it has arrived.
+  void cancel_started() { ++cancels_; }
+  void cancel_ended();
+
+  State state() const { return state_; }
+  std::string_view state_name() const;
+  Pool& pool() { return pool_; }
+  Lease& lease() { return lease_; }
+  Channel* channel() { return channel_.get(); }
+  const Parameters& parameters() const { return parameters_; }
+  const Identity& identity() const { return identity_; }
+  bool close_wanted() const { return close_wanted_; }
+  // The client's parameters are being set: there is no query of the client to cancel yet.
+  bool is_applying() const { return applying_; }
+  // In the middle of a message to the client.
+  bool is_delivering() const { return inbound_.left > 0; }
+
+  ListHook<Server> pool_hook;
+
+ private:
+  // What is needed until the first ReadyForQuery only.
+  struct Login {
+    Login(ServerAuth made) : auth(std::move(made)) {}
+    ServerAuth auth;
+    size_t address_tries = 0;
+    std::vector<std::pair<std::string, std::string>> welcome;
+    bool authenticated = false;
+    bool connect_query_sent = false;
+  };
+  // What Cleaning is doing.
+  enum class Phase : uint8_t { Settle, Rollback, Reset };
+
+  void on_ready(net::Ready ready) override;
+  void on_timer();
+
+  // server_login.cc
+  void connect_next(std::string_view failure);
+  void on_connected();
+  void on_login_message(char type, std::string_view body);
+  void on_login_error(std::string_view body);
+  void on_login_ready();
+  void login_failed(std::string_view text, std::string_view sqlstate, bool refused = true);
+
+  // server.cc
+  void pump();
+  bool may_read() const;
+  void on_bytes(std::string_view bytes);
+  size_t begin_message(std::string_view bytes);
+  bool needs_body(char type) const;
+  Route on_message(char type, std::string_view body);
+  void on_parameter(std::string_view body, Route route);
+  void on_ready_message(std::string_view body, Route route);
+  void on_idle_message(char type);
+  void apply_parameters(Client& client);
+  void parameters_applied();
+  bool is_free() const;
+  void release();
+  void abandon(bool mid_message, bool cancel);
+  void clean_on();
+  void end(std::string_view reason, bool polite);
+  void ask(std::string_view sql);
+  void on_lost(std::string_view reason);
+  void gone();
+  void wait(microseconds limit);
+
+  Worker& worker_;
+  Pool& pool_;
+  Identity identity_;
+  State state_ = State::Connecting;
+  Phase phase_ = Phase::Settle;
+  std::unique_ptr<Channel> channel_;
+  Inbound inbound_;
+  Lease lease_;
+  Parameters parameters_;
+  std::string prelude_;  // goes out before the client's next bytes
+  std::string failure_;  // the error message with which the server refused a prelude
+  std::unique_ptr<Login> login_;
+  net::Timer timer_;
+  int cancels_ = 0;
+  bool applying_ = false;
+  bool close_wanted_ = false;
+  bool reset_wanted_ = false;
+  bool last_was_error_ = false;
+};
+
+}  // namespace pgtend::pool

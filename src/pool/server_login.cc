@@ -1,0 +1,171 @@
+// The first part of a link's life: connecting, authentication, and learning what the server tells.
+#include <cstring>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "pool/pools.h"
+#include "pool/server.h"
+#include "pool/texts.h"
+#include "pool/worker.h"
+#include "wire/backend.h"
+#include "wire/frontend.h"
+
+namespace pgtend::pool {
+namespace {
+
+namespace be = wire::backend;
+namespace fe = wire::frontend;
+
+// What to log in with: the forced user's password, or the secret of the user list.
+std::string secret_for(const Config& config, const Pool& pool) {
+  const DatabaseConfig& database = pool.database();
+  if (!database.password.empty()) return database.password;
+  const std::string* listed = config.secrets.secret(pool.server_user());
+  return listed != nullptr ? *listed : std::string();
+}
+
+}  // namespace
+
+void Server::start() {
+  const bool forced = pool_.database().user.has_value() || !pool_.database().password.empty();
+  login_ = std::make_unique<Login>(ServerAuth(
+      pool_.server_user(), secret_for(worker_.config(), pool_), forced, worker_.logins()));
+  connect_next("");
+}
+
+// Tries the next address of the database; after the last one `failure` is the pool's.
+void Server::connect_next(std::string_view failure) {
+  channel_.reset();
+  const auto& addresses = pool_.database().addresses;
+  std::string cause(failure);
+  while (login_->address_tries < addresses.size()) {
+    // Several hosts take turns; the next one is tried before anybody is told of a failure.
+    const size_t turn = (identity_.id + login_->address_tries) % addresses.size();
+    ++login_->address_tries;
+    identity_.address = addresses[turn];
+    auto descriptor = worker_.loop().connect(identity_.address, worker_.socket_options());
+    if (!descriptor) {
+      cause = descriptor.error().message;
+      continue;
+    }
+    channel_ =
+        std::make_unique<Channel>(net::Socket(worker_.loop(), *descriptor), worker_.chunks());
+    state_ = State::Connecting;
+    wait(worker_.config().settings.time.server_connect);
+    if (channel_->socket().watch(*this)) return;
+    cause = "out of file descriptors";
+  }
+  if (worker_.config().settings.log.pooler_errors) {
+    log::warn("connect failed", {log::kv("db", pool_.database().name), log::kv("cause", cause)});
+  }
+  pool_.server_failed(*this, {.text = cause, .sqlstate = std::string(kPoolerState)});
+  gone();
+}
+
+void Server::on_connected() {
+  const int error = worker_.loop().connect_result(channel_->socket().descriptor());
+  if (error != 0) {
+    return connect_next(cat("connect to ", identity_.address.text(), ": ", strerror(error)));
+  }
+  state_ = State::Login;
+  identity_.connected_at = identity_.used_at = worker_.now();
+  wire::StartupParameters parameters = {{"user", pool_.server_user()},
+                                        {"database", pool_.database().dbname}};
+  for (const auto& [name, value] : pool_.database().parameters)
+    parameters.emplace_back(name, value);
+  std::string out;
+  wire::append_startup(out, wire::kProtocol30, parameters);
+  if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, false);
+}
+
+void Server::on_login_message(char type, std::string_view body) {
+  switch (type) {
+    case be::kAuthentication: {
+      auto message = be::read_authentication(body);
+      if (!message) return login_failed(message.error().message, kPoolerState);
+      std::string out;
+      auto satisfied = login_->auth.take(*message, out);
+      if (!satisfied) {
+        return login_failed(cat("server login failed: ", satisfied.error().message), kPoolerState);
+      }
+      login_->authenticated = *satisfied;
+      if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, false);
+      return;
+    }
+    case be::kParameterStatus: {
+      auto status = be::read_parameter_status(body);
+      if (!status) return login_failed(status.error().message, kPoolerState);
+      login_->welcome.emplace_back(status->name, status->value);
+      return on_parameter(body, Route::Swallow);
+    }
+    case be::kBackendKeyData: {
+      auto key = be::read_backend_key_data(body);
+      if (!key) return login_failed(key.error().message, kPoolerState);
+      identity_.pid = key->pid;
+      identity_.secret = key->secret;
+      return;
+    }
+    case be::kErrorResponse:
+      return on_login_error(body);
+    case be::kReadyForQuery:
+      if (login_->authenticated) return on_login_ready();
+      return login_failed("the server skipped authentication", kPoolerState);
+    default:
+      // A connect_query may answer anything; before the login is through only notices are allowed.
+      if (type == be::kNoticeResponse || login_->connect_query_sent) return;
+      return login_failed(cat("unexpected message of type ", static_cast<int>(type), " at login"),
+                          kPoolerState);
+  }
+}
+
+void Server::on_login_error(std::string_view body) {
+  auto report = be::read_report(body);
+  if (!report) return login_failed("server login failed", kPoolerState);
+  const std::string text(report->message.value_or("server login failed"));
+  failure_.clear();
+  wire::MessageWriter message(failure_, be::kErrorResponse);
+  failure_ += body;
+  message.finish();
+  login_failed(text, report->sqlstate.value_or(kPoolerState));
+}
+
+void Server::on_login_ready() {
+  const std::string& query = pool_.database().connect_query;
+  if (!query.empty() && !login_->connect_query_sent) {
+    login_->connect_query_sent = true;
+    std::string out;
+    fe::append_query(out, query);
+    if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, false);
+    return;
+  }
+  timer_.cancel();
+  if (worker_.config().settings.log.connections) {
+    log::info("new connection to server",
+              {log::kv("server", identity_.id), log::kv("db", pool_.database().name),
+               log::kv("user", pool_.server_user()), log::kv("at", identity_.address.text()),
+               log::kv("pid", identity_.pid)});
+  }
+  state_ = State::Idle;
+  const auto login = std::move(login_);
+  pool_.server_ready(*this, std::move(login->welcome));
+}
+
+// `refused`: by the server, as opposed to lost on the way.
+void Server::login_failed(std::string_view text, std::string_view sqlstate, bool refused) {
+  if (worker_.config().settings.log.pooler_errors) {
+    log::warn("server login failed",
+              {log::kv("db", pool_.database().name), log::kv("user", pool_.server_user()),
+               log::kv("cause", text), log::kv("sqlstate", sqlstate)});
+  }
+  Failure failure{.is_login = refused,
+                  .message = std::move(failure_),
+                  .text = std::string(text),
+                  .sqlstate = std::string(sqlstate)};
+  failure_.clear();
+  // Not lost, but refused: the pool decides who is told. Then the backend ends by itself.
+  state_ = State::Draining;
+  pool_.server_failed(*this, std::move(failure));
+  gone();
+}
+
+}  // namespace pgtend::pool
