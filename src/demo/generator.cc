@@ -53,11 +53,14 @@ Status refuse_existing(pg::Connection& conn) {
 
 constexpr std::string_view kDropTables =
     "DROP TABLE IF EXISTS t_dlpdata, m_meterinfo, m_customerinfo";
+// After a failure, somebody who reads the half-filled tables must not keep us waiting.
+constexpr std::string_view kDropTablesSoon =
+    "SET lock_timeout = '5s'; DROP TABLE IF EXISTS t_dlpdata, m_meterinfo, m_customerinfo";
 
 // Calls `append(i, out)` for i in [0, count) as one COPY into `table`.
 template <class Append>
 Status copy_table(pg::Connection& conn, std::string_view table, int count,
-                  const LoadContext& context, const Append& append) {
+                  const GenerateContext& context, const Append& append) {
   int next = 0;
   bool ended = false;
   const SteadyTime began = context.clock.steady();
@@ -81,7 +84,7 @@ Status copy_table(pg::Connection& conn, std::string_view table, int count,
 class Load {
  public:
   Load(pg::Connection& conn, const GenerateOptions& options, const Calendar& calendar,
-       const LoadContext& context)
+       const GenerateContext& context)
       : conn_(conn),
         options_(options),
         context_(context),
@@ -151,7 +154,7 @@ class Load {
 
   pg::Connection& conn_;
   const GenerateOptions& options_;
-  const LoadContext& context_;
+  const GenerateContext& context_;
   Population population_;
   Model model_;
   RowOrder order_;
@@ -170,15 +173,15 @@ Result<Generated> generate(const pg::Options& target, const GenerateOptions& opt
   } else {
     TRY(refuse_existing(conn));
   }
-  const LoadContext context{target, options.stop, progress, *options.clock};
+  const GenerateContext context{target, options.stop, progress, *options.clock};
   // One transaction: when a table of somebody else is in the way after all, none is ours to drop.
   TRY_DURING(conn.exec(create_tables_sql()), "creating the metering tables");
   auto result = Load(conn, options, calendar, context).run();
   if (!result) {
     // Nothing half done stays behind; the link may be the reason, so a new one is tried as well.
-    if (!conn.exec(kDropTables)) {
+    if (!conn.exec(kDropTablesSoon)) {
       auto again = pg::Connection::open(target);
-      const bool dropped = again && again->exec(kDropTables);
+      const bool dropped = again && again->exec(kDropTablesSoon);
       if (!dropped) {
         return std::move(result).error().hinting(
             "the half-filled tables could not be dropped: drop t_dlpdata, m_meterinfo and "
@@ -194,7 +197,7 @@ Result<Generated> one_more_day(const pg::Options& target, const GenerateOptions&
   TRY(check(options));
   pg::Connection conn = TRY(pg::Connection::open(target));
   const Calendar day = TRY(load_next_day(conn, known, where, options.time_zone));
-  const LoadContext context{target, options.stop, progress, *options.clock};
+  const GenerateContext context{target, options.stop, progress, *options.clock};
   const Population population(options.seed, options.scale);
   const Model model(options.seed, population, day);
   const RowOrder order(model, options.order, false);

@@ -21,6 +21,8 @@ enum class Stream : uint64_t {
   Cloud,
   Name,
   LoadClient,
+  ThinkTime,
+  RetryPause,
 };
 
 // Mixes all 64 bits (the finaliser of SplitMix64). Thread: any. Cost: about 1 ns.

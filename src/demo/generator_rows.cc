@@ -115,7 +115,7 @@ class Sender {
 
 // Waits for the threads, reporting and passing a stop on to the server.
 void wait_for(Shared& shared, const std::vector<pg::Canceller>& cancellers, int64_t rows_total,
-              const LoadContext& context) {
+              const GenerateContext& context) {
   const SteadyTime began = context.clock.steady();
   bool cancelled = false;
   std::unique_lock lock(shared.mutex);
@@ -132,7 +132,7 @@ void wait_for(Shared& shared, const std::vector<pg::Canceller>& cancellers, int6
   }
 }
 
-Result<std::vector<Sender>> open_senders(const LoadContext& context, int connections,
+Result<std::vector<Sender>> open_senders(const GenerateContext& context, int connections,
                                          Shared& shared) {
   std::vector<Sender> senders;
   for (int i = 0; i < connections; ++i) {
@@ -147,7 +147,7 @@ Result<std::vector<Sender>> open_senders(const LoadContext& context, int connect
 }  // namespace
 
 Result<pg::Rows> run_stoppable(pg::Connection& conn, std::string_view sql,
-                               const LoadContext& context, Progress state) {
+                               const GenerateContext& context, Progress state) {
   if (context.stop.stop_requested()) return stopped();
   TRY(conn.start(sql));
   const SteadyTime began = context.clock.steady();
@@ -166,7 +166,7 @@ Result<pg::Rows> run_stoppable(pg::Connection& conn, std::string_view sql,
 }
 
 Result<Sent> copy_readings(const Model& model, const RowOrder& order, Ids ids, int connections,
-                           const LoadContext& context) {
+                           const GenerateContext& context) {
   Shared shared{.model = model, .order = order, .ids = ids, .stop = context.stop};
   std::vector<Sender> senders = TRY(open_senders(context, connections, shared));
   std::vector<pg::Canceller> cancellers;
@@ -183,7 +183,7 @@ Result<Sent> copy_readings(const Model& model, const RowOrder& order, Ids ids, i
 }
 
 Status delete_superseded(pg::Connection& conn, const RowOrder& order, int64_t count,
-                         const LoadContext& context) {
+                         const GenerateContext& context) {
   const pg::Rows deleted =
       TRY(run_stoppable(conn, cat("DELETE FROM t_dlpdata WHERE reading_id > ", order.places()),
                         context, {.step = "corrections", .unit = "rows"}));

@@ -15,7 +15,7 @@
 namespace pgtend::demo {
 
 // What all steps of a load share. Borrowed by each. Thread: one.
-struct LoadContext {
+struct GenerateContext {
   const pg::Options& target;
   std::stop_token stop;
   const ProgressFn& progress;
@@ -38,18 +38,18 @@ enum class Ids : uint8_t { Computed, ByTable };
 // Runs one statement and waits for it, telling `progress` that step `state` goes on and cancelling
 // the statement after a stop. Errors: Cancelled after a stop; what the server answers.
 Result<pg::Rows> run_stoppable(pg::Connection& conn, std::string_view sql,
-                               const LoadContext& context, Progress state);
+                               const GenerateContext& context, Progress state);
 
 // Copies all readings of `order` into t_dlpdata on `connections` connections, each with its own
 // thread; they take chunks in turn, so that the table's physical order stays that of `order`.
 // Errors: Cancelled after a stop; the first error of any connection. Readings of other connections
 // may be there after an error.
 Result<Sent> copy_readings(const Model& model, const RowOrder& order, Ids ids, int connections,
-                           const LoadContext& context);
+                           const GenerateContext& context);
 
 // Deletes the `count` rows that corrections have superseded: they stay behind as dead rows, as
 // after upserts. Errors: as above; Internal when the table has another number of them.
 Status delete_superseded(pg::Connection& conn, const RowOrder& order, int64_t count,
-                         const LoadContext& context);
+                         const GenerateContext& context);
 
 }  // namespace pgtend::demo
