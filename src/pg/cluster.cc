@@ -136,7 +136,7 @@ struct Cluster::State {
   std::string log_file() const { return home->path() + "/log"; }
   Options options(const std::string& dbname) const;
   Status make_home();
-  Status make_data_folder();
+  Result<std::string> configuration() const;
   Status launch();
   Status launch_on(int chosen_port);
   Status await_ready(size_t log_from);
@@ -197,14 +197,15 @@ Status Cluster::State::make_home() {
   return ok();
 }
 
-Status Cluster::State::make_data_folder() {
+// What is added to postgresql.conf.
+Result<std::string> Cluster::State::configuration() const {
   std::string text = "\n# set for this private server\n";
   text += "password_encryption = 'scram-sha-256'\nlogging_collector = off\n";
   if (!wanted.durable) {
     text += "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n";
   }
-  for (const auto& [name, value] : wanted.settings) text += TRY(setting_line(name, value));
-  return append(data + "/postgresql.conf", text);
+  for (const auto& [setting, value] : wanted.settings) text += TRY(setting_line(setting, value));
+  return text;
 }
 
 Status Cluster::State::launch_on(int chosen_port) {
@@ -291,8 +292,9 @@ Result<Cluster> Cluster::start(const ClusterOptions& options) {
   auto state = std::make_unique<State>();
   state->wanted = options;
   state->account = TRY(server_account());
+  const std::string configuration = TRY(state->configuration());
   TRY(state->make_home());
-  TRY(state->make_data_folder());
+  TRY(append(state->data + "/postgresql.conf", configuration));
   TRY(state->launch());
   // The template's password served to get in; from here on only this process knows the password.
   auto conn = TRY(Connection::open(state->options("postgres")));

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -20,6 +21,11 @@ namespace pgtend::pg {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kTemplatePrefix = "template-";
+constexpr std::string_view kFreshPrefix = ".new-";
+constexpr auto kTemplateLife = std::chrono::hours(30 * 24);
+constexpr auto kFreshLife = std::chrono::hours(24);
 
 Error io_error(std::string_view what, const std::string& path) {
   return Error{ErrorCode::Internal, cat(what, " ", path, ": ", std::strerror(errno))};
@@ -99,7 +105,7 @@ bool is_template(const std::string& folder, const Account& account) {
 Status ensure_template(const Binaries& binaries, const Account& account, const std::string& cache,
                        const std::string& target) {
   if (is_template(target, account)) return ok();
-  std::string fresh = cache + "/.new-XXXXXX";
+  std::string fresh = cat(cache, "/", kFreshPrefix, "XXXXXX");
   if (mkdtemp(fresh.data()) == nullptr) return io_error("making a folder in", cache);
   if (account.uid != geteuid() && chmod(fresh.c_str(), 0711) != 0) return io_error("chmod", fresh);
   const auto made = make_template(binaries, account, fresh);
@@ -112,6 +118,22 @@ Status ensure_template(const Binaries& binaries, const Account& account, const s
                cat("no usable template in ", target),
                {},
                cat("remove ", target, " and try again")};
+}
+
+// Removes templates that nobody started from for a long time, and what a killed initdb left.
+void prune(const std::string& cache) {
+  std::error_code failure;
+  const auto now = fs::file_time_type::clock::now();
+  for (fs::directory_iterator at(cache, failure), end; !failure && at != end;
+       at.increment(failure)) {
+    const std::string entry = at->path().filename().string();
+    const bool made = entry.starts_with(kTemplatePrefix);
+    if (!made && !entry.starts_with(kFreshPrefix)) continue;
+    std::error_code unreadable;
+    const auto age = now - at->last_write_time(unreadable);
+    if (unreadable || age < (made ? kTemplateLife : kFreshLife)) continue;
+    fs::remove_all(at->path(), unreadable);
+  }
 }
 
 }  // namespace
@@ -145,8 +167,10 @@ Result<std::string> make_data(const Binaries& binaries, const Account& account,
   }
   const size_t build = std::hash<std::string>{}(
       cat(binaries.folder, "\n", binaries.version, "\n", server_locale(), "\n", account.uid));
-  const std::string target = cat(cache, "/template-", binaries.major, "-", build);
+  const std::string target = cat(cache, "/", kTemplatePrefix, binaries.major, "-", build);
   TRY(ensure_template(binaries, account, cache, target));
+  utimensat(AT_FDCWD, target.c_str(), nullptr, 0);  // used now
+  prune(cache);
   TRY(make_folder(data, account));
   TRY(run_to_end({"/bin/cp", "-a", "--reflink=auto", target + "/data/.", data}, account));
   return read_secret(target + "/password");

@@ -27,6 +27,7 @@ constexpr StateRow kStates[] = {
     {"25006", ErrorCode::Denied, "the server is a standby or read-only: connect to the primary"},
     {"25P03", ErrorCode::Timeout},  // idle_in_transaction_session_timeout
     {"25P04", ErrorCode::Timeout},  // transaction_timeout (17+)
+    {"25", ErrorCode::Invalid},
     {"26000", ErrorCode::NotFound},
     {"28", ErrorCode::Denied, kLoginHint},
     {"2B", ErrorCode::Invalid},
