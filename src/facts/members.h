@@ -34,6 +34,22 @@ class MemberWriter {
     for (const auto& [key, text] : value) object[key] = text;
     out_[name] = std::move(object);
   }
+  void operator()(std::string_view name, const std::vector<std::string>& value) {
+    json::array list;
+    for (const std::string& text : value) list.emplace_back(text);
+    out_[name] = std::move(list);
+  }
+  // A list of structs; `each(visitor, item)` visits one.
+  template <class T, class Each>
+  void list(std::string_view name, const std::vector<T>& items, Each each) {
+    json::array out;
+    for (const T& item : items) {
+      MemberWriter writer;
+      each(writer, item);
+      out.emplace_back(std::move(writer).take());
+    }
+    out_[name] = std::move(out);
+  }
   json::object take() && { return std::move(out_); }
 
  private:
@@ -98,6 +114,30 @@ class MemberReader {
     for (const auto& member : *object) {
       if (!member.value().is_string()) return wrong(name, "an object of strings");
       value[std::string(member.key())] = std::string(member.value().as_string());
+    }
+  }
+  void operator()(std::string_view name, std::vector<std::string>& value) {
+    const json::value* found = find(name);
+    if (found == nullptr) return;
+    if (!found->is_array()) return wrong(name, "a list of strings");
+    for (const json::value& item : found->as_array()) {
+      if (!item.is_string()) return wrong(name, "a list of strings");
+      value.emplace_back(item.as_string());
+    }
+  }
+  template <class T, class Each>
+  void list(std::string_view name, std::vector<T>& items, Each each) {
+    const json::value* found = find(name);
+    if (found == nullptr) return;
+    if (!found->is_array()) return wrong(name, "a list of objects");
+    for (const json::value& item : found->as_array()) {
+      if (!item.is_object()) return wrong(name, "a list of objects");
+      MemberReader reader(item.as_object());
+      T value;
+      each(reader, value);
+      const Status status = reader.finish();
+      if (!status && mistake_.empty()) mistake_ = cat(name, ": ", status.error().message);
+      items.push_back(std::move(value));
     }
   }
 

@@ -1,0 +1,392 @@
+#include "partition/definition.h"
+
+#include "base/text.h"
+#include "facts/members.h"
+#include "facts/tables.h"
+#include "pg/quote.h"
+
+namespace pgtend::partition {
+namespace {
+
+constexpr int kVersionSchemaPublications = 150000;
+
+template <class Visitor, class Item>
+void visit_column(Visitor& visit, Item& c) {
+  visit("name", c.name);
+  visit("type", c.type);
+  visit("not_null", c.not_null);
+  visit("generated", c.generated);
+  visit("identity", c.identity);
+  visit("sequence", c.sequence);
+  visit("sequence_name", c.sequence_name);
+  visit("alter", c.alter);
+}
+
+template <class Visitor, class Item>
+void visit_constraint(Visitor& visit, Item& c) {
+  visit("name", c.name);
+  visit("kind", c.kind);
+  visit("columns", c.columns);
+  visit("definition", c.definition);
+  visit("index", c.index);
+  visit("references", c.references);
+  visit("options", c.options);
+  visit("includes", c.includes);
+  visit("comment", c.comment);
+}
+
+template <class Visitor, class Item>
+void visit_index(Visitor& visit, Item& i) {
+  visit("name", i.name);
+  visit("definition", i.definition);
+  visit("unique", i.unique);
+  visit("columns", i.columns);
+  visit("comment", i.comment);
+}
+
+template <class Visitor, class Item>
+void visit_definition(Visitor& visit, Item& d) {
+  visit("oid", d.oid);
+  visit("schema", d.schema);
+  visit("name", d.name);
+  visit("owner", d.owner);
+  visit("owned", d.owned);
+  visit("comment", d.comment);
+  visit("tablespace", d.tablespace);
+  visit("options", d.options);
+  visit.list("columns", d.columns, [](auto& v, auto& item) { visit_column(v, item); });
+  visit.list("constraints", d.constraints, [](auto& v, auto& item) { visit_constraint(v, item); });
+  visit.list("indexes", d.indexes, [](auto& v, auto& item) { visit_index(v, item); });
+  visit("triggers", d.triggers);
+  visit("grants", d.grants);
+  visit("refusals", d.refusals);
+  visit("rows", d.rows);
+  visit("heap_bytes", d.heap);
+  visit("index_bytes", d.index_bytes);
+  visit("version", d.version);
+  visit("fingerprint", d.fingerprint);
+  visit("locks_max", d.locks_max);
+}
+
+// A JSON array of strings that the server made.
+Result<std::vector<std::string>> strings(std::string_view text) {
+  const json::value value = TRY(parse_json(text));
+  std::vector<std::string> out;
+  if (!value.is_array()) return Error{ErrorCode::Corrupt, "not a list"};
+  for (const json::value& item : value.as_array()) {
+    if (item.is_string()) out.emplace_back(item.as_string());
+  }
+  return out;
+}
+
+Status load_table(pg::Connection& conn, Definition& d) {
+  const pg::Rows rows = TRY(conn.query(R"(
+select n.nspname, c.relname, pg_get_userbyid(c.relowner), c.relowner = current_user::regrole,
+       coalesce(obj_description(c.oid, 'pg_class'), ''), coalesce(t.spcname, ''),
+       to_json(coalesce(c.reloptions, '{}')),
+       greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::float8,
+       pg_table_size(c.oid), pg_indexes_size(c.oid),
+       current_setting('max_locks_per_transaction')::bigint *
+         (current_setting('max_connections')::bigint +
+          current_setting('max_prepared_transactions')::bigint)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+left join pg_tablespace t on t.oid = c.reltablespace
+where c.oid = $1)",
+                                       {cat(d.oid)}));
+  if (rows.empty()) return Error{ErrorCode::NotFound, "the table has just been dropped"};
+  const pg::Row row = rows[0];
+  d.schema = row.text(0);
+  d.name = row.text(1);
+  d.owner = row.text(2);
+  d.owned = TRY(row.get<bool>(3));
+  d.comment = row.text(4);
+  d.tablespace = row.text(5);
+  d.options = TRY(strings(row.text(6)));
+  d.rows = TRY(row.get<double>(7));
+  d.heap = {TRY(row.get<int64_t>(8))};
+  d.index_bytes = {TRY(row.get<int64_t>(9))};
+  d.locks_max = TRY(row.get<int64_t>(10));
+  d.version = conn.server_version();
+  return ok();
+}
+
+// Statistics targets and n_distinct are what LIKE forgets about a column.
+Status load_columns(pg::Connection& conn, Definition& d) {
+  const pg::Rows rows = TRY(conn.query(R"(
+select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '',
+       a.attidentity::text,
+       coalesce(quote_ident(sn.nspname) || '.' || quote_ident(s.relname), ''),
+       coalesce(s.relname, ''),
+       to_json(array_remove(array[
+         case when a.attstattarget >= 0 then 'SET STATISTICS ' || a.attstattarget end,
+         case when a.attoptions is not null
+              then 'SET (' || array_to_string(a.attoptions, ', ') || ')' end], null))
+from pg_attribute a
+left join pg_depend p on p.refclassid = 'pg_class'::regclass and p.refobjid = a.attrelid
+     and p.refobjsubid = a.attnum and p.classid = 'pg_class'::regclass and p.deptype in ('a', 'i')
+     and exists (select from pg_class q where q.oid = p.objid and q.relkind = 'S')
+left join pg_class s on s.oid = p.objid
+left join pg_namespace sn on sn.oid = s.relnamespace
+where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+order by a.attnum)",
+                                       {cat(d.oid)}));
+  for (const pg::Row row : rows) {
+    d.columns.push_back({.name = std::string(row.text(0)),
+                         .type = std::string(row.text(1)),
+                         .not_null = TRY(row.get<bool>(2)),
+                         .generated = TRY(row.get<bool>(3)),
+                         .identity = std::string(row.text(4)),
+                         .sequence = std::string(row.text(5)),
+                         .sequence_name = std::string(row.text(6)),
+                         .alter = TRY(strings(row.text(7)))});
+  }
+  return ok();
+}
+
+Status load_constraints(pg::Connection& conn, Definition& d) {
+  const pg::Rows rows = TRY(conn.query(R"(
+select k.conname, k.contype::text,
+       (select json_agg(a.attname order by u.n) from unnest(k.conkey) with ordinality u(attnum, n)
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum),
+       pg_get_constraintdef(k.oid), coalesce(x.relname, ''),
+       case when k.confrelid <> 0 then k.confrelid::regclass::text else '' end,
+       case when k.contype <> 'f' and k.condeferrable then ' DEFERRABLE' ||
+            case when k.condeferred then ' INITIALLY DEFERRED' else '' end else '' end,
+       coalesce(i.indnatts > i.indnkeyatts, false),
+       coalesce(obj_description(k.oid, 'pg_constraint'), '')
+from pg_constraint k
+left join pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u')
+left join pg_class x on x.oid = i.indexrelid
+where k.conrelid = $1 and k.contype in ('p', 'u', 'f')
+order by k.contype = 'f', k.contype, k.conname)",
+                                       {cat(d.oid)}));
+  for (const pg::Row row : rows) {
+    d.constraints.push_back({.name = std::string(row.text(0)),
+                             .kind = std::string(row.text(1)),
+                             .columns = TRY(strings(row.text(2))),
+                             .definition = std::string(row.text(3)),
+                             .index = std::string(row.text(4)),
+                             .references = std::string(row.text(5)),
+                             .options = std::string(row.text(6)),
+                             .includes = TRY(row.get<bool>(7)),
+                             .comment = std::string(row.text(8))});
+  }
+  return ok();
+}
+
+Status load_indexes(pg::Connection& conn, Definition& d) {
+  const pg::Rows rows = TRY(conn.query(R"(
+select x.relname, pg_get_indexdef(i.indexrelid), i.indisunique,
+       coalesce((select json_agg(a.attname order by u.n)
+                 from unnest(i.indkey::int2[]) with ordinality u(attnum, n)
+                 join pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
+                 where u.n <= i.indnkeyatts), '[]'),
+       coalesce(obj_description(x.oid, 'pg_class'), '')
+from pg_index i join pg_class x on x.oid = i.indexrelid
+where i.indrelid = $1 and i.indisvalid
+  and not exists (select from pg_constraint k where k.conindid = i.indexrelid
+                  and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x'))
+order by x.relname)",
+                                       {cat(d.oid)}));
+  for (const pg::Row row : rows) {
+    d.indexes.push_back({.name = std::string(row.text(0)),
+                         .definition = std::string(row.text(1)),
+                         .unique = TRY(row.get<bool>(2)),
+                         .columns = TRY(strings(row.text(3))),
+                         .comment = std::string(row.text(4))});
+  }
+  return ok();
+}
+
+Status load_grants_and_triggers(pg::Connection& conn, Definition& d) {
+  const pg::Rows grants = TRY(conn.query(R"(
+select format('GRANT %s ON TABLE %s TO %s%s', g.privilege_type, $2,
+              case when g.grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(g.grantee)) end,
+              case when g.is_grantable then ' WITH GRANT OPTION' else '' end)
+from pg_class c, aclexplode(c.relacl) g where c.oid = $1 and g.grantee <> c.relowner
+union all
+select format('GRANT %s (%I) ON TABLE %s TO %s%s', g.privilege_type, a.attname, $2,
+              case when g.grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(g.grantee)) end,
+              case when g.is_grantable then ' WITH GRANT OPTION' else '' end)
+from pg_attribute a, aclexplode(a.attacl) g where a.attrelid = $1 and not a.attisdropped
+order by 1)",
+                                         {cat(d.oid), d.qualified()}));
+  for (const pg::Row row : grants) d.grants.emplace_back(row.text(0));
+  const pg::Rows triggers =
+      TRY(conn.query("select pg_get_triggerdef(t.oid) from pg_trigger t where t.tgrelid = $1 and "
+                     "not t.tgisinternal"
+                     " order by t.tgname",
+                     {cat(d.oid)}));
+  for (const pg::Row row : triggers) d.triggers.emplace_back(row.text(0));
+  return ok();
+}
+
+// Everything that would be lost or would go on pointing at the old table, one row a reason.
+std::string refusals_sql(int version) {
+  const std::string schema_publications =
+      version >= kVersionSchemaPublications
+          ? "union all select 'publication ' || quote_ident(p.pubname) || ' publishes its schema: '"
+            " || 'take it out of the publication first' from pg_publication_namespace q"
+            " join pg_publication p on p.oid = q.pnpubid"
+            " join pg_class c on c.relnamespace = q.pnnspid where c.oid = $1 "
+          : "";
+  return cat(R"(
+select 'table ' || k.conrelid::regclass || ' has a foreign key to it (' || quote_ident(k.conname)
+       || '): drop that constraint first; it can only come back with the partition key in it'
+from pg_constraint k where k.confrelid = $1 and k.contype = 'f' and k.conparentid = 0
+union all
+select distinct 'view ' || r.ev_class::regclass || ' reads it: drop and create it again around '
+       || 'the conversion'
+from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+where d.refclassid = 'pg_class'::regclass and d.refobjid = $1 and r.ev_class <> $1
+union all
+select 'rule ' || quote_ident(r.rulename) || ' is on it: drop it first' from pg_rewrite r
+where r.ev_class = $1
+union all
+select distinct pg_describe_object(d.classid, d.objid, 0) || ' depends on it: drop it first'
+from pg_depend d
+where (d.refclassid = 'pg_class'::regclass and d.refobjid = $1
+       or d.refclassid = 'pg_type'::regclass and d.refobjid in
+          (select t.oid from pg_type t where t.typrelid = $1
+           union select t.typarray from pg_type t where t.typrelid = $1))
+  and d.classid not in ('pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_trigger'::regclass,
+                        'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_type'::regclass,
+                        'pg_publication_rel'::regclass, 'pg_statistic_ext'::regclass)
+  and d.deptype in ('n', 'a')
+  and not (d.classid = 'pg_class'::regclass and exists
+           (select from pg_class q where q.oid = d.objid and q.relkind in ('i', 'S', 't')))
+union all
+select 'publication ' || quote_ident(p.pubname) || ' publishes it: take it out first'
+from pg_publication p left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = $1
+where p.puballtables or r.oid is not null
+)",
+             schema_publications, R"(
+union all
+select 'row security policy ' || quote_ident(p.polname) || ' is on it: drop it first'
+from pg_policy p where p.polrelid = $1
+union all
+select 'row security is switched on: switch it off first' from pg_class c
+where c.oid = $1 and (c.relrowsecurity or c.relforcerowsecurity)
+union all
+select 'it is part of an inheritance tree: take it out first' where exists
+  (select from pg_inherits i where i.inhrelid = $1 or i.inhparent = $1)
+union all
+select 'it is ' || case c.relpersistence when 'u' then 'unlogged: SET LOGGED first'
+                                         else 'temporary' end
+from pg_class c where c.oid = $1 and c.relpersistence <> 'p'
+union all
+select 'it is a typed table' from pg_class c where c.oid = $1 and c.reloftype <> 0
+union all
+select 'its replica identity is not the default: ALTER TABLE … REPLICA IDENTITY DEFAULT first'
+from pg_class c where c.oid = $1 and c.relreplident <> 'd'
+union all
+select 'its access method is not heap' from pg_class c join pg_am m on m.oid = c.relam
+where c.oid = $1 and m.amname <> 'heap'
+union all
+select 'constraint ' || quote_ident(k.conname) || ' is not validated: VALIDATE CONSTRAINT first'
+from pg_constraint k where k.conrelid = $1 and not k.convalidated
+union all
+select 'exclusion constraint ' || quote_ident(k.conname) || ' cannot span partitions: drop it first'
+from pg_constraint k where k.conrelid = $1 and k.contype = 'x'
+union all
+select 'check ' || quote_ident(k.conname) || ' is NO INHERIT, which partitioned tables cannot have'
+from pg_constraint k where k.conrelid = $1 and k.contype = 'c' and k.connoinherit
+union all
+select 'trigger ' || quote_ident(t.tgname) || ' ' ||
+       case when t.tgenabled <> 'O' then 'is not in its normal state (disabled, replica or always)'
+            else 'is a row trigger with transition tables, which partitioned tables cannot have' end
+from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal
+  and (t.tgenabled <> 'O' or (t.tgtype & 1 = 1 and (t.tgoldtable is not null
+                                                    or t.tgnewtable is not null)))
+union all
+select 'index ' || x.indexrelid::regclass || ' is not valid: drop or rebuild it first'
+from pg_index x where x.indrelid = $1 and not x.indisvalid
+union all
+select 'it belongs to extension ' || quote_ident(e.extname)
+from pg_depend d join pg_extension e on e.oid = d.refobjid
+where d.classid = 'pg_class'::regclass and d.objid = $1 and d.deptype = 'e'
+  and d.refclassid = 'pg_extension'::regclass
+union all
+select 'it carries a security label' where exists
+  (select from pg_seclabel l where l.classoid = 'pg_class'::regclass and l.objoid = $1)
+union all
+select 'role ' || quote_ident(current_user) || ' may not create tables in schema ' ||
+       quote_ident(n.nspname) || ': GRANT CREATE ON SCHEMA ' || quote_ident(n.nspname) || ' TO ' ||
+       quote_ident(current_user)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.oid = $1 and not has_schema_privilege(n.oid, 'CREATE'))");
+}
+
+Status load_inside(pg::Connection& conn, Definition& d) {
+  TRY(conn.exec("SET LOCAL search_path = ''"));
+  TRY(load_table(conn, d));
+  TRY(load_columns(conn, d));
+  TRY(load_constraints(conn, d));
+  TRY(load_indexes(conn, d));
+  TRY(load_grants_and_triggers(conn, d));
+  const pg::Rows refusals = TRY(conn.query(refusals_sql(d.version), {cat(d.oid)}));
+  for (const pg::Row row : refusals) d.refusals.emplace_back(row.text(0));
+  const pg::Rows print = TRY(conn.query(fingerprint_sql(d.qualified())));
+  d.fingerprint = TRY(print.scalar());
+  return ok();
+}
+
+}  // namespace
+
+std::string Definition::qualified() const { return pg::qualified(schema, name); }
+
+const Column* Definition::column(std::string_view wanted) const {
+  for (const Column& candidate : columns) {
+    if (candidate.name == wanted) return &candidate;
+  }
+  return nullptr;
+}
+
+Result<Definition> load_definition(pg::Connection& conn, const std::string& table) {
+  Definition d{.oid = TRY(facts::resolve_table(conn, table))};
+  TRY(conn.exec("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+  Status status = load_inside(conn, d);
+  const Status ended = conn.exec("ROLLBACK");
+  if (!status) return std::move(status).error().during(cat("reading ", printable(table)));
+  if (!ended) return ended.error();
+  return d;
+}
+
+std::string fingerprint_sql(const std::string& qualified) {
+  const std::string oid = cat("to_regclass(", pg::literal(qualified), ")");
+  return cat(
+      "select md5(concat_ws('|', c.relowner, c.relacl::text, c.reloptions::text, c.relkind,"
+      " c.relreplident, c.relrowsecurity,"
+      " (select string_agg(concat_ws(',', a.attname, a.attnum, a.atttypid, a.atttypmod, "
+      "a.attnotnull,"
+      " a.attidentity, a.attgenerated, a.attisdropped, a.attacl::text,"
+      " pg_get_expr(f.adbin, f.adrelid)), ';' order by a.attnum) from pg_attribute a"
+      " left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum"
+      " where a.attrelid = c.oid and a.attnum > 0),"
+      " (select string_agg(concat_ws(',', k.conname, pg_get_constraintdef(k.oid)), ';'"
+      " order by k.oid) from pg_constraint k where c.oid in (k.conrelid, k.confrelid)),"
+      " (select string_agg(concat_ws(',', i.indexrelid::text, i.indisvalid,"
+      " pg_get_indexdef(i.indexrelid)), ';' order by i.indexrelid) from pg_index i"
+      " where i.indrelid = c.oid),"
+      " (select string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ';' order by t.oid)"
+      " from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal)))"
+      " from pg_class c where c.oid = ",
+      oid);
+}
+
+json::object to_json(const Definition& definition) {
+  facts::MemberWriter writer;
+  visit_definition(writer, definition);
+  return std::move(writer).take();
+}
+
+Result<Definition> definition_from_json(const json::value& value) {
+  if (!value.is_object()) return Error{ErrorCode::Invalid, "a definition must be an object"};
+  Definition definition;
+  facts::MemberReader reader(value.as_object());
+  visit_definition(reader, definition);
+  TRY_DURING(reader.finish(), cat("definition of ", definition.name));
+  return definition;
+}
+
+}  // namespace pgtend::partition

@@ -1,0 +1,86 @@
+// All that makes a table what it is, read from the catalogs, so that it can be built again as a
+// partitioned table, and a list of what cannot be.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/units.h"
+#include "pg/connection.h"
+
+namespace pgtend::partition {
+
+struct Column {
+  std::string name = {};
+  std::string type = {};
+  bool not_null = false;
+  bool generated = false;
+  std::string identity = {};            // "a" always, "d" by default, "" none
+  std::string sequence = {};            // qualified; owned by the column or behind its identity
+  std::string sequence_name = {};       // its bare name
+  std::vector<std::string> alter = {};  // "SET STATISTICS 777", what LIKE does not copy
+};
+
+// Primary key, unique, foreign key. Checks are copied by LIKE.
+struct Constraint {
+  std::string name = {};
+  std::string kind = {};  // p, u, f
+  std::vector<std::string> columns = {};
+  std::string definition = {};  // pg_get_constraintdef
+  std::string index = {};       // behind p and u: its bare name
+  std::string references = {};  // of f: the qualified table
+  std::string options = {};     // " DEFERRABLE INITIALLY DEFERRED" of p and u
+  bool includes = false;        // has INCLUDE columns
+  std::string comment = {};
+};
+
+struct Index {
+  std::string name = {};  // bare
+  std::string definition = {};
+  bool unique = false;
+  std::vector<std::string> columns = {};  // plain key columns
+  std::string comment = {};
+};
+
+struct Definition {
+  uint32_t oid = 0;
+  std::string schema = {};
+  std::string name = {};
+  std::string owner = {};
+  bool owned = true;  // by the connected role itself: new tables need no change of owner
+  std::string comment = {};
+  std::string tablespace = {};
+  std::vector<std::string> options = {};  // reloptions, "fillfactor=90"
+  std::vector<Column> columns = {};
+  std::vector<Constraint> constraints = {};
+  std::vector<Index> indexes = {};
+  std::vector<std::string> triggers = {};  // CREATE TRIGGER …
+  std::vector<std::string> grants = {};    // GRANT …
+  std::vector<std::string> refusals = {};  // why it cannot be converted, each with the next step
+  double rows = 0;
+  Bytes heap = {};  // with TOAST
+  Bytes index_bytes = {};
+  int version = 0;
+  int64_t locks_max = 0;  // entries of the server's lock table
+  std::string fingerprint = {};
+
+  std::string qualified() const;
+  // nullptr if there is none of that name.
+  const Column* column(std::string_view column) const;
+};
+
+// Reads it in a read-only transaction of its own with an empty search path, so that every name in
+// it is qualified. Errors: NotFound, Invalid (no plain table), and those of the connection.
+Result<Definition> load_definition(pg::Connection& conn, const std::string& table);
+
+// SQL for the fingerprint of table `qualified` as it is when it runs (with an empty search path):
+// one text that changes with any change of columns, constraints, indexes, triggers or rights.
+std::string fingerprint_sql(const std::string& qualified);
+
+json::object to_json(const Definition& definition);
+// Errors: Invalid naming the member.
+Result<Definition> definition_from_json(const json::value& value);
+
+}  // namespace pgtend::partition

@@ -1,0 +1,123 @@
+// Partition care: the layout of a table, a proposal for one that has none, the conversion of a
+// table that may be locked meanwhile, partitions ahead, and the proof that a query touches only its
+// own.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "care/finding.h"
+#include "care/gate.h"
+#include "facts/partitions.h"
+#include "partition/choose.h"
+#include "partition/definition.h"
+#include "pg/connection.h"
+
+namespace pgtend::partition {
+
+// One partition to be: bounds are texts of the key's type, with offset where it has one.
+struct Slice {
+  std::string name = {};  // bare; in the table's schema
+  std::string from = {};
+  std::string to = {};  // exclusive
+};
+
+struct Request {
+  std::string table = {};   // as the user wrote it
+  std::string column = {};  // "" chooses the only date or time column that cannot be null
+  std::optional<Interval> interval = {};  // nullopt chooses by rows and planner cost
+  std::string time_zone = "UTC";          // whose midnights divide; the server's name for it
+  std::string from = {};  // cover at least from here: a date or time in that zone; "" from the data
+  int ahead = 3;          // intervals after the present (or the newest row, if later)
+};
+
+struct Proposal {
+  std::string schema = {};
+  std::string table = {};
+  std::string column = {};
+  std::string type = {};
+  std::string time_zone = {};
+  Interval interval = Interval::Month;
+  std::string reason = {};         // of the interval
+  std::vector<Slice> slices = {};  // without gap or overlap, oldest first
+  std::string data_from = {};      // smallest and largest key, "" if the table is empty
+  std::string data_to = {};
+  double planning_ms = 0;  // about, of a query that does not name the key
+  std::vector<std::string> warnings = {};
+};
+
+// The layout of `table`, times in `time_zone`. Errors: as facts::load_layout.
+Result<facts::Layout> show(pg::Connection& conn, const std::string& table,
+                           const std::string& time_zone = "UTC");
+
+// Divides a plain table. The server computes all bounds. Reads the smallest and the largest key,
+// which is a full scan if no index helps. Errors: NotFound, Invalid (no such column or zone, more
+// than one candidate, infinite values), Limit (more partitions than the policy's most).
+Result<Proposal> propose(pg::Connection& conn, const Request& request, const Policy& policy = {});
+
+struct ConvertOptions {
+  bool drop_old = false;      // else the old table stays as <table>_old, and undo is possible
+  bool widen_unique = false;  // also of UNIQUE constraints, which then promise less
+};
+
+// A conversion that is ready to be shown or run.
+struct Conversion {
+  Definition definition = {};
+  Proposal proposal = {};
+  // Why it cannot be done, each with the next step. Not empty: `action` has no steps.
+  std::vector<std::string> refusals = {};
+  std::vector<std::string> changes = {};  // what will not be as before: the widened primary key …
+  std::string old_table = {};             // qualified name of the old table afterwards
+  care::Action action = {};
+};
+
+// The conversion of a table under ACCESS EXCLUSIVE, in one transaction: everything is as before or
+// everything is done. Pure. `taken` are names in use in the schema.
+Conversion plan_conversion(const Definition& definition, const Proposal& proposal,
+                           const ConvertOptions& options = {},
+                           const std::vector<std::string>& taken = {}, const Policy& policy = {});
+
+// Reads, proposes and plans. Errors: as propose() and load_definition().
+Result<Conversion> plan(pg::Connection& conn, const Request& request,
+                        const ConvertOptions& options = {}, const Policy& policy = {});
+
+struct ConvertReport {
+  care::Outcome outcome = {};
+  std::vector<std::string> warnings = {};
+};
+
+// Runs the conversion through the gate, then VACUUM (FREEZE, ANALYZE) of the new table, whose
+// failure is a warning only. Errors: Invalid with the refusals; those of Gate::run.
+Result<ConvertReport> convert(const care::GateSetup& gate, const Conversion& conversion);
+
+// The action that makes the partition for `value` (a text of the key's type) of a range-partitioned
+// table, as wide as its neighbours; nullopt if there is one. The parent is locked so that readers
+// and writers go on. Errors: Invalid (no single time key, mixed widths, in the middle of a gap that
+// is no whole interval, a DEFAULT partition), NotFound.
+Result<std::optional<care::Action>> ensure_partition(pg::Connection& conn, const std::string& table,
+                                                     const std::string& value,
+                                                     const std::string& time_zone = "UTC");
+
+// What the planner keeps of a partitioned table in one query's plan.
+struct Pruning {
+  std::string table = {};
+  int total = 0;                             // partitions that store rows
+  int planned = 0;                           // in the plan before the executor started
+  int scanned = 0;                           // left after pruning at start-up
+  std::vector<std::string> partitions = {};  // the scanned ones, qualified
+};
+
+// Explains `sql` without running it, in a read-only transaction that is rolled back. Pruning while
+// running (nested loops, sub-selects) is not seen. Errors: Invalid (table not partitioned, `sql` no
+// single statement that can be explained), those of the connection.
+Result<Pruning> prove(pg::Connection& conn, const std::string& table, const std::string& sql);
+
+json::object to_json(const Proposal& proposal);
+Result<Proposal> proposal_from_json(const json::value& value);
+json::object to_json(const Conversion& conversion);
+json::object to_json(const ConvertReport& report);
+json::object to_json(const Pruning& pruning);
+
+}  // namespace pgtend::partition

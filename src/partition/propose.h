@@ -1,0 +1,12 @@
+// The proposal for a table whose definition has been read.
+#pragma once
+
+#include "partition/partition.h"
+
+namespace pgtend::partition {
+
+// As propose(). Thread: that of the connection.
+Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, const Request& request,
+                             const Policy& policy);
+
+}  // namespace pgtend::partition
