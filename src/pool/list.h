@@ -51,9 +51,15 @@ class List {
   size_t size() const { return size_; }
   T* front() const { return empty() ? nullptr : head_.next_->owner_; }
   T* back() const { return empty() ? nullptr : head_.previous_->owner_; }
-  // An element that is in another list of this hook leaves it first.
-  void push_back(T& element) { insert(element, *head_.previous_); }
-  void push_front(T& element) { insert(element, head_); }
+  // An element that is in a list of this hook, this one or another, leaves it first.
+  void push_back(T& element) {
+    (element.*Hook).leave();
+    insert(element, *head_.previous_);
+  }
+  void push_front(T& element) {
+    (element.*Hook).leave();
+    insert(element, head_);
+  }
 
   // `visit` may remove the element it is given, no other.
   template <class Visit>
@@ -68,7 +74,6 @@ class List {
  private:
   void insert(T& element, ListHook<T>& before) {
     ListHook<T>& hook = element.*Hook;
-    hook.leave();
     hook.owner_ = &element;
     hook.size_ = &size_;
     hook.previous_ = &before;
