@@ -33,7 +33,9 @@ std::vector<std::string> cases() {
 
 class ExplainGolden : public testing::TestWithParam<std::string> {
  protected:
-  fs::path folder() const { return fs::path(PGTEND_SOURCE_DIR "/test/golden/explain") / GetParam(); }
+  fs::path folder() const {
+    return fs::path(PGTEND_SOURCE_DIR "/test/golden/explain") / GetParam();
+  }
 
   Report examined() const {
     Facts facts;
