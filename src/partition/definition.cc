@@ -200,12 +200,12 @@ order by x.relname)",
 
 Status load_grants_and_triggers(pg::Connection& conn, Definition& d) {
   const pg::Rows grants = TRY(conn.query(R"(
-select format('GRANT %s ON TABLE %s TO %s%s', g.privilege_type, $2,
+select format('GRANT %s ON TABLE %s TO %s%s', g.privilege_type, $2::text,
               case when g.grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(g.grantee)) end,
               case when g.is_grantable then ' WITH GRANT OPTION' else '' end)
 from pg_class c, aclexplode(c.relacl) g where c.oid = $1 and g.grantee <> c.relowner
 union all
-select format('GRANT %s (%I) ON TABLE %s TO %s%s', g.privilege_type, a.attname, $2,
+select format('GRANT %s (%I) ON TABLE %s TO %s%s', g.privilege_type, a.attname, $2::text,
               case when g.grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(g.grantee)) end,
               case when g.is_grantable then ' WITH GRANT OPTION' else '' end)
 from pg_attribute a, aclexplode(a.attacl) g where a.attrelid = $1 and not a.attisdropped
