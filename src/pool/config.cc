@@ -249,7 +249,7 @@ class Loader {
       TRY_DURING(take(entry), cat(entry.place(), ": ", entry.key));
       found = found || entry.section == "pgbouncer";
     }
-    if (!found) return Error{ErrorCode::Invalid, "the file has no [pgbouncer] section"};
+    if (!found) return Error{ErrorCode::Invalid, "the file has no settings in a [pgbouncer] section"};
     if (config_.settings.listen.addresses.empty() && config_.settings.listen.unix_dir.empty()) {
       return Error{ErrorCode::Invalid, "neither listen_addr nor unix_socket_dir is set"};
     }

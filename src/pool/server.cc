@@ -280,9 +280,12 @@ void Server::parameters_applied() {
   Client* client = lease_.client();
   if (client == nullptr) return;
   if (!failure_.empty()) {
-    const std::string failure = std::move(failure_);
+    auto report = be::read_report(std::string_view(failure_).substr(wire::kHeadBytes));
+    const std::string text = cat("the server refused a parameter of the client: ",
+                                 report ? report->message.value_or("") : "");
+    const std::string state(report ? report->sqlstate.value_or(kPoolerState) : kPoolerState);
     failure_.clear();
-    return client->fail_with(failure, "the server refused a parameter of the client");
+    return client->fail(text, state);
   }
   // What the server made of the values: the client is told, and asks for no more than that again.
   std::string out;

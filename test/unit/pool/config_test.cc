@@ -1,0 +1,129 @@
+#include "pool/config.h"
+
+#include <gtest/gtest.h>
+
+namespace pgtend::pool {
+namespace {
+
+Result<Config> load(std::string_view text) {
+  auto entries = parse_ini(text, "pool.ini", [](const std::string&) -> Result<std::string> {
+    return Error{ErrorCode::NotFound, "no files here"};
+  });
+  if (!entries) return std::move(entries).error();
+  return config_from(*entries);
+}
+
+std::string refusal(std::string_view text) {
+  auto config = load(text);
+  return config ? "" : config.error().message;
+}
+
+TEST(PoolConfig, DefaultsArePgBouncers) {
+  const auto config = load("[pgbouncer]\nverbose = 0\n");
+
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->settings.listen.port, 6432);
+  EXPECT_EQ(config->settings.auth.type, AuthType::Md5);
+  EXPECT_EQ(config->settings.session.mode, PoolMode::Session);
+  EXPECT_EQ(config->settings.limit.pool_size, 20);
+  EXPECT_EQ(config->settings.listen.unix_mode, 0777);
+  EXPECT_EQ(config->settings.time.query_wait, seconds(120));
+  EXPECT_EQ(config->settings.session.reset_query, "DISCARD ALL");
+}
+
+TEST(PoolConfig, EveryKeyReadsItsOwnDefault) {
+  for (const KeyInfo& key : keys()) {
+    if (key.name == "unix_socket_dir") continue;
+    const std::string text =
+        "[pgbouncer]\n" + std::string(key.name) + " = " + std::string(key.default_value) + "\n";
+    EXPECT_EQ(refusal(text), "") << key.name;
+    EXPECT_FALSE(key.manual.empty()) << key.name;
+  }
+}
+
+TEST(PoolConfig, KeysStandInAlphabeticalOrder) {
+  for (size_t i = 1; i < keys().size(); ++i) EXPECT_LT(keys()[i - 1].name, keys()[i].name);
+}
+
+TEST(PoolConfig, ValuesAreReadByTheirKind) {
+  const auto config = load(
+      "[pgbouncer]\nlisten_port = 0x1F40\nunix_socket_mode=0700\npool_mode = Transaction\n"
+      "server_idle_timeout = 0.5\nadmin_users = ada, bob\nauth_type=scram-sha-256\n");
+
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->settings.listen.port, 8000);
+  EXPECT_EQ(config->settings.listen.unix_mode, 0700);
+  EXPECT_EQ(config->settings.session.mode, PoolMode::Transaction);
+  EXPECT_EQ(config->settings.time.server_idle, milliseconds(500));
+  EXPECT_EQ(config->settings.auth.admin_users, (std::vector<std::string>{"ada", "bob"}));
+}
+
+TEST(PoolConfig, UnknownKeyNamesPlaceAndNearestKey) {
+  EXPECT_EQ(refusal("[pgbouncer]\n\ndefault_pool_sise = 5\n"),
+            "pool.ini:3: default_pool_sise: unknown setting \"default_pool_sise\"; did you mean "
+            "default_pool_size?");
+  EXPECT_NE(refusal("[pgbouncer]\n[databases]\nx = hosst=/tmp\n").find("did you mean host?"),
+            std::string::npos);
+}
+
+TEST(PoolConfig, BadValuesAreRefused) {
+  for (const auto* line :
+       {"listen_port = yes", "listen_port = -1", "log_connections = 2", "pool_mode = stmt",
+        "server_lifetime = soon", "default_pool_size = 99999999999", "auth_type = kerberos"}) {
+    const std::string text = std::string("[pgbouncer]\n") + line + "\n";
+    EXPECT_TRUE(refusal(text).starts_with("pool.ini:2: ")) << line;
+  }
+}
+
+TEST(PoolConfig, KeysWithoutEffectYetAreWarnedOf) {
+  const auto config = load("[pgbouncer]\nreserve_pool_size = 5\nquery_timeout = 0\n");
+
+  ASSERT_TRUE(config);
+  ASSERT_EQ(config->warnings.size(), 1u);
+  EXPECT_EQ(config->warnings[0], "reserve_pool_size is not yet supported and has no effect");
+}
+
+TEST(PoolConfig, IgnoringWhatProtectsIsRefused) {
+  EXPECT_NE(refusal("[pgbouncer]\nclient_tls_sslmode = require\n"), "");
+  EXPECT_NE(refusal("[pgbouncer]\nauth_hba_file = /etc/hba\n"), "");
+  EXPECT_EQ(refusal("[pgbouncer]\nclient_tls_sslmode = prefer\n"), "");
+}
+
+TEST(PoolConfig, MissingPgbouncerSectionIsRefused) {
+  EXPECT_NE(refusal("[databases]\nx = host=/tmp\n"), "");
+  EXPECT_NE(refusal("[pgbouncer]\n[database]\n a = b"), "");
+}
+
+TEST(PoolConfig, DatabaseLinesOverrideTheGlobals) {
+  const auto config = load(
+      "[databases]\nmeter = host=db1 port=5433 dbname=m pool_size=3 pool_mode=transaction "
+      "user=app password='it''s'\n* = host=/tmp\n[users]\nada = pool_size=7\n[pgbouncer]\nverbose=0\n");
+
+  ASSERT_TRUE(config);
+  const auto meter = config->database("meter");
+  ASSERT_TRUE(meter);
+  EXPECT_EQ(meter->dbname, "m");
+  EXPECT_EQ(meter->user, "app");
+  EXPECT_EQ(meter->password, "it's");
+  EXPECT_EQ(config->pool_size(*meter, "bob"), 3);
+  EXPECT_EQ(config->pool_size(*meter, "ada"), 7);
+  EXPECT_EQ(config->mode(*meter, "bob"), PoolMode::Transaction);
+  const auto other = config->database("other");
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->dbname, "other");
+  EXPECT_EQ(config->pool_size(*other, "bob"), 20);
+}
+
+TEST(PoolConfig, ConsoleNameIsReserved) {
+  EXPECT_NE(refusal("[databases]\npgbouncer = host=/tmp\n[pgbouncer]\n"), "");
+}
+
+TEST(PoolConfig, WithoutFallbackUnknownDatabasesAreNull) {
+  const auto config = load("[databases]\na = host=/tmp\n[pgbouncer]\nverbose=0\n");
+
+  EXPECT_EQ(config->database("b"), nullptr);
+  EXPECT_EQ(config->database("*"), nullptr);
+}
+
+}  // namespace
+}  // namespace pgtend::pool

@@ -1,0 +1,208 @@
+#include "pool/expectations.h"
+
+#include <gtest/gtest.h>
+
+#include <string_view>
+
+namespace pgtend::pool {
+namespace {
+
+void send(Expectations& queue, std::string_view types, Route route = Route::Forward) {
+  for (const char type : types) queue.sent(type, route);
+}
+
+void receive(Expectations& queue, std::string_view types) {
+  for (const char type : types) queue.received(type);
+}
+
+TEST(Expectations, SimpleQueryIsSettledByItsReady) {
+  Expectations queue;
+  send(queue, "Q");
+  EXPECT_FALSE(queue.settled());
+
+  receive(queue, "TDDC");
+  EXPECT_FALSE(queue.settled());
+  receive(queue, "Z");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, SeveralStatementsInOneQueryEndWithOneReady) {
+  Expectations queue;
+  send(queue, "Q");
+
+  receive(queue, "CTDCGCHdcCIZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, PipelineIsSettledByItsLastReadyOnly) {
+  Expectations queue;
+  send(queue, "PBDESBDESQ");
+
+  receive(queue, "12TDCZ");
+  EXPECT_FALSE(queue.settled());
+  receive(queue, "2TDCZ");
+  EXPECT_FALSE(queue.settled());
+  receive(queue, "TDCZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, FlushWithoutSyncKeepsTheLink) {
+  Expectations queue;
+  send(queue, "PDH");
+
+  receive(queue, "1tT");
+
+  EXPECT_EQ(queue.outstanding(), 0u);
+  EXPECT_TRUE(queue.needs_sync());
+  EXPECT_FALSE(queue.settled());
+  send(queue, "S");
+  receive(queue, "Z");
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, ErrorSkipsToTheNextSync) {
+  Expectations queue;
+  send(queue, "PBESPBES");
+
+  receive(queue, "1E");
+  receive(queue, "Z");
+  EXPECT_FALSE(queue.settled());
+  receive(queue, "12CZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, ErrorSkipsRequestsThatAreStillToCome) {
+  Expectations queue;
+  send(queue, "PB");
+  receive(queue, "E");
+
+  send(queue, "DEQPB");
+  EXPECT_EQ(queue.outstanding(), 0u);
+  EXPECT_FALSE(queue.settled());
+  send(queue, "S");
+  receive(queue, "Z");
+
+  EXPECT_TRUE(queue.settled());
+  EXPECT_FALSE(queue.lost());
+}
+
+TEST(Expectations, ErrorInAQueryDoesNotSkipWhatFollows) {
+  Expectations queue;
+  send(queue, "QQ");
+
+  receive(queue, "EZ");
+  EXPECT_FALSE(queue.settled());
+  receive(queue, "CZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, SyncDuringCopyInIsIgnored) {
+  Expectations queue;
+  send(queue, "PBDES");
+  receive(queue, "12nG");
+  EXPECT_TRUE(queue.in_copy_in());
+
+  send(queue, "ddScS");
+  EXPECT_FALSE(queue.in_copy_in());
+  receive(queue, "CZ");
+
+  EXPECT_TRUE(queue.settled());
+  EXPECT_FALSE(queue.lost());
+}
+
+TEST(Expectations, CopyDoneSentBeforeTheServerAsksEndsTheCopy) {
+  Expectations queue;
+  send(queue, "Qddc");
+
+  receive(queue, "G");
+  EXPECT_FALSE(queue.in_copy_in());
+  receive(queue, "CZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, CopyDataAfterAFailedCopyExpectsNothing) {
+  Expectations queue;
+  send(queue, "Q");
+  receive(queue, "G");
+  send(queue, "d");
+  receive(queue, "EZ");
+  EXPECT_TRUE(queue.settled());
+
+  send(queue, "ddc");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, FailedCopyInAPipelineStaysInStep) {
+  Expectations queue;
+  send(queue, "PBES");
+  receive(queue, "12G");
+
+  send(queue, "ddcS");
+  receive(queue, "EZ");
+
+  EXPECT_TRUE(queue.settled());
+  EXPECT_FALSE(queue.lost());
+}
+
+TEST(Expectations, AnswersGoWhereTheirRequestCameFrom) {
+  Expectations queue;
+  send(queue, "Q", Route::Swallow);
+  send(queue, "Q");
+
+  EXPECT_EQ(queue.received('C'), Route::Swallow);
+  EXPECT_EQ(queue.received('S'), Route::Swallow);
+  EXPECT_EQ(queue.received('Z'), Route::Swallow);
+  EXPECT_EQ(queue.received('T'), Route::Forward);
+  EXPECT_EQ(queue.received('Z'), Route::Forward);
+}
+
+TEST(Expectations, ReadyThatNobodyAskedForIsNoticed) {
+  Expectations queue;
+
+  queue.received('Z');
+
+  EXPECT_TRUE(queue.lost());
+  EXPECT_FALSE(queue.settled());
+}
+
+TEST(Expectations, DeepPipelineKeepsItsOrder) {
+  Expectations queue;
+  for (int i = 0; i < 10'000; ++i) send(queue, "BES", i % 2 == 0 ? Route::Forward : Route::Swallow);
+
+  for (int i = 0; i < 10'000; ++i) {
+    EXPECT_EQ(queue.received('2'), i % 2 == 0 ? Route::Forward : Route::Swallow);
+    receive(queue, "CZ");
+  }
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, FunctionCallEndsWithItsReady) {
+  Expectations queue;
+  send(queue, "F");
+
+  receive(queue, "VZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, SwallowAllSilencesWhatIsOutstanding) {
+  Expectations queue;
+  send(queue, "QQ");
+
+  queue.swallow_all();
+
+  EXPECT_EQ(queue.received('C'), Route::Swallow);
+  queue.received('Z');
+  EXPECT_EQ(queue.received('C'), Route::Swallow);
+}
+
+}  // namespace
+}  // namespace pgtend::pool

@@ -1,0 +1,86 @@
+#include "pool/parameters.h"
+
+#include <gtest/gtest.h>
+
+namespace pgtend::pool {
+namespace {
+
+TEST(Parameters, OnlyWhatDiffersIsSet) {
+  const TrackedNames names({"IntervalStyle"});
+  Parameters want(names);
+  Parameters have(names);
+  for (size_t i = 0; i < names.size(); ++i) have.set(i, "x");
+  want.set(*names.find("timezone"), "Europe/Rome");
+  want.set(*names.find("DateStyle"), "x");
+
+  EXPECT_EQ(Parameters::difference(names, want, have), "SET TimeZone='Europe/Rome';");
+}
+
+TEST(Parameters, EqualSetsNeedNoStatement) {
+  const TrackedNames names({});
+  Parameters want(names);
+  want.set(0, "UTF8");
+
+  EXPECT_EQ(Parameters::difference(names, want, want), "");
+}
+
+TEST(Parameters, WhatTheServerDoesNotReportIsLeftAlone) {
+  const TrackedNames names({"search_path"});
+  Parameters want(names);
+  const Parameters have(names);
+  want.set(*names.find("search_path"), "a");
+
+  EXPECT_EQ(Parameters::difference(names, want, have), "");
+}
+
+TEST(Parameters, HostileValuesStayLiterals) {
+  const TrackedNames names({});
+  Parameters want(names);
+  Parameters have(names);
+  have.set(4, "");
+  want.set(4, R"(a'; DROP TABLE t; --\')");
+
+  EXPECT_EQ(Parameters::difference(names, want, have),
+            R"(SET application_name= E'a''; DROP TABLE t; --\\''';)");
+}
+
+TEST(Parameters, ListsOfNamesAreNotQuotedAsOneName) {
+  const TrackedNames names({"search_path"});
+  Parameters want(names);
+  Parameters have(names);
+  const size_t index = *names.find("search_path");
+  have.set(index, "public");
+  want.set(index, "\"$user\", public");
+
+  EXPECT_EQ(Parameters::difference(names, want, have),
+            "SELECT pg_catalog.set_config('search_path','\"$user\", public',false);");
+}
+
+TEST(Parameters, UnsetValuesAreFilledFromTheWelcome) {
+  const TrackedNames names({});
+  Parameters client(names);
+  Parameters welcome(names);
+  client.set(1, "German");
+  welcome.set(0, "UTF8");
+  welcome.set(1, "ISO, MDY");
+
+  client.fill_unset(welcome);
+
+  EXPECT_EQ(client.get(0), "UTF8");
+  EXPECT_EQ(client.get(1), "German");
+}
+
+TEST(Parameters, NamesAreFoundWithoutRegardToCase) {
+  const TrackedNames names({"IntervalStyle", "datestyle"});
+
+  EXPECT_EQ(names.size(), 6u);
+  EXPECT_TRUE(names.find("INTERVALSTYLE"));
+  EXPECT_FALSE(names.find("work_mem"));
+}
+
+TEST(Parameters, BytesBeyondAsciiBecomeQuestionMarks) {
+  EXPECT_EQ(plain_text("caf\xc3\xa9\n"), "caf???");
+}
+
+}  // namespace
+}  // namespace pgtend::pool
