@@ -192,8 +192,8 @@ Status Cluster::State::make_home() {
                  "name a folder that does not exist yet"};
   }
   data = place;
-  password = TRY_DURING(make_data(binaries, account, wanted.cached ? cache : "", data),
-                        "preparing a private PostgreSQL");
+  const DataPlan plan{.cache = wanted.cached ? cache : "", .data = data, .durable = wanted.durable};
+  password = TRY_DURING(make_data(binaries, account, plan), "preparing a private PostgreSQL");
   return ok();
 }
 

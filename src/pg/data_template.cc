@@ -41,7 +41,7 @@ Status write_secret(const std::string& path, const std::string& text, const Acco
   return written && given ? ok() : Status(io_error("writing", path));
 }
 
-Result<std::string> read_secret(const std::string& path) {
+Result<std::string> read_small(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return io_error("opening", path);
   std::array<char, 256> buffer{};
@@ -67,15 +67,22 @@ Status make_folder(const std::string& path, const Account& account) {
   return ok();
 }
 
-Status initdb(const Binaries& binaries, const Account& account, const std::string& data,
+// initdb's options besides names and the password.
+std::vector<std::string> initdb_options(bool durable) {
+  std::vector<std::string> options = {"--auth=scram-sha-256", "--encoding=UTF8",
+                                      cat("--locale=", server_locale())};
+  if (!durable) options.emplace_back("--no-sync");
+  return options;
+}
+
+Status initdb(const Binaries& binaries, const Account& account, const DataPlan& plan,
               const std::string& password) {
-  const std::string secret = data + ".password";
+  const std::string secret = plan.data + ".password";
   TRY(write_secret(secret, password + "\n", account));
-  const auto made =
-      run_to_end({binaries.folder + "/initdb", "--pgdata=" + data, cat("--username=", kSuperuser),
-                  "--auth=scram-sha-256", "--pwfile=" + secret, "--encoding=UTF8",
-                  cat("--locale=", server_locale())},
-                 account, seconds(300));
+  std::vector<std::string> argv = {binaries.folder + "/initdb", "--pgdata=" + plan.data,
+                                   cat("--username=", kSuperuser), "--pwfile=" + secret};
+  for (std::string& option : initdb_options(plan.durable)) argv.push_back(std::move(option));
+  const auto made = run_to_end(std::move(argv), account, seconds(300));
   unlink(secret.c_str());
   if (!made) return Error(made.error()).during("initdb");
   return ok();
@@ -83,10 +90,10 @@ Status initdb(const Binaries& binaries, const Account& account, const std::strin
 
 // A template is a folder of ours with `data` (the account's) and `password` (ours).
 Result<std::string> make_template(const Binaries& binaries, const Account& account,
-                                  const std::string& folder) {
+                                  const std::string& folder, bool durable) {
   const std::string password = TRY(random_password());
   TRY(make_folder(folder + "/data", account));
-  TRY(initdb(binaries, account, folder + "/data", password));
+  TRY(initdb(binaries, account, {.data = folder + "/data", .durable = durable}, password));
   TRY(write_secret(folder + "/password", password, {geteuid(), getegid(), {}}));
   return password;
 }
@@ -102,13 +109,13 @@ bool is_template(const std::string& folder, const Account& account) {
          access((folder + "/password").c_str(), R_OK) == 0;
 }
 
-Status ensure_template(const Binaries& binaries, const Account& account, const std::string& cache,
+Status ensure_template(const Binaries& binaries, const Account& account, const DataPlan& plan,
                        const std::string& target) {
   if (is_template(target, account)) return ok();
-  std::string fresh = cat(cache, "/", kFreshPrefix, "XXXXXX");
-  if (mkdtemp(fresh.data()) == nullptr) return io_error("making a folder in", cache);
+  std::string fresh = cat(plan.cache, "/", kFreshPrefix, "XXXXXX");
+  if (mkdtemp(fresh.data()) == nullptr) return io_error("making a folder in", plan.cache);
   if (account.uid != geteuid() && chmod(fresh.c_str(), 0711) != 0) return io_error("chmod", fresh);
-  const auto made = make_template(binaries, account, fresh);
+  const auto made = make_template(binaries, account, fresh, plan.durable);
   std::error_code failure;
   if (made) fs::rename(fresh, target, failure);
   if (!made || failure) fs::remove_all(fresh, failure);  // or somebody else was faster
@@ -118,6 +125,19 @@ Status ensure_template(const Binaries& binaries, const Account& account, const s
                cat("no usable template in ", target),
                {},
                cat("remove ", target, " and try again")};
+}
+
+// What a template depends on is in its name. A template that was never forced to disk may be torn
+// after a power failure: its name holds the boot it was made in.
+std::string template_path(const Binaries& binaries, const Account& account, const DataPlan& plan) {
+  std::string build = cat(binaries.folder, "\n", binaries.version, "\n", account.uid, "\n",
+                          join(initdb_options(plan.durable), " "));
+  if (!plan.durable) {
+    const auto boot = read_small("/proc/sys/kernel/random/boot_id");
+    build += boot ? *boot : cat(getpid());
+  }
+  return cat(plan.cache, "/", kTemplatePrefix, binaries.major, "-",
+             std::hash<std::string>{}(build));
 }
 
 // Removes templates that nobody started from for a long time, and what a killed initdb left.
@@ -158,22 +178,20 @@ Result<std::string> random_password() {
 }
 
 Result<std::string> make_data(const Binaries& binaries, const Account& account,
-                              const std::string& cache, const std::string& data) {
-  if (cache.empty()) {
+                              const DataPlan& plan) {
+  if (plan.cache.empty()) {
     const std::string password = TRY(random_password());
-    TRY(make_folder(data, account));
-    TRY(initdb(binaries, account, data, password));
+    TRY(make_folder(plan.data, account));
+    TRY(initdb(binaries, account, plan, password));
     return password;
   }
-  const size_t build = std::hash<std::string>{}(
-      cat(binaries.folder, "\n", binaries.version, "\n", server_locale(), "\n", account.uid));
-  const std::string target = cat(cache, "/", kTemplatePrefix, binaries.major, "-", build);
-  TRY(ensure_template(binaries, account, cache, target));
+  const std::string target = template_path(binaries, account, plan);
+  TRY(ensure_template(binaries, account, plan, target));
   utimensat(AT_FDCWD, target.c_str(), nullptr, 0);  // used now
-  prune(cache);
-  TRY(make_folder(data, account));
-  TRY(run_to_end({"/bin/cp", "-a", "--reflink=auto", target + "/data/.", data}, account));
-  return read_secret(target + "/password");
+  prune(plan.cache);
+  TRY(make_folder(plan.data, account));
+  TRY(run_to_end({"/bin/cp", "-a", "--reflink=auto", target + "/data/.", plan.data}, account));
+  return read_small(target + "/password");
 }
 
 }  // namespace pgtend::pg

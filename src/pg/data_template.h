@@ -19,11 +19,18 @@ std::string cache_folder(const std::string& base, const std::string& fallback);
 // 32 random characters, letters and digits. Errors: Internal.
 Result<std::string> random_password();
 
+struct DataPlan {
+  std::string cache = {};
+  std::string data = {};
+  bool durable = true;
+};
+
 // Makes `data` (must not exist; its parent is writable by `account`) a fresh data folder owned by
 // `account`, encoding UTF8, SCRAM for all logins. Returns the superuser's password in it. With
-// `cache` not empty a template is kept there, safely against others doing the same now.
+// `cache` not empty a template is kept there, safely against others doing the same now. Without
+// `durable` nothing is forced to disk, and the template is not used again after a reboot.
 // Errors: Internal with initdb's or cp's text.
 Result<std::string> make_data(const Binaries& binaries, const Account& account,
-                              const std::string& cache, const std::string& data);
+                              const DataPlan& plan);
 
 }  // namespace pgtend::pg

@@ -65,7 +65,8 @@ class OwnTemp {
   OwnTemp(const OwnTemp&) = delete;
   OwnTemp& operator=(const OwnTemp&) = delete;
   const std::string& path() const { return path_; }
-  // The template of the default version from the cache of all tests, made there if need be.
+  // The template of the default version from the cache of all tests, made there if need be; linked,
+  // because nobody writes to a template.
   void copy_template() const {
     const std::string cache = cat(fs::temp_directory_path().string(), "/pgtend-cache-", geteuid());
     static const auto first = must(pg::Cluster::start(must(cluster_options()))).major();
@@ -75,7 +76,7 @@ class OwnTemp {
     for (const auto& entry : fs::directory_iterator(cache)) {
       const std::string entry_name = entry.path().filename().string();
       if (!entry_name.starts_with(cat("template-", first, "-"))) continue;
-      EXPECT_EQ(run({"cp", "-a", "--reflink=auto", entry.path(), ours}).exit_code, 0);
+      EXPECT_EQ(run({"cp", "-al", entry.path(), ours}).exit_code, 0);
     }
   }
   // Names in it that start with `prefix`.
