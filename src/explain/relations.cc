@@ -28,7 +28,7 @@ SELECT DISTINCT c.relname
   FROM pg_catalog.json_to_recordset($1::json) AS w(schema text, name text)
   JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
- WHERE pg_catalog.left(c.relname, 6) = pg_catalog.left(w.name, 6)
+ WHERE pg_catalog.starts_with(c.relname, pg_catalog.left(w.name, 6))
  ORDER BY 1 LIMIT 50000)";
 
 // The worst volatility first: v, s, i happen to sort that way in reverse.

@@ -33,10 +33,11 @@ INSERT INTO m_meterinfo SELECT i, 1 + i % 800, 'MSN' || i, 'x' FROM generate_ser
 void load(pg::Connection& conn, bool headend) {
   e2e::must(conn.exec(kSchema));
   const std::string order = headend ? "ORDER BY s DESC, m" : "ORDER BY m, s DESC";
-  e2e::must(conn.exec("INSERT INTO t_dlpdata (meter_id, reading_timestamp, kwh_reading) "
-                      "SELECT m, now() - s * interval '15 minutes' - interval '1 minute', 1.25 "
-                      "FROM generate_series(0, 1343) s, generate_series(1, 300) m " +
-                      order));
+  e2e::must(
+      conn.exec("INSERT INTO t_dlpdata (meter_id, reading_timestamp, kwh_reading) "
+                "SELECT m, now() - s * interval '15 minutes' - interval '1 minute', 1.25 "
+                "FROM generate_series(0, 1343) s, generate_series(1, 300) m " +
+                order));
   e2e::must(conn.exec("ANALYZE"));
 }
 
@@ -104,7 +105,7 @@ TEST_F(ExplainMetering, AppliedIndexTakesFindingAndBuffersAway) {
     EXPECT_TRUE(again.findings.empty()) << explain::render_term(again, {});
     for (const std::string& undo : report.findings[0].actions[0].undo) e2e::must(conn.exec(undo));
     EXPECT_EQ(examined(conn).findings.size(), 1u);
-    
+
     std::printf("%s: %s\n", headend ? "headend" : "file", effect.text.c_str());
   }
 }
