@@ -49,6 +49,7 @@ struct Step {
   // The statement returns one boolean row; anything but true fails the step (and so rolls back the
   // transaction it stands in).
   bool check = false;
+  std::string failure = {};  // what it means when the check fails
 };
 
 // A change to the database that care/gate can carry out.

@@ -134,7 +134,8 @@ Status Run::statement(size_t index, Outcome& outcome) {
   if (ran && step.check) {
     auto value = ran->rows.scalar();
     if (!value || *value != "t") {
-      ran = Error{ErrorCode::Internal, cat("check failed: ", step.sql)};
+      ran = Error{ErrorCode::Internal,
+                  cat("check failed: ", step.failure.empty() ? step.sql : step.failure)};
     }
   }
   if (!ran) {

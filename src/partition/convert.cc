@@ -47,7 +47,9 @@ class Builder {
   void step(std::string sql, LockMode lock) {
     steps_.push_back({.sql = std::move(sql), .lock = lock});
   }
-  void check(std::string sql) { steps_.push_back({.sql = std::move(sql), .check = true}); }
+  void check(std::string sql, std::string failure) {
+    steps_.push_back({.sql = std::move(sql), .check = true, .failure = std::move(failure)});
+  }
 
   void examine_key();
   void examine_uniques();
@@ -186,9 +188,20 @@ std::vector<std::string> Builder::copied_columns() const {
 // Frees the old names, so that the catalogs' own definitions can be used word for word.
 void Builder::move_away() {
   step(cat("LOCK TABLE ", table_, " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
+  // Now rather than after the copy, when a busy table could still spoil everything, or deadlock.
+  std::vector<std::string> referenced;
+  for (const Constraint& constraint : d_.constraints) {
+    if (constraint.kind != "f" || contains(referenced, constraint.references)) continue;
+    referenced.push_back(constraint.references);
+    step(cat("LOCK TABLE ", constraint.references, " IN SHARE ROW EXCLUSIVE MODE"),
+         LockMode::ShareRowExclusive);
+    out_.changes.push_back(cat("during the conversion writers of ", constraint.references,
+                               " wait, because a foreign key of the table points to it"));
+  }
   step("SET LOCAL search_path = ''", LockMode::None);
   if (!d_.fingerprint.empty()) {
-    check(cat("SELECT (", fingerprint_sql(table_), ") = ", literal(d_.fingerprint)));
+    check(cat("SELECT (", fingerprint_sql(table_), ") = ", literal(d_.fingerprint)),
+          cat(table_, " has changed since the conversion was planned; plan it again"));
   }
   for (const std::string& index : own_indexes()) {
     step(cat("ALTER INDEX ", qualified(d_.schema, index), " RENAME TO ",
@@ -228,7 +241,9 @@ void Builder::create_partitions() {
     std::vector<std::string> options;
     for (const std::string& option : d_.options) {
       const size_t equals = option.find('=');
-      options.push_back(cat(ident(std::string_view(option).substr(0, equals)), " = ",
+      const std::string_view name = std::string_view(option).substr(0, equals);
+      const bool toast = name.starts_with("toast.");
+      options.push_back(cat(toast ? "toast." : "", ident(toast ? name.substr(6) : name), " = ",
                             literal(std::string_view(option).substr(equals + 1))));
     }
     with = cat(" WITH (", join(options, ", "), ")");
@@ -254,7 +269,8 @@ void Builder::copy_rows() {
         " coalesce(sum(hashtextextended((x.*)::text, 1)), 0) AS i FROM ",
         from, " x");
   };
-  check(cat("SELECT a = b FROM (", digest(cat("ONLY ", old_)), ") a, (", digest(table_), ") b"));
+  check(cat("SELECT a = b FROM (", digest(cat("ONLY ", old_)), ") a, (", digest(table_), ") b"),
+        cat("the rows in the partitions are not those of ", old_));
 }
 
 std::string Builder::constraint_definition(const Constraint& constraint) const {
@@ -274,10 +290,6 @@ void Builder::add_constraints() {
       step(cat("COMMENT ON CONSTRAINT ", ident(constraint.name), " ON ", table_, " IS ",
                literal(constraint.comment)),
            LockMode::ShareUpdateExclusive);
-    }
-    if (constraint.kind == "f") {
-      out_.changes.push_back(cat("while foreign key ", ident(constraint.name),
-                                 " is checked, writers of ", constraint.references, " wait"));
     }
   }
 }
@@ -328,7 +340,9 @@ void Builder::add_rest() {
         " g WHERE c.oid = ",
         oid, ") x)");
   };
-  check(cat("SELECT ", rights(old_), " IS NOT DISTINCT FROM ", rights(table_)));
+  check(cat("SELECT ", rights(old_), " IS NOT DISTINCT FROM ", rights(table_)),
+        cat("the rights on the new table would not be those of the old one; look at its owner's "
+            "own rights and at ALTER DEFAULT PRIVILEGES"));
   if (d_.owned) return;
   const std::string owner = cat(" OWNER TO ", ident(d_.owner));
   for (const Slice& slice : p_.slices) {

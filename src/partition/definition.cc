@@ -83,7 +83,9 @@ Status load_table(pg::Connection& conn, Definition& d) {
   const pg::Rows rows = TRY(conn.query(R"(
 select n.nspname, c.relname, pg_get_userbyid(c.relowner), c.relowner = current_user::regrole,
        coalesce(obj_description(c.oid, 'pg_class'), ''), coalesce(t.spcname, ''),
-       to_json(coalesce(c.reloptions, '{}')),
+       to_json(coalesce(c.reloptions, '{}') ||
+               coalesce((select array_agg('toast.' || o) from pg_class x, unnest(x.reloptions) o
+                         where x.oid = c.reltoastrelid), '{}')),
        greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::float8,
        pg_table_size(c.oid), pg_indexes_size(c.oid),
        current_setting('max_locks_per_transaction')::bigint *
@@ -221,100 +223,94 @@ order by 1)",
   return ok();
 }
 
-// Everything that would be lost or would go on pointing at the old table, one row a reason.
+// What would be lost or would go on pointing at the old table: each a query of reasons about table
+// $1 with the next step in them.
+constexpr std::string_view kRefusals[] = {
+    R"(select 'table ' || k.conrelid::regclass || ' has a foreign key to it (' ||
+         quote_ident(k.conname) ||
+         '): drop that constraint first; it can only come back with the partition key in it'
+       from pg_constraint k where k.confrelid = $1 and k.contype = 'f' and k.conparentid = 0)",
+    R"(select distinct 'view ' || r.ev_class::regclass || ' reads it: drop and create it again ' ||
+         'around the conversion'
+       from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+       where d.refclassid = 'pg_class'::regclass and d.refobjid = $1 and r.ev_class <> $1)",
+    R"(select 'rule ' || quote_ident(r.rulename) || ' is on it: drop it first'
+       from pg_rewrite r where r.ev_class = $1)",
+    // Functions, columns of other tables and whatever else knows the table or its row type.
+    R"(select distinct pg_describe_object(d.classid, d.objid, 0) ||
+         ' depends on it: drop it first'
+       from pg_depend d
+       where (d.refclassid = 'pg_class'::regclass and d.refobjid = $1
+              or d.refclassid = 'pg_type'::regclass and d.refobjid in
+                 (select t.oid from pg_type t where t.typrelid = $1
+                  union select t.typarray from pg_type t where t.typrelid = $1))
+         and d.classid not in
+             ('pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_trigger'::regclass,
+              'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_type'::regclass,
+              'pg_publication_rel'::regclass, 'pg_statistic_ext'::regclass)
+         and d.deptype in ('n', 'a')
+         and not (d.classid = 'pg_class'::regclass and
+                  (d.objid = $1 or exists (select from pg_class q where q.oid = d.objid
+                                           and q.relkind in ('i', 'S', 't')))))",
+    R"(select 'publication ' || quote_ident(p.pubname) || ' publishes it: take it out first'
+       from pg_publication p
+       left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = $1
+       where p.puballtables or r.oid is not null)",
+    R"(select 'row security policy ' || quote_ident(p.polname) || ' is on it: drop it first'
+       from pg_policy p where p.polrelid = $1)",
+    R"(select 'row security is switched on: switch it off first' from pg_class c
+       where c.oid = $1 and (c.relrowsecurity or c.relforcerowsecurity))",
+    R"(select 'it is part of an inheritance tree: take it out first' where exists
+         (select from pg_inherits i where i.inhrelid = $1 or i.inhparent = $1))",
+    R"(select 'it is ' || case c.relpersistence when 'u' then 'unlogged: SET LOGGED first'
+                                                else 'temporary' end
+       from pg_class c where c.oid = $1 and c.relpersistence <> 'p')",
+    R"(select 'it is a typed table' from pg_class c where c.oid = $1 and c.reloftype <> 0)",
+    R"(select 'its replica identity is not the default: ALTER TABLE … REPLICA IDENTITY DEFAULT ' ||
+         'first'
+       from pg_class c where c.oid = $1 and c.relreplident <> 'd')",
+    R"(select 'its access method is not heap' from pg_class c join pg_am m on m.oid = c.relam
+       where c.oid = $1 and m.amname <> 'heap')",
+    R"(select 'constraint ' || quote_ident(k.conname) ||
+         ' is not validated: VALIDATE CONSTRAINT first'
+       from pg_constraint k where k.conrelid = $1 and not k.convalidated)",
+    R"(select 'exclusion constraint ' || quote_ident(k.conname) ||
+         ' cannot span partitions: drop it first'
+       from pg_constraint k where k.conrelid = $1 and k.contype = 'x')",
+    R"(select 'check ' || quote_ident(k.conname) ||
+         ' is NO INHERIT, which partitioned tables cannot have'
+       from pg_constraint k where k.conrelid = $1 and k.contype = 'c' and k.connoinherit)",
+    R"(select 'trigger ' || quote_ident(t.tgname) ||
+         case when t.tgenabled <> 'O' then ' is disabled, replica or always: set it back first'
+              else ' is a row trigger with transition tables, which partitioned tables cannot have'
+         end
+       from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal
+         and (t.tgenabled <> 'O' or (t.tgtype & 1 = 1 and (t.tgoldtable is not null
+                                                           or t.tgnewtable is not null))))",
+    R"(select 'index ' || x.indexrelid::regclass || ' is not valid: drop or rebuild it first'
+       from pg_index x where x.indrelid = $1 and not x.indisvalid)",
+    R"(select 'it belongs to extension ' || quote_ident(e.extname)
+       from pg_depend d join pg_extension e on e.oid = d.refobjid
+       where d.classid = 'pg_class'::regclass and d.objid = $1 and d.deptype = 'e'
+         and d.refclassid = 'pg_extension'::regclass)",
+    R"(select 'it carries a security label' where exists
+         (select from pg_seclabel l where l.classoid = 'pg_class'::regclass and l.objoid = $1))",
+    R"(select 'role ' || quote_ident(current_user) || ' may not create tables in schema ' ||
+         quote_ident(n.nspname) || ': GRANT CREATE ON SCHEMA ' || quote_ident(n.nspname) ||
+         ' TO ' || quote_ident(current_user)
+       from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where c.oid = $1 and not has_schema_privilege(n.oid, 'CREATE'))",
+};
+
+constexpr std::string_view kSchemaPublications =
+    R"(select 'publication ' || quote_ident(p.pubname) || ' publishes its schema: take it out first'
+       from pg_publication_namespace q join pg_publication p on p.oid = q.pnpubid
+       join pg_class c on c.relnamespace = q.pnnspid where c.oid = $1)";
+
 std::string refusals_sql(int version) {
-  const std::string schema_publications =
-      version >= kVersionSchemaPublications
-          ? "union all select 'publication ' || quote_ident(p.pubname) || ' publishes its schema: '"
-            " || 'take it out of the publication first' from pg_publication_namespace q"
-            " join pg_publication p on p.oid = q.pnpubid"
-            " join pg_class c on c.relnamespace = q.pnnspid where c.oid = $1 "
-          : "";
-  return cat(R"(
-select 'table ' || k.conrelid::regclass || ' has a foreign key to it (' || quote_ident(k.conname)
-       || '): drop that constraint first; it can only come back with the partition key in it'
-from pg_constraint k where k.confrelid = $1 and k.contype = 'f' and k.conparentid = 0
-union all
-select distinct 'view ' || r.ev_class::regclass || ' reads it: drop and create it again around '
-       || 'the conversion'
-from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
-where d.refclassid = 'pg_class'::regclass and d.refobjid = $1 and r.ev_class <> $1
-union all
-select 'rule ' || quote_ident(r.rulename) || ' is on it: drop it first' from pg_rewrite r
-where r.ev_class = $1
-union all
-select distinct pg_describe_object(d.classid, d.objid, 0) || ' depends on it: drop it first'
-from pg_depend d
-where (d.refclassid = 'pg_class'::regclass and d.refobjid = $1
-       or d.refclassid = 'pg_type'::regclass and d.refobjid in
-          (select t.oid from pg_type t where t.typrelid = $1
-           union select t.typarray from pg_type t where t.typrelid = $1))
-  and d.classid not in ('pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_trigger'::regclass,
-                        'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_type'::regclass,
-                        'pg_publication_rel'::regclass, 'pg_statistic_ext'::regclass)
-  and d.deptype in ('n', 'a')
-  and not (d.classid = 'pg_class'::regclass and exists
-           (select from pg_class q where q.oid = d.objid and q.relkind in ('i', 'S', 't')))
-union all
-select 'publication ' || quote_ident(p.pubname) || ' publishes it: take it out first'
-from pg_publication p left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = $1
-where p.puballtables or r.oid is not null
-)",
-             schema_publications, R"(
-union all
-select 'row security policy ' || quote_ident(p.polname) || ' is on it: drop it first'
-from pg_policy p where p.polrelid = $1
-union all
-select 'row security is switched on: switch it off first' from pg_class c
-where c.oid = $1 and (c.relrowsecurity or c.relforcerowsecurity)
-union all
-select 'it is part of an inheritance tree: take it out first' where exists
-  (select from pg_inherits i where i.inhrelid = $1 or i.inhparent = $1)
-union all
-select 'it is ' || case c.relpersistence when 'u' then 'unlogged: SET LOGGED first'
-                                         else 'temporary' end
-from pg_class c where c.oid = $1 and c.relpersistence <> 'p'
-union all
-select 'it is a typed table' from pg_class c where c.oid = $1 and c.reloftype <> 0
-union all
-select 'its replica identity is not the default: ALTER TABLE … REPLICA IDENTITY DEFAULT first'
-from pg_class c where c.oid = $1 and c.relreplident <> 'd'
-union all
-select 'its access method is not heap' from pg_class c join pg_am m on m.oid = c.relam
-where c.oid = $1 and m.amname <> 'heap'
-union all
-select 'constraint ' || quote_ident(k.conname) || ' is not validated: VALIDATE CONSTRAINT first'
-from pg_constraint k where k.conrelid = $1 and not k.convalidated
-union all
-select 'exclusion constraint ' || quote_ident(k.conname) || ' cannot span partitions: drop it first'
-from pg_constraint k where k.conrelid = $1 and k.contype = 'x'
-union all
-select 'check ' || quote_ident(k.conname) || ' is NO INHERIT, which partitioned tables cannot have'
-from pg_constraint k where k.conrelid = $1 and k.contype = 'c' and k.connoinherit
-union all
-select 'trigger ' || quote_ident(t.tgname) || ' ' ||
-       case when t.tgenabled <> 'O' then 'is not in its normal state (disabled, replica or always)'
-            else 'is a row trigger with transition tables, which partitioned tables cannot have' end
-from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal
-  and (t.tgenabled <> 'O' or (t.tgtype & 1 = 1 and (t.tgoldtable is not null
-                                                    or t.tgnewtable is not null)))
-union all
-select 'index ' || x.indexrelid::regclass || ' is not valid: drop or rebuild it first'
-from pg_index x where x.indrelid = $1 and not x.indisvalid
-union all
-select 'it belongs to extension ' || quote_ident(e.extname)
-from pg_depend d join pg_extension e on e.oid = d.refobjid
-where d.classid = 'pg_class'::regclass and d.objid = $1 and d.deptype = 'e'
-  and d.refclassid = 'pg_extension'::regclass
-union all
-select 'it carries a security label' where exists
-  (select from pg_seclabel l where l.classoid = 'pg_class'::regclass and l.objoid = $1)
-union all
-select 'role ' || quote_ident(current_user) || ' may not create tables in schema ' ||
-       quote_ident(n.nspname) || ': GRANT CREATE ON SCHEMA ' || quote_ident(n.nspname) || ' TO ' ||
-       quote_ident(current_user)
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid = $1 and not has_schema_privilege(n.oid, 'CREATE'))");
+  std::vector<std::string> parts(std::begin(kRefusals), std::end(kRefusals));
+  if (version >= kVersionSchemaPublications) parts.emplace_back(kSchemaPublications);
+  return join(parts, "\nunion all\n");
 }
 
 Status load_inside(pg::Connection& conn, Definition& d) {

@@ -52,7 +52,7 @@ struct Definition {
   bool owned = true;  // by the connected role itself: new tables need no change of owner
   std::string comment = {};
   std::string tablespace = {};
-  std::vector<std::string> options = {};  // reloptions, "fillfactor=90"
+  std::vector<std::string> options = {};  // "fillfactor=90", "toast.…=…"
   std::vector<Column> columns = {};
   std::vector<Constraint> constraints = {};
   std::vector<Index> indexes = {};
