@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -55,33 +56,53 @@ void note_planner(care::Finding& finding, const Candidate& candidate, const What
            rounded(answer.cost_after))});
 }
 
-// Asks the planner about every candidate of `entry`; those it would use come first, in their order.
+// What the planner said to a candidate; nullopt when it could not be asked.
+Result<std::optional<WhatIf>> ask_about(pg::Connection& conn, const HypoPg& hypopg,
+                                        const sql::StatementInfo& info, const Candidate& candidate,
+                                        Diagnosis::Entry& entry) {
+  auto answer = what_if(conn, hypopg, info, entry.target, candidate);
+  if (answer) {
+    note_planner(entry.finding, candidate, *answer);
+    return std::optional<WhatIf>(*answer);
+  }
+  if (answer.error().code == ErrorCode::Unavailable) return std::move(answer).error();
+  entry.finding.evidence.push_back(
+      {cat(candidate.method, " index, planner"),
+       cat("could not be asked: ", printable(answer.error().message))});
+  return std::optional<WhatIf>{};
+}
+
+// Asks the planner about every candidate of `entry`. The first it would use becomes the proposal;
+// advice that the planner would not follow at all is none.
 Status try_candidates(pg::Connection& conn, const HypoPg& hypopg, const sql::StatementInfo& info,
                       Diagnosis::Entry& entry) {
   care::Finding& finding = entry.finding;
-  std::vector<care::Action> proven, others;
-  const size_t count = std::min(entry.candidates.size(), finding.actions.size());
-  for (size_t i = 0; i < count; ++i) {
+  if (finding.actions.size() != entry.candidates.size()) return ok();
+  size_t unused = 0;
+  std::optional<size_t> best;
+  std::string proof;
+  for (size_t i = 0; i < entry.candidates.size(); ++i) {
     const Candidate& candidate = entry.candidates[i];
-    auto answer = what_if(conn, hypopg, info, entry.target, candidate);
-    if (!answer && answer.error().code == ErrorCode::Unavailable) return std::move(answer).error();
-    const bool proves = answer && answer->proves();
-    if (answer) {
-      note_planner(finding, candidate, *answer);
-    } else {
-      finding.evidence.push_back({cat(candidate.method, " index, planner"),
-                                  cat("could not be asked: ", printable(answer.error().message))});
-    }
-    if (proves && proven.empty()) {
-      finding.proof = care::Proof::PlannerVerified;
-      finding.prediction += cat("; the planner would use the ", candidate.method, " index, cost ",
-                                rounded(answer->cost_before), " -> ", rounded(answer->cost_after));
-    }
-    (proves ? proven : others).push_back(std::move(finding.actions[i]));
+    const std::optional<WhatIf> answer = TRY(ask_about(conn, hypopg, info, candidate, entry));
+    if (answer && !answer->used) ++unused;
+    if (!answer || !answer->proves() || best) continue;
+    best = i;
+    proof = cat("; the planner would use the ", candidate.method, " index, cost ",
+                rounded(answer->cost_before), " -> ", rounded(answer->cost_after));
   }
-  if (proven.empty()) finding.prediction += "; the planner could not confirm it";
-  std::ranges::move(others, std::back_inserter(proven));
-  finding.actions = std::move(proven);
+  if (unused == entry.candidates.size()) {
+    finding.actions.clear();
+    finding.severity = care::Severity::Info;
+    finding.prediction =
+        "no index is proposed: the planner was asked with each of them and would use none";
+  } else if (best) {
+    finding.proof = care::Proof::PlannerVerified;
+    finding.prediction = entry.predictions[*best] + proof;
+    const auto chosen = finding.actions.begin() + static_cast<std::ptrdiff_t>(*best);
+    std::rotate(finding.actions.begin(), chosen, chosen + 1);
+  } else {
+    finding.prediction += "; the planner could not confirm it";
+  }
   return ok();
 }
 

@@ -167,6 +167,9 @@ void report_scan(std::string_view id, const WastefulScan& scan, const Advice& ad
   finding.saved_seconds_per_day = entry.saving_ms / 1000 * in.policy.calls_per_day;
   if (!finding.actions.empty()) {
     entry.candidates = advice.candidates;
+    for (const Candidate& candidate : advice.candidates) {
+      entry.predictions.push_back(prediction_text(scan, candidate));
+    }
     entry.target = object;
   }
   entry.scan_pages = scan.pages;

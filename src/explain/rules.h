@@ -17,9 +17,10 @@ struct Diagnosis {
   // A finding with what verification needs to check it.
   struct Entry {
     care::Finding finding = {};
-    std::vector<int> nodes = {};  // in the plan
-    double saving_ms = 0;         // for ranking: what the first action would save
-    std::vector<Candidate> candidates = {};
+    std::vector<int> nodes = {};                // in the plan
+    double saving_ms = 0;                       // for ranking: what the first action would save
+    std::vector<Candidate> candidates = {};     // one an action of the finding, in its order
+    std::vector<std::string> predictions = {};  // one a candidate
     std::string target = {};  // table to index, quoted; "" when there is no index to build
     double scan_pages = 0;
     double scan_ms = 0;

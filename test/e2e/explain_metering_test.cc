@@ -127,5 +127,24 @@ TEST_F(ExplainMetering, HypotheticalIndexRaisesTheProofAndLeavesNothing) {
   std::printf("%s", explain::render_term(report, {}).c_str());
 }
 
+// A table so wide that the planner prefers the scan even with an index is rare; one whose random
+// reads are declared dear is the same to it.
+TEST_F(ExplainMetering, IndexThatThePlannerWouldNotUseIsNotProposed) {
+  auto conn = connect();
+  if (e2e::must(conn.query("SELECT FROM pg_available_extensions WHERE name = 'hypopg'")).empty()) {
+    GTEST_SKIP() << "hypopg is not installed";
+  }
+  e2e::must(conn.exec("CREATE EXTENSION hypopg"));
+  load(conn, false);
+  e2e::must(conn.exec("SET random_page_cost = 100000; SET seq_page_cost = 0.01"));
+
+  const explain::Report report = examined(conn);
+
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_TRUE(report.findings[0].actions.empty());
+  EXPECT_EQ(report.findings[0].severity, care::Severity::Info);
+  EXPECT_THAT(report.findings[0].prediction, HasSubstr("would use none"));
+}
+
 }  // namespace
 }  // namespace pgtend
