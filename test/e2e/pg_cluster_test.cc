@@ -118,7 +118,7 @@ class Owner {
     close(ends[0]);
   }
   ~Owner() {
-    if (pid_ > 0) end(SIGKILL);
+    if (pid_ > 0) end(SIGTERM);  // returns when its folders are gone
   }
   Owner(const Owner&) = delete;
   Owner& operator=(const Owner&) = delete;
@@ -442,7 +442,8 @@ TEST_F(PgCluster, ProgramsBelowAClosedFolderAreCopiedForTheServersAccount) {
   const auto programs = binaries_of("17");
   if (!programs) GTEST_SKIP() << programs.error().message;
   const OwnTemp temp(OwnTemp::Cache::Cold);
-  const Scratch closed;  // mode 0700
+  const Scratch closed;
+  ASSERT_EQ(chmod(closed.path().c_str(), 0700), 0);
   ASSERT_EQ(run({"cp", "-a", fs::path(*programs).parent_path(), closed.path()}).exit_code, 0);
   auto options = must(cluster_options("17"));
   options.binaries = closed.path() + "/native";
@@ -476,7 +477,7 @@ TEST_F(PgCluster, SweepTouchesOnlyDeadFoldersOfOurs) {
   auto dead = must(pg::TempFolder::create(temp.path(), account));
   close(dead.lock());  // as if its owner had died
   dead.keep();
-  const std::string unlocked = temp.path() + "/pgtend-run-fresh0";
+  const std::string unlocked = temp.path() + "/pgtend-run-fresh0";  // its owner is about to lock it
   const std::string link = temp.path() + "/pgtend-run-link00";
   const std::string other = temp.path() + "/other";
   fs::create_directory(unlocked);

@@ -40,6 +40,7 @@
 #include "base/result.h"
 #include "pg/cluster.h"
 #include "pg/connection.h"
+#include "pg/temp_folder.h"
 
 namespace pgtend::e2e {
 
@@ -95,19 +96,17 @@ Environment environment_of(const pg::Options& options);
 // `sql` through psql -X -A -t -v ON_ERROR_STOP=1, as `options` say.
 Outcome psql(const pg::Options& options, const std::string& sql);
 
-// A folder that goes away with the object, for service files, configurations and the like.
+// A folder that goes away with the object (or, if we are killed, with the next start of a private
+// server), for service files, configurations and the like. Mode 0711 for root, else 0700.
 class Scratch {
  public:
   Scratch();
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return folder_.path(); }
   // Writes `text` to `name` in it (mode 0600) and returns the whole path.
   std::string write(const std::string& name, const std::string& text) const;
 
  private:
-  std::string path_;
+  pg::TempFolder folder_;
 };
 
 // The base of tests with a database of their own. Skips the test when the version is not there.

@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "e2e/support/database.h"
+#include "pg/account.h"
 
 namespace pgtend::e2e {
 namespace {
@@ -146,19 +147,12 @@ bool wait_until(const std::function<bool()>& condition, milliseconds deadline) {
   return true;
 }
 
-Scratch::Scratch() {
-  const char* base = std::getenv("TMPDIR");
-  path_ = cat(base == nullptr || *base == 0 ? "/tmp" : base, "/pgtend-test-XXXXXX");
-  CHECK(mkdtemp(path_.data()) != nullptr);
-}
-
-Scratch::~Scratch() {
-  std::error_code failure;
-  std::filesystem::remove_all(path_, failure);
-}
+Scratch::Scratch()
+    : folder_(must(pg::TempFolder::create(std::filesystem::temp_directory_path().string(),
+                                          must(pg::server_account())))) {}
 
 std::string Scratch::write(const std::string& name, const std::string& text) const {
-  const std::string path = cat(path_, "/", name);
+  const std::string path = cat(folder_.path(), "/", name);
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   CHECK(fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
   close(fd);
