@@ -182,6 +182,7 @@ Status Run::quiet_around(const Group& group) {
 }
 
 Status Run::attempt(const Group& group, Outcome& outcome) {
+  blockers_.clear();
   TRY(quiet_around(group));
   if (!group.transaction) {
     Status status = statement(group.first, outcome);

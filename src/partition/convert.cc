@@ -29,6 +29,18 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
+// A snapshot taken before our commit sees none of the copied rows, and under the table's name there
+// is then nothing else. Idle transactions that hold one (REPEATABLE READ, open cursors) are waited
+// for like a lock: the error code is that of a lock, so the gate backs off and tries again.
+constexpr std::string_view kNoOldSnapshot =
+    "DO $$DECLARE holders text; BEGIN"
+    " SELECT string_agg('pid ' || pid, ', ') INTO holders FROM pg_catalog.pg_stat_activity"
+    " WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()"
+    " AND backend_xmin IS NOT NULL AND state LIKE 'idle in transaction%';"
+    " IF holders IS NOT NULL THEN RAISE EXCEPTION"
+    " 'older snapshots, in which the table would be empty, are held by %', holders"
+    " USING ERRCODE = 'lock_not_available'; END IF; END$$";
+
 // Builds the steps of one conversion.
 class Builder {
  public:
@@ -199,6 +211,7 @@ void Builder::move_away() {
                                " wait, because a foreign key of the table points to it"));
   }
   step("SET LOCAL search_path = ''", LockMode::None);
+  step(std::string(kNoOldSnapshot), LockMode::None);
   if (!d_.fingerprint.empty()) {
     check(cat("SELECT (", fingerprint_sql(table_), ") = ", literal(d_.fingerprint)),
           cat(table_, " has changed since the conversion was planned; plan it again"));
@@ -351,6 +364,7 @@ void Builder::add_rest() {
 }
 
 void Builder::finish() {
+  step(std::string(kNoOldSnapshot), LockMode::None);
   if (options_.drop_old) {
     step(cat("DROP TABLE ", old_), LockMode::AccessExclusive);
     out_.changes.push_back("the old table is dropped: the conversion cannot be undone");

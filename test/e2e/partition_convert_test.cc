@@ -265,6 +265,21 @@ TEST_P(PartitionConvert, WriterMakesItRetreat) {
   EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't_dlpdata'::regclass"), "r");
 }
 
+TEST_P(PartitionConvert, OlderSnapshotMakesItRetreat) {
+  metering();
+  const Conversion conversion = planned(mission());
+  pg::Connection reader = connect();
+  must(reader.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM m_meterinfo LIMIT 1"));
+
+  const auto report = partition::convert(gate(), conversion);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Conflict) << report.error().message;
+  EXPECT_NE(report.error().message.find(cat("pid ", reader.backend_pid())), std::string::npos)
+      << report.error().message;
+  EXPECT_EQ(must(reader.query("SELECT count(*) FROM t_dlpdata"))[0].text(0), "8001");
+}
+
 TEST_P(PartitionConvert, ChangeSincePlanningStopsIt) {
   metering();
   const Conversion conversion = planned(mission());
