@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "demo/generator.h"
+#include "demo/pool_process.h"
 #include "e2e/support/database.h"
 
 namespace pgtend::e2e {
@@ -319,6 +320,28 @@ TEST_F(DemoLoadThousand, OneThreadServesAThousandClients) {
   EXPECT_EQ(result.clients_served, 1000);
   EXPECT_EQ(result.transactions, 2000);
   EXPECT_EQ(result.refused, 0) << result.first_refusal;
+}
+
+TEST_F(DemoLoadCrowd, ThePoolerServesAThousandClientsOverAFewConnections) {
+  LoadOptions load = prepare();
+  const pg::Options role = create_role("reader");
+  auto conn = connect();
+  must(conn.exec("GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC"));
+  const auto pool = must(demo::PoolProcess::start({.program = PGTEND_BINARY_DIR "/pgtend-pool",
+                                                   .server = role,
+                                                   .pool_size = 10,
+                                                   .clients_max = 1100}));
+  load.clients = 1000;
+  load.requests_each = 3;
+  load.mix = demo::Mix::Light;
+  load.connect_timeout = seconds(60);
+  for (const auto protocol : {demo::Protocol::Simple, demo::Protocol::Extended}) {
+    load.protocol = protocol;
+    const auto result = must(demo::run_load(pool.options(), load));
+    EXPECT_EQ(result.clients_served, 1000);
+    EXPECT_EQ(result.transactions, 3000) << to_text(demo::to_json(result));
+    EXPECT_EQ(result.refused, 0) << result.first_refusal;
+  }
 }
 
 }  // namespace
