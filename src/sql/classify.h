@@ -23,8 +23,8 @@ struct StatementInfo {
   StatementKind kind = StatementKind::Utility;
   std::string text = {};  // the statement without a leading EXPLAIN (…)
   bool asked_explain = false;
-  bool asked_analyze = false;  // it began with EXPLAIN ANALYZE
-  int parameters = 0;  // the largest n of $n
+  bool asked_analyze = false;               // it began with EXPLAIN ANALYZE
+  int parameters = 0;                       // the largest n of $n
   std::vector<std::string> functions = {};  // called, schema-qualified if written so
   std::vector<std::string> operators = {};  // used, without schema
   uint64_t fingerprint = 0;
