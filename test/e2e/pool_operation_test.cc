@@ -1,0 +1,276 @@
+// Life of a pool: queues, restarts, slow readers, reload, shutdown, the console.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+
+#include "base/text.h"
+#include "e2e/support/pool.h"
+#include "wire/frontend.h"
+
+namespace pgtend::e2e {
+namespace {
+
+namespace fe = wire::frontend;
+
+class PoolOperation : public PoolTest {
+ protected:
+  static std::string query(std::string_view sql) {
+    std::string out;
+    fe::append_query(out, sql);
+    return out;
+  }
+  // One column of SHOW POOLS for this test's database.
+  std::string pools(const PoolProcess& pool, const std::string& column) const {
+    auto console = through(pool);
+    console.set("dbname", "pgbouncer");
+    auto conn = must(pg::Connection::open(console));
+    const auto rows = must(conn.query_simple("SHOW POOLS"));
+    for (int row = 0; row < rows.size(); ++row) {
+      if (rows[row].text(0) != database()) continue;
+      for (int i = 0; i < rows.columns(); ++i) {
+        if (rows.column_name(i) == column) return std::string(rows[row].text(i));
+      }
+    }
+    return "";
+  }
+};
+
+TEST_F(PoolOperation, WaitingClientsAreServedInOrder) {
+  auto direct = connect();
+  must(direct.exec("CREATE TABLE served (id serial, who int)"));
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient first(pool.port());
+  first.log_in("app", database());
+  first.send(query("begin"));
+  first.read_until('Z');
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<RawClient>(pool.port()));
+    clients.back()->log_in("app", database());
+    clients.back()->send(query(cat("insert into served (who) values (", i, ")")));
+    ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == cat(i + 1); }));
+  }
+  clients[4].reset();  // one leaves the queue
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "9"; }));
+
+  first.send(query("end"));
+  for (auto& client : clients) {
+    if (client) {
+      EXPECT_EQ(client->read_until('Z'), "CZ");
+    }
+  }
+
+  const auto rows = must(direct.query("SELECT string_agg(who::text, ' ' ORDER BY id) FROM served"));
+  EXPECT_EQ(rows[0].text(0), "0 1 2 3 5 6 7 8 9");
+}
+
+TEST_F(PoolOperation, QueueHasATimeLimit) {
+  PoolProcess pool(ini("default_pool_size = 1\nquery_wait_timeout = 0.3\n"));
+  RawClient holder(pool.port());
+  RawClient waiter(pool.port());
+  holder.log_in("app", database());
+  waiter.log_in("app", database());
+  holder.send(query("begin"));
+  holder.read_until('Z');
+
+  waiter.send(query("select 1"));
+
+  EXPECT_EQ(waiter.read_until('Z'), "E.");
+  EXPECT_EQ(waiter.error_text(), "query_wait_timeout");
+  holder.send(query("end"));
+  EXPECT_EQ(holder.read_until('Z'), "CZ");
+}
+
+TEST_F(PoolOperation, ServerRestartIsSurvivedByIdleClients) {
+  auto cluster = must(pg::Cluster::start(must(cluster_options())));
+  const auto server = cluster.options();
+  PoolProcess pool(cat("[databases]\npostgres = host=", server.get("host"),
+                       " port=", server.get("port"), " user=", server.get("user"), " password='",
+                       server.get("password"), "'\n[pgbouncer]\nauth_type = trust\n",
+                       "pool_mode = transaction\nserver_login_retry = 0.1\n"));
+  RawClient idle(pool.port());
+  RawClient busy(pool.port());
+  idle.log_in("app", "postgres");
+  busy.log_in("app", "postgres");
+  idle.send(query("select 1"));
+  EXPECT_EQ(idle.read_until('Z'), "TDCZ");
+  busy.send(query("begin"));
+  busy.read_until('Z');
+
+  must(cluster.restart());
+
+  idle.send(query("select 2"));
+  EXPECT_EQ(idle.read_until('Z'), "TDCZ");
+  EXPECT_EQ(busy.read_until('Z').back(), '.');
+}
+
+TEST_F(PoolOperation, SlowReaderHoldsUpNobodyAndNoMemory) {
+  PoolProcess pool(ini("default_pool_size = 2\n"));
+  RawClient slow(pool.port());
+  const int small = 4096;
+  setsockopt(slow.descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  slow.log_in("app", database());
+  slow.send(query("select repeat('x', 1000) from generate_series(1, 50000)"));
+  RawClient quick(pool.port());
+  quick.log_in("app", database());
+
+  for (int i = 0; i < 50; ++i) {
+    quick.send(query("select 1"));
+    ASSERT_EQ(quick.read_until('Z'), "TDCZ");
+  }
+
+  const std::string types = slow.read_until('Z');
+  EXPECT_EQ(std::ranges::count(types, 'D'), 50000);
+}
+
+TEST_F(PoolOperation, LongPipelineWrittenBeforeReadingDoesNotLockUp) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient client(pool.port());
+  client.log_in("app", database());
+  std::string pipeline;
+  for (int i = 0; i < 2000; ++i) pipeline += query("select repeat('y', 2000)");
+
+  client.send(pipeline);
+
+  for (int i = 0; i < 2000; ++i) ASSERT_EQ(client.read_until('Z'), "TDCZ");
+}
+
+TEST_F(PoolOperation, UnnamedStatementStaysUntilItIsBound) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient one(pool.port());
+  RawClient two(pool.port());
+  one.log_in("app", database());
+  two.log_in("app", database());
+  std::string parse;
+  fe::append_parse(parse, {"", "select 'one'"});
+  fe::append_sync(parse);
+  std::string bind;
+  fe::append_bind(bind, {"", ""});
+  fe::append_execute(bind, {""});
+  fe::append_sync(bind);
+  one.send(parse);
+  EXPECT_EQ(one.read_until('Z'), "1Z");
+
+  two.send(query("select 'two'"));
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "1"; }));
+  one.send(bind);
+
+  EXPECT_EQ(one.read_until('Z'), "2DCZ");
+  EXPECT_EQ(two.read_until('Z'), "TDCZ");
+}
+
+TEST_F(PoolOperation, StrayCopyDataAfterAFailureIsSwallowed) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient client(pool.port());
+  client.log_in("app", database());
+  client.send(query("create temp table c (a int); copy c from stdin"));
+  EXPECT_EQ(client.read_until('G'), "CG");
+  std::string data;
+  fe::append_copy_data(data, "x\n");
+  client.send(data + data);
+  EXPECT_EQ(client.read_until('Z'), "EZ");
+
+  std::string rest = data;
+  fe::append_copy_done(rest);
+  client.send(rest + query("select 1"));
+
+  EXPECT_EQ(client.read_until('Z'), "TDCZ");
+  EXPECT_EQ(pools(pool, "sv_idle"), "1");
+}
+
+TEST_F(PoolOperation, ReloadTakesAllOrNothing) {
+  PoolProcess pool(ini("default_pool_size = 1\nquery_wait_timeout = 100\n"));
+  RawClient holder(pool.port());
+  RawClient waiter(pool.port());
+  holder.log_in("app", database());
+  waiter.log_in("app", database());
+  holder.send(query("begin"));
+  holder.read_until('Z');
+  waiter.send(query("select 1"));
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "1"; }));
+
+  pool.reload(ini("default_pool_size = 2\nno_such_key = 1\n"));
+  ASSERT_TRUE(wait_until([&] { return pool.log().find("reload failed") != std::string::npos; }));
+  EXPECT_EQ(pools(pool, "cl_waiting"), "1");
+  pool.reload(ini("default_pool_size = 2\n"));
+
+  EXPECT_EQ(waiter.read_until('Z'), "TDCZ");
+}
+
+TEST_F(PoolOperation, InterruptLetsTransactionsEnd) {
+  auto direct = connect();
+  PoolProcess pool(ini("default_pool_size = 2\n"));
+  RawClient working(pool.port());
+  RawClient idle(pool.port());
+  working.log_in("app", database());
+  idle.log_in("app", database());
+  working.send(query("begin"));
+  working.read_until('Z');
+
+  pool.signal(SIGINT);
+  EXPECT_EQ(idle.read_until('Z'), "E.");
+  EXPECT_EQ(idle.error_text(), "pooler is shutting down");
+  working.send(query("select 1"));
+  EXPECT_EQ(working.read_until('Z'), "TDCZ");
+  working.send(query("commit"));
+
+  EXPECT_EQ(working.read_until('Z'), "CZ");
+  EXPECT_EQ(pool.wait_for_end(), 0);
+  EXPECT_TRUE(wait_until([&] { return backends(direct) == 0; }));
+}
+
+TEST_F(PoolOperation, ConsoleAnswersWithPgBouncersColumns) {
+  PoolProcess pool(ini(""));
+  auto console = through(pool);
+  console.set("dbname", "pgbouncer");
+  auto conn = must(pg::Connection::open(console));
+  RawClient client(pool.port());
+  client.log_in("app", database());
+
+  const auto pools_rows = must(conn.query_simple("SHOW POOLS;"));
+  const auto stats = must(conn.query_simple("show stats"));
+  const auto version = must(conn.query_simple("SHOW VERSION"));
+
+  EXPECT_EQ(pools_rows.columns(), 17);
+  EXPECT_EQ(pools_rows.column_name(13), "maxwait");
+  EXPECT_EQ(stats.columns(), 25);
+  EXPECT_EQ(stats.column_name(1), "total_server_assignment_count");
+  EXPECT_EQ(stats.column_name(16), "avg_recv");
+  EXPECT_NE(version[0].text(0).find("pgtend-pool"), std::string::npos);
+  for (const char* what : {"CLIENTS", "SERVERS", "DATABASES", "CONFIG", "STATS_TOTALS"}) {
+    EXPECT_TRUE(conn.query_simple(cat("SHOW ", what))) << what;
+  }
+  const auto wrong = conn.query_simple("SHOW NONSENSE");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().sqlstate, "08P01");
+  auto stranger = console;
+  stranger.set("user", "eve");
+  EXPECT_FALSE(pg::Connection::open(stranger));
+}
+
+TEST_F(PoolOperation, DatabaseLimitIsSharedByEvictingIdleServers) {
+  auto direct = connect();
+  PoolProcess pool(cat("[databases]\n", database(), " = host=", options().get("host"),
+                       " port=", options().get("port"), " password='", options().get("password"),
+                       "'\n[pgbouncer]\nauth_type = trust\npool_mode = transaction\n",
+                       "max_db_connections = 1\n"));
+  must(direct.exec(cat("CREATE ROLE ", database(), "_b LOGIN SUPERUSER PASSWORD '",
+                       options().get("password"), "'")));
+  RawClient one(pool.port());
+  RawClient two(pool.port());
+  one.log_in(options().get("user"), database());
+  one.send(query("select 1"));
+  EXPECT_EQ(one.read_until('Z'), "TDCZ");
+
+  two.log_in(database() + "_b", database());
+  two.send(query("select 2"));
+
+  EXPECT_EQ(two.read_until('Z'), "TDCZ");
+  EXPECT_EQ(backends(direct), 1);
+  must(direct.exec(cat("DROP ROLE ", database(), "_b")));
+}
+
+}  // namespace
+}  // namespace pgtend::e2e

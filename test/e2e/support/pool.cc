@@ -1,0 +1,198 @@
+#include "e2e/support/pool.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include "base/text.h"
+#include "wire/frame.h"
+
+namespace pgtend::e2e {
+namespace {
+
+constexpr int kReadLimitMs = 10'000;
+constexpr std::string_view kListening = "listening on address=127.0.0.1:";
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+PoolProcess::PoolProcess(const std::string& ini) {
+  file_ = scratch_.write("pool.ini", file_text(ini));
+  const std::string program = PGTEND_BINARY_DIR "/pgtend-pool";
+  pid_ = fork();
+  if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int out = open((scratch_.path() + "/log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(out, 1);
+    dup2(out, 2);
+    execl(program.c_str(), program.c_str(), file_.c_str(), nullptr);
+    _exit(127);
+  }
+  const bool up = wait_until([this] { return log().find("process up") != std::string::npos; });
+  if (!up) ADD_FAILURE() << "pgtend-pool does not come up:\n" << log();
+  CHECK(up);
+  const std::string text = log();
+  const size_t at = text.find(kListening) + kListening.size();
+  port_ = std::stoi(text.substr(at));
+}
+
+PoolProcess::~PoolProcess() {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGQUIT);
+  const int code = wait_for_end();
+  EXPECT_EQ(code, 0) << log();
+}
+
+std::string PoolProcess::file_text(const std::string& ini) const {
+  return cat(ini, "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = 0\nunix_socket_dir = ",
+             scratch_.path(), "\n");
+}
+
+std::string PoolProcess::log() const { return read_file(scratch_.path() + "/log"); }
+
+void PoolProcess::reload(const std::string& ini) {
+  scratch_.write("pool.ini", file_text(ini));
+  signal(SIGHUP);
+}
+
+void PoolProcess::signal(int number) const { kill(pid_, number); }
+
+int PoolProcess::wait_for_end() {
+  int status = 0;
+  const bool ended = wait_until([&] { return waitpid(pid_, &status, WNOHANG) == pid_; });
+  if (!ended) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, &status, 0);
+  }
+  pid_ = -1;
+  return ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+RawClient::RawClient(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  CHECK(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+}
+
+RawClient::~RawClient() { ::close(socket_); }
+
+void RawClient::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count <= 0) return;  // the reader of the answer sees what happened
+    bytes.remove_prefix(static_cast<size_t>(count));
+  }
+}
+
+void RawClient::shutdown_send() { ::shutdown(socket_, SHUT_WR); }
+
+bool RawClient::fill() {
+  pollfd wait{socket_, POLLIN, 0};
+  if (poll(&wait, 1, kReadLimitMs) != 1) {
+    ADD_FAILURE() << "no answer within ten seconds";
+    return false;
+  }
+  char piece[65536];
+  const ssize_t count = ::recv(socket_, piece, sizeof piece, 0);
+  if (count <= 0) return false;
+  input_.append(piece, static_cast<size_t>(count));
+  return true;
+}
+
+char RawClient::read_byte() {
+  if (input_.empty() && !fill()) return 0;
+  const char byte = input_[0];
+  input_.erase(0, 1);
+  return byte;
+}
+
+RawClient::Message RawClient::read() {
+  while (true) {
+    std::string_view input = input_;
+    const auto frame = must(wire::next_frame(input));
+    if (frame) {
+      Message message{frame->type, std::string(frame->body)};
+      input_.erase(0, input_.size() - input.size());
+      if (message.type == wire::backend::kErrorResponse) {
+        const auto report = must(wire::backend::read_report(message.body));
+        error_text_ = report.message.value_or("");
+        error_state_ = report.sqlstate.value_or("");
+      }
+      return message;
+    }
+    if (!fill()) return {};
+  }
+}
+
+std::string RawClient::read_until(char type) {
+  std::string types;
+  while (true) {
+    const Message message = read();
+    types.push_back(message.type == 0 ? '.' : message.type);
+    if (message.type == type || message.type == 0) return types;
+    if (message.type == wire::backend::kBackendKeyData) {
+      const auto key = must(wire::backend::read_backend_key_data(message.body));
+      pid_ = key.pid;
+      secret_ = key.secret;
+    }
+  }
+}
+
+std::string RawClient::log_in(const std::string& user, const std::string& database,
+                              int32_t version) {
+  std::string out;
+  wire::append_startup(out, version, {{"user", user}, {"database", database}});
+  send(out);
+  return read_until('Z');
+}
+
+std::string PoolTest::ini(const std::string& settings) const {
+  const pg::Options server = options();
+  return cat("[databases]\n", database(), " = host=", server.get("host"),
+             " port=", server.get("port"), " user=", server.get("user"), " password='",
+             server.get("password"),
+             "'\n[pgbouncer]\nauth_type = trust\npool_mode = transaction\nadmin_users = "
+             "app\nserver_login_retry = 0.1\n",
+             settings);
+}
+
+pg::Options PoolTest::through(const PoolProcess& pool) const {
+  pg::Options options;
+  options.set("host", "127.0.0.1").set("port", cat(pool.port())).set("user", "app");
+  options.set("dbname", database()).set("sslmode", "disable");
+  return options;
+}
+
+int64_t PoolTest::backends(pg::Connection& direct) const {
+  const auto rows = must(
+      direct.query("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                   "pid <> pg_backend_pid() AND backend_type = 'client backend'"));
+  return must(rows[0].get<int64_t>(0));
+}
+
+Outcome PoolTest::python(const PoolProcess& pool, const std::string& script) const {
+  const std::string head =
+      cat("import psycopg, sys, time, threading, signal, subprocess\ndsn = 'host=127.0.0.1 port=",
+          pool.port(), " user=app dbname=", database(),
+          "'\ndef connect(**more):\n    return psycopg.connect(dsn, autocommit=True, "
+          "prepare_threshold=None, **more)\n");
+  return run({"/usr/bin/python3", "-c", head + script});
+}
+
+}  // namespace pgtend::e2e

@@ -1,0 +1,100 @@
+// A pgtend-pool process of a test, in front of the test's own database, and a client that speaks
+// the protocol byte by byte.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "e2e/support/database.h"
+#include "wire/backend.h"
+#include "wire/startup.h"
+
+namespace pgtend::e2e {
+
+// Runs build/pgtend-pool on a port of the system's choice until destroyed. Thread: one.
+class PoolProcess {
+ public:
+  // `ini` is the whole file but for listen_addr, listen_port and unix_socket_dir. Ends the test
+  // program when the pool does not come up: its log is in the message.
+  explicit PoolProcess(const std::string& ini);
+  ~PoolProcess();
+  PoolProcess(const PoolProcess&) = delete;
+  PoolProcess& operator=(const PoolProcess&) = delete;
+
+  int port() const { return port_; }
+  pid_t pid() const { return pid_; }
+  std::string log() const;
+  // Replaces the file (the listening part is added again) and sends SIGHUP.
+  void reload(const std::string& ini);
+  void signal(int number) const;
+  // Waits for the end; the exit code, or -1 when it does not come.
+  int wait_for_end();
+
+ private:
+  std::string file_text(const std::string& ini) const;
+
+  Scratch scratch_;
+  std::string file_;
+  pid_t pid_ = -1;
+  int port_ = 0;
+};
+
+// A blocking client on a raw socket. Every read fails the test after ten seconds. Thread: one.
+class RawClient {
+ public:
+  struct Message {
+    char type = 0;
+    std::string body;
+  };
+
+  explicit RawClient(int port);
+  ~RawClient();
+  RawClient(const RawClient&) = delete;
+  RawClient& operator=(const RawClient&) = delete;
+
+  void send(std::string_view bytes);
+  void shutdown_send();
+  // The next byte outside of any message, as after an SSLRequest; 0 at the end.
+  char read_byte();
+  // The next message; type 0 at the end of the connection.
+  Message read();
+  // Reads up to and including a message of `type`; the types read, "." for the end.
+  std::string read_until(char type);
+  // Starts a session and reads to ReadyForQuery; the types read.
+  std::string log_in(const std::string& user, const std::string& database,
+                     int32_t version = wire::kProtocol30);
+  const wire::CancelKey key() const { return {pid_, secret_}; }
+  // The fields of the last ErrorResponse read.
+  const std::string& error_text() const { return error_text_; }
+  const std::string& error_state() const { return error_state_; }
+  int descriptor() const { return socket_; }
+
+ private:
+  bool fill();
+
+  int socket_ = -1;
+  std::string input_;
+  int32_t pid_ = 0;
+  std::string secret_;
+  std::string error_text_;
+  std::string error_state_;
+};
+
+// Tests with a pool in front of their own database. The pool logs in as the cluster's superuser.
+class PoolTest : public DatabaseTest {
+ protected:
+  // The [databases] line of this test's database, and `settings` as lines of [pgbouncer].
+  std::string ini(const std::string& settings) const;
+  // Through `pool` to this test's database, as user "app".
+  pg::Options through(const PoolProcess& pool) const;
+  // Backends of this test's database that are not the asking one.
+  int64_t backends(pg::Connection& direct) const;
+  // Runs `script` in Python with psycopg; variable `dsn` leads through `pool`. Skips if there is
+  // none.
+  Outcome python(const PoolProcess& pool, const std::string& script) const;
+};
+
+}  // namespace pgtend::e2e
