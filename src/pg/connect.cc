@@ -16,6 +16,7 @@ namespace pgtend::pg {
 namespace {
 
 constexpr std::string_view kServerHint = "is the server running there? check -h and -p";
+constexpr seconds kTimeLimitMax = std::chrono::hours(1);
 constexpr std::string_view kPasswordHint =
     "give the password in ~/.pgpass, PGPASSWORD, passfile=… or a service file";
 
@@ -102,6 +103,16 @@ Error connect_error(const pg_conn* conn) {
   return Error{code_of(sqlstate), std::move(message), sqlstate, std::string(hint_of(sqlstate))};
 }
 
+// What the user asked for in connect_timeout counts, else `preset`.
+seconds time_limit(const Options& options, seconds preset) {
+  std::string asked = options.get("connect_timeout");
+  const char* environment = std::getenv("PGCONNECT_TIMEOUT");
+  if (asked.empty() && environment != nullptr) asked = environment;
+  const auto limit = parse_int(trim(asked));
+  if (!limit || *limit <= 0 || *limit > kTimeLimitMax.count()) return preset;
+  return seconds(*limit);
+}
+
 Error too_slow(const pg_conn* conn, seconds timeout) {
   return Error{ErrorCode::Unavailable,
                cat("connection to server at \"", printable(PQhost(conn)), "\", port ",
@@ -160,7 +171,7 @@ Result<Connection> Connection::open(const Options& options, seconds timeout) {
       state.get());
   PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);  // the only way to a SQLSTATE before login
   if (PQstatus(conn) == CONNECTION_BAD) return connect_error(conn);
-  TRY(await_login(conn, timeout));
+  TRY(await_login(conn, time_limit(options, timeout)));
   PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
   return Connection(std::move(state));
 }

@@ -67,10 +67,11 @@ struct Guards {
 // otherwise.
 class Connection {
  public:
-  // Connects, waiting at most `timeout` for all hosts together (name look-up has the resolver's own
-  // limit). `application_name` defaults to "pgtend"; a dead network is noticed after about two
-  // minutes (TCP keepalives) unless the options say otherwise. Errors, each with a hint:
-  // Unavailable, Denied (login), NotFound (database, service), Limit (no free slot), Invalid.
+  // Connects, waiting at most `timeout`, or connect_timeout (PGCONNECT_TIMEOUT) where that is
+  // given, for all hosts together; name look-up has the resolver's own limit. `application_name`
+  // defaults to "pgtend"; a dead network is noticed after about two minutes (TCP keepalives) unless
+  // the options say otherwise. Errors, each with a hint: Unavailable, Denied (login), NotFound
+  // (database, service), Limit (no free slot), Invalid.
   static Result<Connection> open(const Options& options, seconds timeout = seconds(10));
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;

@@ -1,4 +1,8 @@
 // Connecting in every way psql knows, and what a person is told when it fails.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -260,6 +264,43 @@ TEST_F(PgConnect, ClosedPortIsUnavailableAndAsksForTheServer) {
   EXPECT_NE(error.message.find("127.0.0.1"), std::string::npos) << error.message;
   EXPECT_NE(error.message.find("port 1"), std::string::npos) << error.message;
   EXPECT_EQ(error.hint, "is the server running there? check -h and -p");
+}
+
+// A listener that never answers.
+class SilentServer {
+ public:
+  SilentServer() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    CHECK(bind(fd_, reinterpret_cast<sockaddr*>(&address), size) == 0 && listen(fd_, 5) == 0);
+    CHECK(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentServer() { close(fd_); }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+  int port() const { return port_; }
+
+ private:
+  int fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int port_ = 0;
+};
+
+TEST_F(PgConnect, SilentServerIsUnavailableWhenTheTimeIsOver) {
+  const SilentServer server;
+  pg::Options nowhere = tcp_options();
+  nowhere.set("port", cat(server.port()));
+
+  const auto ours = refused(nowhere, seconds(1));
+  const auto asked = refused(nowhere.set("connect_timeout", "1"), seconds(60));
+
+  for (const Error& error : {ours, asked}) {
+    EXPECT_EQ(error.code, ErrorCode::Unavailable);
+    EXPECT_NE(error.message.find("no answer within 1 s"), std::string::npos) << error.message;
+    EXPECT_EQ(error.hint, "is the server running there? check -h and -p");
+  }
 }
 
 TEST_F(PgConnect, MissingSocketIsUnavailable) {
