@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "demo/generator_population.h"
 #include "demo/pool_process.h"
 #include "demo/tour.h"
 
@@ -48,6 +49,7 @@ std::span<const Parameter> demo_parameters() { return kParameters; }
 Result<int> run_demo(const Args& args, Output& output) {
   demo::TourOptions options;
   options.size = args.get("--size", "s");
+  TRY(demo::scale_named(options.size));  // a typing mistake should not cost a server's start
   options.clients = static_cast<int>(TRY(args.number("--clients", 300, 1, 10'000)));
   options.seed = static_cast<uint64_t>(TRY(args.number("--seed", 1, 0, INT64_MAX)));
   options.keep = args.has("--keep");

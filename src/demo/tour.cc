@@ -33,6 +33,7 @@ std::vector<TourRow> closing_table(const TourState& state) {
   const auto p50 = [](const LoadFigures& figures) { return figures.p50_ms; };
   const auto p95 = [](const LoadFigures& figures) { return figures.p95_ms; };
   const auto refused = [](const LoadFigures& figures) { return figures.refused; };
+  const auto served = [](const LoadFigures& figures) { return figures.served; };
   const auto rate = [](const LoadFigures& figures) { return std::round(figures.per_second); };
   const auto time = [](const explain::Measurement& m) { return m.median_ms; };
   const auto blocks = [](const explain::Measurement& m) { return m.blocks; };
@@ -43,6 +44,8 @@ std::vector<TourRow> closing_table(const TourState& state) {
        number_of(state.day_partitioned, blocks), "plain table; indexed and partitioned"},
       {"refused connections", "", number_of(state.direct, refused),
        number_of(state.pooled_after, refused), "straight; through the pool"},
+      {"clients served", "", number_of(state.direct, served), number_of(state.pooled_after, served),
+       cat("of ", state.options.clients, "; straight; through the pool")},
       {"client latency p50", "ms", number_of(state.direct, p50), number_of(state.pooled_after, p50),
        "straight; through the pool"},
       {"client latency p95", "ms", number_of(state.direct, p95), number_of(state.pooled_after, p95),

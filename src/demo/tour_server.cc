@@ -17,7 +17,7 @@ namespace pgtend::demo {
 namespace {
 constexpr const char* kDatabase = "metering";
 constexpr const char* kOwner = "meterapp";
-constexpr milliseconds kThink{50};  // clients of applications pause between requests
+constexpr milliseconds kThink{100};  // clients of applications pause between requests
 constexpr size_t kProgressColumns = 100;
 
 // 128 random bits as text.
@@ -79,6 +79,7 @@ Result<LoadFigures> run_clients(TourState& state, const pg::Options& target,
                             .p50_ms = ms(0.5),
                             .p95_ms = ms(0.95),
                             .transactions = result.transactions,
+                            .served = result.clients_served,
                             .refused = result.refused,
                             .errors = result.failed + result.lost};
   state.say(

@@ -33,6 +33,7 @@ struct LoadFigures {
   double p50_ms = 0;
   double p95_ms = 0;
   int64_t transactions = 0;
+  int64_t served = 0;  // clients that got in
   int64_t refused = 0;
   int64_t errors = 0;
 };

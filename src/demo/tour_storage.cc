@@ -106,9 +106,8 @@ Status vacuum_after_changes(TourState& state) {
   setup.table = "t_dlpdata";
   setup.job = vacuum::Job::VacuumAnalyze;
   const vacuum::RunReport report = TRY(vacuum::run(setup));
-  for (const std::string_view line : split(vacuum::to_text(report), '\n')) {
-    state.say(std::string(line));
-  }
+  const std::string text = vacuum::to_text(report);
+  for (const std::string_view line : split(text, '\n')) state.say(std::string(line));
   const HeapState after = TRY(heap_state(state));
   state.say(cat("heap ", human(Bytes{before.bytes}), " -> ", human(Bytes{after.bytes}),
                 ", dead rows ", grouped(before.dead), " -> ", grouped(after.dead)));
