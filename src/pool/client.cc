@@ -20,6 +20,8 @@ namespace fe = wire::frontend;
 constexpr int kReadsPerTurn = 8;
 // Requests without an answer, at most; beyond it the client is not read until answers come.
 constexpr uint32_t kOutstandingMax = 1 << 20;
+// What a client that has waited keeps for its next wait, in bytes.
+constexpr size_t kHeldKept = 1024;
 // How long a client may take to read why it is closed.
 constexpr seconds kLingerLimit{5};
 constexpr std::string_view kCanceledText = "canceling statement due to user request";
@@ -312,9 +314,14 @@ void Client::on_parameters_applied() {
 }
 
 void Client::resume_held() {
-  const std::string held = std::exchange(held_, {});
+  std::string held;
+  held.swap(held_);
   parameters_proven_ = true;
   on_bytes(held);
+  if (held_.empty() && held.capacity() <= kHeldKept) {
+    held.clear();
+    held_.swap(held);  // the memory serves the next wait
+  }
   // One read filled the buffer; what has come since was announced then.
   if (state_ != State::Closed && channel_.readable()) channel_.socket().resume_later();
 }
