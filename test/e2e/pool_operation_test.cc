@@ -1,8 +1,9 @@
 // Life of a pool: queues, restarts, slow readers, reload, shutdown, the console.
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <memory>
 
 #include "base/text.h"
@@ -20,6 +21,12 @@ class PoolOperation : public PoolTest {
     std::string out;
     fe::append_query(out, sql);
     return out;
+  }
+  static int64_t resident_bytes(pid_t pid) {
+    std::ifstream file(cat("/proc/", pid, "/statm"));
+    int64_t pages = 0;
+    file >> pages >> pages;
+    return pages * sysconf(_SC_PAGESIZE);
   }
   // One column of SHOW POOLS for this test's database.
   std::string pools(const PoolProcess& pool, const std::string& column) const {
@@ -109,9 +116,8 @@ TEST_F(PoolOperation, ServerRestartIsSurvivedByIdleClients) {
 TEST_F(PoolOperation, SlowReaderHoldsUpNobodyAndNoMemory) {
   PoolProcess pool(ini("default_pool_size = 2\n"));
   RawClient slow(pool.port());
-  const int small = 4096;
-  setsockopt(slow.descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   slow.log_in("app", database());
+  const int64_t before = resident_bytes(pool.pid());
   slow.send(query("select repeat('x', 1000) from generate_series(1, 50000)"));
   RawClient quick(pool.port());
   quick.log_in("app", database());
@@ -121,6 +127,7 @@ TEST_F(PoolOperation, SlowReaderHoldsUpNobodyAndNoMemory) {
     ASSERT_EQ(quick.read_until('Z'), "TDCZ");
   }
 
+  EXPECT_LT(resident_bytes(pool.pid()) - before, int64_t{32} << 20);
   const std::string types = slow.read_until('Z');
   EXPECT_EQ(std::ranges::count(types, 'D'), 50000);
 }
