@@ -214,7 +214,7 @@ TEST_P(VacuumRun, ParentWithoutStatisticsIsAnalysed) {
 TEST_P(VacuumRun, ProgressOfARunningVacuumIsSeen) {
   must(conn_->exec(cat("DELETE FROM ", kTable, " WHERE id % 2 = 0")));
   pg::Connection worker = connect();
-  must(worker.exec("SET vacuum_cost_delay = 5; SET vacuum_cost_limit = 10"));
+  must(worker.exec("SET vacuum_cost_delay = 50; SET vacuum_cost_limit = 10"));
   must(worker.start(cat("VACUUM ", kTable)));
 
   std::optional<facts::Progress> seen;
@@ -234,7 +234,7 @@ TEST_P(VacuumRun, ProgressOfARunningVacuumIsSeen) {
 TEST_P(VacuumRun, CancelStopsAVacuumAndSaysSo) {
   must(conn_->exec(cat("DELETE FROM ", kTable, " WHERE id % 2 = 0")));
   must(conn_->exec(cat("ALTER ROLE CURRENT_USER IN DATABASE ", pg::ident(database()),
-                       " SET vacuum_cost_delay = 5")));
+                       " SET vacuum_cost_delay = 50")));
   must(conn_->exec(cat("ALTER ROLE CURRENT_USER IN DATABASE ", pg::ident(database()),
                        " SET vacuum_cost_limit = 10")));
   std::atomic<bool> cancel = false;
