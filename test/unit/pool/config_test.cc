@@ -97,7 +97,8 @@ TEST(PoolConfig, MissingPgbouncerSectionIsRefused) {
 TEST(PoolConfig, DatabaseLinesOverrideTheGlobals) {
   const auto config = load(
       "[databases]\nmeter = host=db1 port=5433 dbname=m pool_size=3 pool_mode=transaction "
-      "user=app password='it''s'\n* = host=/tmp\n[users]\nada = pool_size=7\n[pgbouncer]\nverbose=0\n");
+      "user=app password='it''s'\n* = host=/tmp\n[users]\nada = "
+      "pool_size=7\n[pgbouncer]\nverbose=0\n");
 
   ASSERT_TRUE(config);
   const auto meter = config->database("meter");
