@@ -111,7 +111,8 @@ class Bench {
   }
 
   Status report(pg::Connection& conn) {
-    const std::string date = TRY(TRY(conn.query("SELECT now()::date")).scalar());
+    const pg::Rows today = TRY(conn.query("SELECT now()::date"));
+    const std::string date = TRY(today.scalar());
     fmt::print("## Generator\n\n`./run bench generator`, {}, {} x {}, PostgreSQL {}.\n", date,
                std::thread::hardware_concurrency(), processor(), cluster_.version());
     fmt::print("{} rows of `t_dlpdata` a round, no keys, {} rounds, the ways in turn.\n\n",

@@ -265,7 +265,12 @@ TEST_F(DemoLoad, LostConnectionsAreCountedAndMadeAgain) {
 
   EXPECT_GT(killed, 0);
   EXPECT_EQ(result.lost, killed);
-  EXPECT_EQ(result.errors.at("57P01"), killed);
+  // A query that crosses the server's last word on its way makes the kernel drop that word.
+  const auto count_of = [&](const char* state) {
+    const auto found = result.errors.find(state);
+    return found == result.errors.end() ? 0 : found->second;
+  };
+  EXPECT_EQ(count_of("57P01") + count_of("08006"), killed);
   EXPECT_EQ(result.attempts, 4 + killed);
   EXPECT_EQ(result.transactions + result.failed, 8000);
 }

@@ -77,7 +77,7 @@ TEST_F(Tour, EndsWithATableOfBeforeAndAfter) {
   const auto document = parse_json(outcome.out);
   ASSERT_TRUE(document) << outcome.out.substr(0, 1000);
   EXPECT_EQ(document->at("schema"), "pgtend.demo/1");
-  const auto row = [&](std::string_view what) -> json::object {
+  const auto row = [&](const char* what) -> json::object {
     for (const json::value& entry : document->at("data").at("table").as_array()) {
       if (entry.at("what") == what) return entry.as_object();
     }

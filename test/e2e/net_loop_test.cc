@@ -17,7 +17,7 @@
 namespace pgtend::net {
 namespace {
 
-struct Recorder : Handler {
+struct Recorder final : Handler {
   void on_ready(Ready ready) override { action(ready); }
   std::function<void(Ready)> action = [](Ready) {};
 };

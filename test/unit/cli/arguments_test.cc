@@ -13,8 +13,8 @@ constexpr Parameter kParameters[] = {
     {"--every", "INTERVAL", "how long a partition is"},
     {"--analyze", "", "run it"},
 };
-constexpr Command kCommand = {
-    "sample", "run", "Does a thing", Needs::Connection, kParameters, nullptr};
+constexpr Command kCommand = {"sample",          "run",       "Does a thing",
+                              Needs::Connection, kParameters, nullptr};
 
 TEST(Arguments, FlagsAndObjectsAreReadByTheirRows) {
   const auto parsed =

@@ -77,7 +77,7 @@ TEST(Timers, ActionMayDestroyItsOwnTimer) {
   EXPECT_EQ(*alive, 2);
 }
 
-TEST(Timers, DestructionCancels) {
+TEST(Timers, DestructionCancelsTheTimer) {
   Timers timers;
   int fired = 0;
   {
