@@ -119,6 +119,27 @@ size_t columns(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+std::string wrapped(std::string_view text, size_t width, size_t indent) {
+  const size_t first = std::min(text.find_first_not_of(' '), text.size());
+  const std::string margin(first + indent, ' ');
+  std::string out(text.substr(0, first));
+  size_t column = first;
+  bool line_empty = true;
+  for (const std::string_view word : split(text.substr(first), ' ')) {
+    const size_t needed = columns(word) + (line_empty ? 0 : 1);
+    if (!line_empty && column + needed > width) {
+      out += '\n' + margin;
+      column = margin.size();
+      line_empty = true;
+    }
+    if (!line_empty) out += ' ';
+    out += word;
+    column += columns(word) + (line_empty ? 0 : 1);
+    line_empty = false;
+  }
+  return out;
+}
+
 std::optional<std::string_view> nearest(std::string_view word,
                                         const std::vector<std::string_view>& known) {
   std::optional<std::string_view> best;

@@ -56,6 +56,10 @@ std::string printable(std::string_view text, bool lines = false);
 // Display columns of UTF-8 `text`, one a code point (no wide-character table).
 size_t columns(std::string_view text);
 
+// `text` in lines of at most `width` columns, broken at blanks (a longer word stays whole), each
+// line but the first indented by `indent` more columns than `text` itself is. No final newline.
+std::string wrapped(std::string_view text, size_t width, size_t indent);
+
 // The entry of `known` nearest to `word` by edit distance if it is near enough to be a typing
 // mistake (at most a third of the word's length), for "did you mean".
 std::optional<std::string_view> nearest(std::string_view word,

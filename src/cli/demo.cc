@@ -23,7 +23,9 @@ demo::TourVoice voice_on(Output& output) {
     output.line();
     output.line(output.styled(Style::Bold, title));
   };
-  voice.line = [&output](const std::string& text) { output.line(cat("  ", printable(text))); };
+  voice.line = [&output](const std::string& text) {
+    output.line(wrapped(cat("  ", printable(text)), output.terminal().width, 4));
+  };
   voice.progress = [&output](const std::string& text) { output.progress(printable(text)); };
   voice.done = [&output](double seconds) {
     output.line(output.styled(Style::Dim, fmt::format("  {:.1f} s", seconds)));

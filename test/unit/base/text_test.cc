@@ -40,6 +40,14 @@ TEST(Text, NearestFindsATypingMistakeAndNothingElse) {
 
 TEST(Text, ColumnsCountCodePointsNotBytes) { EXPECT_EQ(columns("aäé→"), 4U); }
 
+TEST(Text, LongLinesBreakAtBlanksAndKeepTheirMargin) {
+  EXPECT_EQ(wrapped("  one two three", 9, 2), "  one two\n    three");
+  EXPECT_EQ(wrapped("short", 80, 4), "short");
+  EXPECT_EQ(wrapped("aa  bb", 80, 0), "aa  bb");
+  EXPECT_EQ(wrapped("unbreakable", 3, 1), "unbreakable");
+  EXPECT_EQ(wrapped("", 10, 2), "");
+}
+
 TEST(Text, TrimTakesWhiteSpaceOffBothEnds) { EXPECT_EQ(trim(" \t a b\r\n"), "a b"); }
 
 }  // namespace
