@@ -101,9 +101,11 @@ Status say_estimate(TourState& state, const std::string& when, const std::string
   const auto truth = static_cast<double>(rows);
   const double ratio =
       std::max(expected.rows, truth) / std::max(1.0, std::min(expected.rows, truth));
+  const std::string off =
+      ratio < 100 ? fmt::format("{:.1f}", ratio) : grouped(static_cast<int64_t>(ratio));
   state.say(fmt::format(
-      "{} ANALYZE: {} rows expected of {} (off by {:.1f} x), {}, {}", when,
-      grouped(static_cast<int64_t>(expected.rows)), grouped(rows), ratio, expected.join,
+      "{} ANALYZE: {} rows expected of {} (off by {} x), {}, {}", when,
+      grouped(static_cast<int64_t>(expected.rows)), grouped(rows), off, expected.join,
       ms ? milliseconds_text(*ms) : cat("stopped after ", human(nanoseconds(kPatience)))));
   state.data()[when] = {{"rows_estimated", expected.rows},
                         {"rows_actual", rows},
