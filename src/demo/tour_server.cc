@@ -106,6 +106,7 @@ Status start_server(TourState& state) {
   TRY(open_audit(state));
   pg::ClusterOptions options;
   options.keep = state.options.keep;
+  options.cached = false;  // a tour leaves nothing behind, not even what initdb made
   options.settings = {{"max_connections", cat(state.options.connections_max)},
                       {"shared_buffers", "256MB"},
                       {"max_wal_size", "2GB"},
