@@ -1,62 +1,32 @@
 // test/golden/explain/<case>: plan.json as a server made it, facts.json (optional) as the catalogs
 // would tell, want.txt what a terminal shows. UPDATE_GOLDEN=1 rewrites want.txt. Whatever the plan,
 // its self times must add up to the time of its root.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
+#include "golden/golden.h"
 #include "explain/explain.h"
 #include "explain/render_term.h"
 
 namespace pgtend::explain {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
-std::vector<std::string> cases() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(PGTEND_SOURCE_DIR "/test/golden/explain")) {
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
-class ExplainGolden : public testing::TestWithParam<std::string> {
+class ExplainGolden : public golden::Test {
  protected:
-  fs::path folder() const {
-    return fs::path(PGTEND_SOURCE_DIR "/test/golden/explain") / GetParam();
-  }
-
   Report examined() const {
     Facts facts;
-    if (fs::exists(folder() / "facts.json")) {
-      const auto value = parse_json(read(folder() / "facts.json"));
+    if (has("facts.json")) {
+      const auto value = parse_json(file("facts.json"));
       EXPECT_TRUE(value);
       auto loaded = facts_from_json(*value);
       EXPECT_TRUE(loaded) << loaded.error().message;
       if (loaded) facts = *loaded;
     }
-    auto report = examine_offline(read(folder() / "plan.json"), facts);
+    auto report = examine_offline(file("plan.json"), facts);
     EXPECT_TRUE(report) << report.error().message;
     return report ? std::move(report).take() : Report{};
   }
 };
 
 TEST_P(ExplainGolden, ReportIsTheOneWrittenDown) {
-  const std::string text = render_term(examined(), {.width = 160});
-
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream(folder() / "want.txt") << text;
-  EXPECT_EQ(text, read(folder() / "want.txt"));
+  expect_text(render_term(examined(), {.width = 160}));
 }
 
 TEST_P(ExplainGolden, SelfTimesAddUpToTheRoot) {
@@ -71,11 +41,7 @@ TEST_P(ExplainGolden, SelfTimesAddUpToTheRoot) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, ExplainGolden, testing::ValuesIn(cases()), [](const auto& golden) {
-  std::string name = golden.param;
-  std::ranges::replace(name, '-', '_');
-  return name;
-});
+PGTEND_GOLDEN_CASES(ExplainGolden, "explain");
 
 }  // namespace
 }  // namespace pgtend::explain

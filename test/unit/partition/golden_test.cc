@@ -1,36 +1,11 @@
 // test/golden/partition/<case>: facts.json is a table's definition and the proposed layout,
 // want.txt the statements of the conversion, or why it is refused. UPDATE_GOLDEN=1 rewrites them.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
+#include "golden/golden.h"
 #include "base/text.h"
 #include "partition/partition.h"
 
 namespace pgtend::partition {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> cases() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(PGTEND_SOURCE_DIR "/test/golden/partition")) {
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
 
 std::string text_of(const Conversion& conversion) {
   std::string out;
@@ -43,11 +18,10 @@ std::string text_of(const Conversion& conversion) {
   return out;
 }
 
-class PartitionGolden : public testing::TestWithParam<std::string> {};
+class PartitionGolden : public golden::Test {};
 
 TEST_P(PartitionGolden, ConversionIsTheOneWrittenDown) {
-  const fs::path folder = fs::path(PGTEND_SOURCE_DIR "/test/golden/partition") / GetParam();
-  const auto value = parse_json(read(folder / "facts.json"));
+  const auto value = parse_json(file("facts.json"));
   ASSERT_TRUE(value) << value.error().message;
   const json::object& facts = value->as_object();
   const auto definition = definition_from_json(facts.at("definition"));
@@ -57,15 +31,10 @@ TEST_P(PartitionGolden, ConversionIsTheOneWrittenDown) {
   const ConvertOptions options{.drop_old = facts.contains("drop_old"),
                                .widen_unique = facts.contains("widen_unique")};
 
-  const std::string text =
-      text_of(plan_conversion(*definition, *proposal, options, {"t_taken_2025_01"}));
-
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream(folder / "want.txt") << text;
-  EXPECT_EQ(text, read(folder / "want.txt"));
+  expect_text(text_of(plan_conversion(*definition, *proposal, options, {"t_taken_2025_01"})));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, PartitionGolden, testing::ValuesIn(cases()),
-                         [](const auto& golden) { return golden.param; });
+PGTEND_GOLDEN_CASES(PartitionGolden, "partition");
 
 }  // namespace
 }  // namespace pgtend::partition

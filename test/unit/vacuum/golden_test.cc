@@ -1,35 +1,11 @@
 // test/golden/vacuum/<case>: facts.json is what the rules see, want.txt the findings they make.
 // UPDATE_GOLDEN=1 rewrites want.txt.
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
+#include "golden/golden.h"
 #include "base/text.h"
 #include "vacuum/vacuum.h"
 
 namespace pgtend::vacuum {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> cases() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(PGTEND_SOURCE_DIR "/test/golden/vacuum")) {
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
 
 std::string text_of(const std::vector<care::Finding>& findings) {
   std::string out;
@@ -47,23 +23,18 @@ std::string text_of(const std::vector<care::Finding>& findings) {
   return out.empty() ? "nothing\n" : out;
 }
 
-class VacuumGolden : public testing::TestWithParam<std::string> {};
+class VacuumGolden : public golden::Test {};
 
 TEST_P(VacuumGolden, FindingsAreThoseWrittenDown) {
-  const fs::path folder = fs::path(PGTEND_SOURCE_DIR "/test/golden/vacuum") / GetParam();
-  const auto value = parse_json(read(folder / "facts.json"));
+  const auto value = parse_json(file("facts.json"));
   ASSERT_TRUE(value) << value.error().message;
   const auto facts = facts_from_json(*value);
   ASSERT_TRUE(facts) << facts.error().message;
 
-  const std::string text = text_of(review(*facts));
-
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream(folder / "want.txt") << text;
-  EXPECT_EQ(text, read(folder / "want.txt"));
+  expect_text(text_of(review(*facts)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, VacuumGolden, testing::ValuesIn(cases()),
-                         [](const auto& golden) { return golden.param; });
+PGTEND_GOLDEN_CASES(VacuumGolden, "vacuum");
 
 }  // namespace
 }  // namespace pgtend::vacuum
