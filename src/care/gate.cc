@@ -35,10 +35,13 @@ std::string holders_text(const std::vector<facts::Session>& holders) {
 }
 
 // One row of named values; numbers become numbers.
-Result<json::object> measure(pg::Connection& conn, const std::string& sql) {
+// Sizes wait for an ACCESS EXCLUSIVE lock to end, so this may be cancelled and gives up.
+Result<json::object> measure(Execution& execution, const GatePolicy& policy,
+                             const std::string& sql) {
   json::object out;
   if (sql.empty()) return out;
-  const pg::Rows rows = TRY_DURING(conn.query(sql), "measuring");
+  const pg::Rows rows =
+      std::move(TRY_DURING(execution.run(sql, policy.lock_timeout_patient), "measuring").rows);
   if (rows.empty()) return out;
   for (int i = 0; i < rows.columns(); ++i) {
     if (rows[0].null(i)) {
@@ -401,7 +404,7 @@ Result<Outcome> Gate::run(const Action& action) {
   if (preflight.oid != 0 && !preflight.refusal) {
     outcome.already = TRY(already_done(conn, action));
     if (outcome.already) outcome.refusal.clear();
-    outcome.before = TRY(measure(conn, action.measure_sql));
+    outcome.before = TRY(measure(execution, setup_.policy, action.measure_sql));
   }
   if (!setup_.policy.apply) {
     TRY(trail.dry_run(outcome.refusal));
@@ -421,10 +424,14 @@ Result<Outcome> Gate::run(const Action& action) {
     TRY(trail.ended(status.error()));
     return std::move(status).error();
   }
-  outcome.after = TRY(measure(conn, action.measure_sql));
+  outcome.after = TRY(measure(execution, setup_.policy, action.measure_sql));
   if (setup_.on_done) setup_.on_done(outcome);
   TRY(trail.verified(outcome.after));
   return outcome;
+}
+
+std::string took_text(milliseconds duration) {
+  return duration < milliseconds(1) ? "under 1 ms" : human(duration);
 }
 
 json::object to_json(const Outcome& outcome) {

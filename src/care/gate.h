@@ -98,6 +98,9 @@ class Gate {
   GateSetup setup_;
 };
 
+// How long a statement took, for people: "under 1 ms", "217 ms".
+std::string took_text(milliseconds duration);
+
 json::object to_json(const Outcome& outcome);
 
 }  // namespace pgtend::care

@@ -23,7 +23,7 @@ constexpr Parameter kConnection[] = {
     {"-h,--host", "HOST", "server host or socket folder"},
     {"-p,--port", "PORT", "server port"},
     {"-U,--username", "USER", "role"},
-    {"-d,--dbname", "DBNAME", "database name, \"host=… port=…\" or postgresql:// URI"},
+    {"-d,--dbname", "DBNAME", "database name, \"host=... port=...\" or postgresql:// URI"},
 };
 }  // namespace
 
@@ -50,7 +50,7 @@ std::span<const Command> commands() {
        Needs::Connection, partition_convert_parameters(), run_partition_convert},
       {"partition", "prove", "Proves from the plan which partitions a query touches",
        Needs::Connection, partition_prove_parameters(), run_partition_prove},
-      {"pool", "", "Shows what a pooler's admin console tells: pools, stats, clients, …",
+      {"pool", "", "Shows what a pooler's admin console tells: pools, stats, clients, and so on",
        Needs::Connection, pool_parameters(), run_pool},
       {"demo", "", "The guided before/after on a private PostgreSQL with metering data",
        Needs::Nothing, demo_parameters(), run_demo},

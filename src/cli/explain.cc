@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/findings.h"
+#include "cli/lookout.h"
 #include "explain/explain.h"
 #include "explain/render_term.h"
 #include "pg/connection.h"
@@ -64,6 +65,22 @@ Result<explain::Request> request_from(const Args& args) {
   return request;
 }
 
+// The server's own errors about a statement, with what to do about them here.
+Error with_next_step(Error error) {
+  static constexpr std::pair<std::string_view, std::string_view> kNext[] = {
+      {"42P01", "name it with its schema, or set the search path: PGOPTIONS='-c search_path=...'"},
+      {"42703", "look the columns up: \\d TABLE in psql"},
+      {"42501",
+       "GRANT SELECT on the tables of the statement to this role, or connect as their owner"},
+      {"42601", "correct the statement; psql's \\h shows the grammar"},
+      {"57014", "allow more time with --timeout SECONDS, or leave --analyze out"},
+  };
+  for (const auto& [sqlstate, next] : kNext) {
+    if (error.sqlstate == sqlstate) return std::move(error).hinting(std::string(next));
+  }
+  return error;
+}
+
 Result<explain::Report> make_report(const Args& args, const explain::Request& request) {
   if (args.has("--offline")) {
     if (request.plan_json.empty()) {
@@ -77,15 +94,19 @@ Result<explain::Report> make_report(const Args& args, const explain::Request& re
   const std::stop_callback cancel_on_stop(args.stop,
                                           [&] { static_cast<void>(canceller.cancel()); });
   auto report = explain::examine(conn, request);
-  if (!report && args.stop.stop_requested()) return Error{ErrorCode::Cancelled, "interrupted"};
-  return report;
+  if (report) return report;
+  if (args.stop.stop_requested()) return Error{ErrorCode::Cancelled, "interrupted"};
+  return with_next_step(std::move(report).error());
 }
 }  // namespace
 
 std::span<const Parameter> explain_parameters() { return kParameters; }
 
 Result<int> run_explain(const Args& args, Output& output) {
-  const explain::Request request = TRY(request_from(args));
+  const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
+  std::optional<Lookout> lookout(std::in_place, args, output);
+  const explain::Request request = TRY(request_from(args));  // may wait for a person's typing
+  lookout.reset();
   explain::Report report = TRY(make_report(args, request));
   const Terminal& terminal = output.terminal();
   output.line(trim(explain::render_term(report, {.color = terminal.color,
@@ -93,11 +114,11 @@ Result<int> run_explain(const Args& args, Output& output) {
                                                  .width = static_cast<int>(terminal.width),
                                                  .evidence = true})));
   output.data() = explain::to_json(report);
-  for (const std::string& warning : report.warnings) output.warn(warning);
+  for (const std::string& warning : report.warnings) output.keep_warning(warning);
   for (const facts::MissingRight& missing : report.missing) {
     output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
   }
-  return exit_for(args, report.findings);
+  return exit_for(limit, report.findings);
 }
 
 }  // namespace pgtend::cli

@@ -25,6 +25,12 @@ Style style_of(care::Severity severity) {
   return Style::Plain;
 }
 
+// Many tables have findings of one kind: the table comes first.
+std::string heading(const care::Finding& finding) {
+  return finding.object.empty() ? printable(finding.what)
+                                : cat(printable(finding.object), ": ", printable(finding.what));
+}
+
 void print_action(Output& output, const care::Action& action) {
   for (const care::Step& step : action.steps) {
     output.line(cat("    ", output.styled(Style::Good, cat(printable(step.sql, true), ";"))));
@@ -40,7 +46,7 @@ void print_findings(Output& output, const std::vector<care::Finding>& findings) 
   for (const care::Finding& finding : findings) {
     list.push_back(care::to_json(finding));
     output.line(cat(output.styled(style_of(finding.severity), cat("[", finding.id, "]")), " ",
-                    output.styled(Style::Bold, printable(finding.what))));
+                    output.styled(Style::Bold, heading(finding))));
     output.line(cat("    ", printable(finding.why)));
     if (!finding.actions.empty()) print_action(output, finding.actions.front());
     if (!finding.prediction.empty()) {
@@ -51,18 +57,19 @@ void print_findings(Output& output, const std::vector<care::Finding>& findings) 
   output.data()["findings"] = std::move(list);
 }
 
-Result<int> exit_for(const Args& args, const std::vector<care::Finding>& findings) {
-  if (!args.has("--fail-on")) return 0;
+Result<FailOn> fail_on(const Args& args) {
+  if (!args.has("--fail-on")) return FailOn{};
   const std::string wanted = lower(args.get("--fail-on"));
   for (const care::Severity severity : kSeverities) {
-    if (lower(care::name(severity)) != wanted) continue;
-    return std::ranges::any_of(findings,
-                               [&](const care::Finding& f) { return f.severity >= severity; })
-               ? 1
-               : 0;
+    if (lower(care::name(severity)) == wanted) return FailOn{severity};
   }
   return Error{ErrorCode::Invalid, cat("--fail-on takes info, notice, warning or critical, not \"",
                                        printable(wanted), "\"")};
+}
+
+int exit_for(const FailOn& limit, const std::vector<care::Finding>& findings) {
+  const auto grave = [&](const care::Finding& f) { return f.severity >= *limit.severity; };
+  return limit.severity && std::ranges::any_of(findings, grave) ? 1 : 0;
 }
 
 }  // namespace pgtend::cli

@@ -71,8 +71,10 @@ void print_outcome(Output& output, const care::Outcome& outcome) {
             ? "    no table lock"
             : cat("    ", care::name(statement.lock), ": ", care::effect(statement.lock));
     if (statement.tries > 0) {
-      about += cat("; took ", human(statement.duration), ", waited ", human(statement.lock_wait),
-                   " for the lock");
+      about += cat("; took ", care::took_text(statement.duration));
+      if (statement.lock_wait > milliseconds(0)) {
+        about += cat(", waited ", human(statement.lock_wait), " for the lock");
+      }
     }
     output.line(output.styled(Style::Dim, about));
   }

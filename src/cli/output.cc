@@ -136,6 +136,11 @@ void Output::warn(const std::string& text) {
   note(cat("warning: ", printable(text)));
 }
 
+void Output::keep_warning(const std::string& text) {
+  warnings_.emplace_back(text);
+  if (json_) note(cat("warning: ", printable(text)));
+}
+
 void Output::missing_right(const std::string& text) {
   missing_rights_.emplace_back(text);
   note(cat("missing right: ", printable(text)));

@@ -58,6 +58,8 @@ class Output {
   json::object& data() { return data_; }
   // Kept for the envelope and shown on stderr.
   void warn(const std::string& text);
+  // Kept for the envelope alone: the data for people shows it already.
+  void keep_warning(const std::string& text);
   void missing_right(const std::string& text);
 
   // Ends the command: in JSON mode writes {schema, data, warnings, missing_rights}.

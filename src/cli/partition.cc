@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/gate_session.h"
+#include "cli/lookout.h"
 #include "partition/partition.h"
 #include "pg/connection.h"
 #include "pg/quote.h"
@@ -41,6 +42,7 @@ constexpr Parameter kProve[] = {
     {"TABLE", "", "the partitioned table"},
     {"SQL", "", "the query; it is planned, never run"},
 };
+constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
 constexpr size_t kSlicesShown = 6;
 
@@ -48,7 +50,11 @@ std::string duration_text(double seconds_left) {
   return human(seconds(static_cast<int64_t>(seconds_left)));
 }
 
-Result<partition::Conversion> plan_from(const Args& args, pg::Connection& conn) {
+// Looks behind no lock for long: under ACCESS EXCLUSIVE there is nothing to plan with.
+Result<partition::Conversion> plan_from(const Args& args, Output& output) {
+  Lookout lookout(args, output);
+  pg::Connection conn = TRY(lookout.connect());
+  TRY(conn.exec(kLockTimeout));
   partition::Request request;
   request.table = args.get("TABLE");
   request.column = args.get("--by");
@@ -75,7 +81,8 @@ void print_proposal(Output& output, const partition::Conversion& conversion) {
     const bool middle = proposal.slices.size() > kSlicesShown && i >= kSlicesShown / 2 &&
                         i + kSlicesShown / 2 < proposal.slices.size();
     if (middle && i == kSlicesShown / 2) {
-      output.line(cat("  … ", proposal.slices.size() - kSlicesShown, " more"));
+      output.line(cat(output.terminal().ascii ? "  ... " : "  … ",
+                      proposal.slices.size() - kSlicesShown, " more"));
     }
     if (middle) continue;
     const partition::Slice& slice = proposal.slices[i];
@@ -115,7 +122,8 @@ std::span<const Parameter> partition_convert_parameters() { return kConvert; }
 std::span<const Parameter> partition_prove_parameters() { return kProve; }
 
 Result<int> run_partition_show(const Args& args, Output& output) {
-  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  Lookout lookout(args, output);
+  pg::Connection conn = TRY(lookout.connect());
   TRY(conn.guard());
   const facts::Layout layout =
       TRY(partition::show(conn, args.get("TABLE"), args.get("--zone", "UTC")));
@@ -147,16 +155,14 @@ Result<int> run_partition_show(const Args& args, Output& output) {
 }
 
 Result<int> run_partition_plan(const Args& args, Output& output) {
-  pg::Connection conn = TRY(pg::Connection::open(args.connection));
-  const partition::Conversion conversion = TRY(plan_from(args, conn));
+  const partition::Conversion conversion = TRY(plan_from(args, output));
   print_proposal(output, conversion);
   print_statements(output, conversion.action);
   return 0;
 }
 
 Result<int> run_partition_convert(const Args& args, Output& output) {
-  pg::Connection conn = TRY(pg::Connection::open(args.connection));
-  const partition::Conversion conversion = TRY(plan_from(args, conn));
+  const partition::Conversion conversion = TRY(plan_from(args, output));
   print_proposal(output, conversion);
   const auto session = TRY(GateSession::open(args, output));
   const partition::ConvertReport report = TRY(partition::convert(session->setup(), conversion));
@@ -166,13 +172,20 @@ Result<int> run_partition_convert(const Args& args, Output& output) {
 }
 
 Result<int> run_partition_prove(const Args& args, Output& output) {
-  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  Lookout lookout(args, output);
+  pg::Connection conn = TRY(lookout.connect());
+  TRY(conn.guard());
   const partition::Pruning pruning =
       TRY(partition::prove(conn, args.get("TABLE"), args.get("SQL")));
   output.data()["pruning"] = partition::to_json(pruning);
   output.line(cat("the query touches ", pruning.scanned, " of ", pruning.total, " partitions of ",
                   pruning.table));
   for (const std::string& name : pruning.partitions) output.line(cat("  ", printable(name)));
+  if (pruning.planned == 0) {
+    output.warn(
+        cat("no partition is left in the plan: no row can match, or the query does not read ",
+            pruning.table, " at all"));
+  }
   return 0;
 }
 

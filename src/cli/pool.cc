@@ -3,14 +3,22 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cli/lookout.h"
 #include "pg/connection.h"
 
 namespace pgtend::cli {
 
 namespace {
 constexpr Parameter kParameters[] = {
-    {"[WHAT]", "", "what SHOW shows: pools (default), stats, clients, servers, databases, …"},
+    {"[WHAT]", "", "what SHOW shows: pools (default), stats, clients, servers, databases, ..."},
 };
+
+constexpr const char* kTry = "try pools, stats, clients, servers or databases";
+constexpr const char* kNotAConsole =
+    "this looks like a PostgreSQL server, not a pooler: give the pooler's port with -p";
+constexpr std::string_view kNoDatabase = "3D000";
+constexpr std::string_view kNoParameter = "42704";
+constexpr std::string_view kNoSuchShow = "08P01";  // a console's answer to an unknown word
 
 // Words of the console's SHOW: letters and underscores, so nothing else can be smuggled in.
 bool is_word(std::string_view text) {
@@ -54,12 +62,25 @@ Result<int> run_pool(const Args& args, Output& output) {
   const std::string what = args.get("WHAT", "pools");
   if (!is_word(what)) {
     return Error{ErrorCode::Invalid, cat("\"", printable(what), "\" is nothing a pooler shows")}
-        .hinting("try pools, stats, clients, servers or databases");
+        .hinting(kTry);
   }
   pg::Options options = args.connection;
   if (options.get("dbname").empty()) options.set("dbname", "pgbouncer");
-  pg::Connection conn = TRY(pg::Connection::open(options));
-  const pg::Rows rows = TRY(conn.query_simple(cat("SHOW ", what)));
+  Lookout lookout(args, output);
+  auto opened = pg::Connection::open(options);
+  if (!opened && opened.error().sqlstate == kNoDatabase) {
+    return std::move(opened).error().hinting(kNotAConsole);
+  }
+  pg::Connection conn = TRY(std::move(opened));
+  auto shown = conn.query_simple(cat("SHOW ", what));
+  if (!shown) {
+    Error error = std::move(shown).error();
+    const bool server = error.sqlstate == kNoParameter;
+    if (!server && error.sqlstate != kNoSuchShow) return error;
+    error.code = ErrorCode::Invalid;
+    return std::move(error).hinting(server ? kNotAConsole : kTry);
+  }
+  const pg::Rows rows = std::move(shown).take();
   const Table table = table_of(rows);
   output.table(table);
   output.data()[lower(what)] = json_of(table);

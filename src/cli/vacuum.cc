@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "cli/findings.h"
 #include "cli/gate_session.h"
+#include "cli/lookout.h"
 #include "pg/connection.h"
 #include "vacuum/vacuum.h"
 
@@ -27,7 +28,7 @@ constexpr size_t kTablesShown = 20;
 std::string ago(const std::optional<double>& manual, const std::optional<double>& automatic) {
   if (!manual && !automatic) return "never";
   const double age = std::min(manual.value_or(1e18), automatic.value_or(1e18));
-  return human(seconds(static_cast<int64_t>(age)));
+  return cat(human(seconds(static_cast<int64_t>(age))), " ago");
 }
 
 void print_tables(Output& output, const std::vector<facts::TableFacts>& tables, bool all) {
@@ -64,7 +65,7 @@ Result<int> run_job(const Args& args, Output& output, vacuum::Job job) {
   const vacuum::RunReport report = TRY(vacuum::run(setup));
   print_outcome(output, report.outcome);
   output.data()["report"] = vacuum::to_json(report);
-  output.line(vacuum::to_text(report));
+  if (report.outcome.applied || !report.skipped.empty()) output.line(vacuum::to_text(report));
   return 0;
 }
 }  // namespace
@@ -73,7 +74,9 @@ std::span<const Parameter> vacuum_review_parameters() { return kReviewParameters
 std::span<const Parameter> vacuum_run_parameters() { return kRunParameters; }
 
 Result<int> run_vacuum_review(const Args& args, Output& output) {
-  pg::Connection conn = TRY(pg::Connection::open(args.connection));
+  const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
+  Lookout lookout(args, output);
+  pg::Connection conn = TRY(lookout.connect());
   TRY(conn.guard());
   const vacuum::Facts facts = TRY(vacuum::load(conn, {.table = args.get("TABLE")}));
   for (const facts::MissingRight& missing : facts.missing) {
@@ -84,7 +87,7 @@ Result<int> run_vacuum_review(const Args& args, Output& output) {
   const auto findings = vacuum::review(facts);
   if (findings.empty()) output.line("nothing needs VACUUM or ANALYZE now");
   print_findings(output, findings);
-  return exit_for(args, findings);
+  return exit_for(limit, findings);
 }
 
 Result<int> run_vacuum(const Args& args, Output& output) {

@@ -59,6 +59,15 @@ std::vector<std::string> wrapped(const std::string& text, size_t width) {
   return out;
 }
 
+// The planner's cost of a node alone. A node below LIMIT costs more than its parent is charged.
+double self_cost(const Plan& plan, size_t id) {
+  double out = plan.nodes[id].estimate.total_cost;
+  for (const int child : plan.nodes[id].children) {
+    out -= plan.nodes[static_cast<size_t>(child)].estimate.total_cost;
+  }
+  return std::clamp(out, 0.0, plan.root().estimate.total_cost);
+}
+
 // Writes one report. Lives during one call.
 class Writer {
  public:
@@ -139,7 +148,9 @@ double Writer::share_of(size_t id) const {
   if (plan.analyzed() && plan.root().blocks && plan.root().blocks->shared() > 0) {
     return time.self_blocks / plan.root().blocks->shared();
   }
-  return 0;
+  // Nothing was measured: the node's part of the planner's cost.
+  const double all = plan.root().estimate.total_cost;
+  return all > 0 ? self_cost(plan, id) / all : 0;
 }
 
 std::string rows_cell(const Plan& plan, int id, bool ascii) {

@@ -66,6 +66,11 @@ std::string weight_text(const WastefulScan& scan) {
              count(scan.pages), " pages; the cost grows with the table");
 }
 
+// Never "100 %" of something that is not nothing.
+std::string less_text(double share) {
+  return share > 0.995 && share < 1 ? std::string("over 99 %") : percent(share);
+}
+
 std::string prediction_text(const WastefulScan& scan, const Candidate& candidate) {
   const double pages = std::max(scan.pages, 1.0);
   const double low = std::min(candidate.query_pages / pages, 1.0);
@@ -77,7 +82,7 @@ std::string prediction_text(const WastefulScan& scan, const Candidate& candidate
   else
     out += " pages";
   out += cat(" instead of ", count(scan.pages));
-  if (!range) out += cat(" (", percent(1 - low), " less)");
+  if (!range) out += cat(" (", less_text(1 - low), " less)");
   if (!scan.timed) return out;
   out += cat(", the scan's ", milliseconds_text(scan.self_ms), " become about ",
              milliseconds_text(scan.self_ms * low));

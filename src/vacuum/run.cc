@@ -66,6 +66,7 @@ Result<RunReport> run(const RunSetup& setup) {
   pg::Options options = setup.gate.options;
   options.set("application_name", "pgtend/look");
   std::optional<pg::Connection> conn = TRY(pg::Connection::open(options));
+  TRY(conn->guard());  // the sizes of a table under ACCESS EXCLUSIVE would be waited for
   const Facts facts = TRY(load(*conn, {.table = setup.table}));
   const uint32_t oid = TRY(facts::resolve_table(*conn, setup.table));
   const facts::TableFacts* table = nullptr;
@@ -128,7 +129,8 @@ std::string to_text(const RunReport& report) {
   } else {
     const milliseconds took =
         outcome.statements.empty() ? milliseconds(0) : outcome.statements[0].duration;
-    lines.push_back(cat(name(report.job), " of ", printable(report.table), " in ", human(took)));
+    lines.push_back(
+        cat(name(report.job), " of ", printable(report.table), " in ", care::took_text(took)));
     if (report.job != Job::Analyze) {
       const Verbose& verbose = report.verbose;
       const auto known = [](const std::optional<int64_t>& value) {

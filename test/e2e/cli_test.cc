@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "pg/quote.h"
 #include "support/database.h"
 
 namespace pgtend {
@@ -185,6 +186,109 @@ TEST_F(Cli, ExplainRefusesToRunWhatChangesData) {
   auto conn = connect();
   EXPECT_EQ(*e2e::must(conn.query("SELECT count(*) FROM \"re\"\"adings; drop\"")).scalar(),
             "25000");
+}
+
+TEST_F(Cli, EveryFindingNamesItsTable) {
+  make_readings();
+  auto conn = connect();
+  ASSERT_TRUE(e2e::wait_until([&] {
+    return *e2e::must(conn.query("SELECT coalesce(sum(n_dead_tup), 0) > 20000 FROM "
+                                 "pg_stat_user_tables"))
+                .scalar() == "t";
+  }));
+
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"doctor"}, {"vacuum", "review"}}) {
+    const auto outcome = pgtend(words);
+
+    EXPECT_THAT(outcome.out, HasSubstr("[dead-rows] public.\"re\"\"adings; drop\": 25,000 dead"));
+  }
+}
+
+TEST_F(Cli, ATypingMistakeInFailOnCostsNoWork) {
+  const auto outcome = pgtend({"explain", "SELECT 1", "--fail-on", "grave"});
+
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(Cli, AnOwnerWithoutMonitoringIsNotSaidToHaveNoRights) {
+  const pg::Options owner = create_role();
+  auto conn = connect();
+  e2e::must(conn.exec(
+      cat("CREATE TABLE mine (i int); ALTER TABLE mine OWNER TO ", pg::ident(owner.get("user")))));
+
+  const auto outcome = pgtend({"doctor"}, owner);
+
+  EXPECT_THAT(outcome.out, HasSubstr(": advise, maintain, change\n"));
+  const size_t first = outcome.err.find("GRANT pg_monitor");
+  ASSERT_NE(first, std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find("GRANT pg_monitor", first + 1), std::string::npos) << outcome.err;
+}
+
+TEST_F(Cli, ExplainNamesTheNextStepOfTheServersErrors) {
+  for (const char* sql : {"SELECT * FROM no_such_table", "SELEC 1", "SELECT nothing_such"}) {
+    const auto outcome = pgtend({"explain", sql});
+
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("next: ")) << sql;
+  }
+  EXPECT_THAT(pgtend({"explain", "--analyze", "--timeout", "1",
+                      "SELECT count(*) FROM generate_series(1, 1000000000)"})
+                  .err,
+              HasSubstr("--timeout"));
+}
+
+// An interrupt that comes before the program is ready ends it as well: no timing can spoil this.
+TEST_F(Cli, AnInterruptEndsWhatOnlyWaits) {
+  auto holder = connect();
+  e2e::must(holder.exec("CREATE TABLE held (ts date NOT NULL)"));
+  e2e::must(holder.exec("BEGIN; LOCK TABLE held"));
+
+  for (const std::string& words : {std::string("explain"), std::string("partition plan held"),
+                                   std::string("vacuum run held --apply")}) {
+    auto environment = e2e::environment_of(options());
+    environment.emplace_back("PGTEND_STATE", scratch_.path() + "/state.db");
+    // Standard input stays open for as long as the program lives.
+    const std::string script =
+        cat("mkfifo '", scratch_.path(), "/in' 2>/dev/null; exec 3<>'", scratch_.path(),
+            "/in'; exec timeout --preserve-status -s INT -k 10 1 '", kProgram, "' ", words, " <&3");
+    const auto outcome = e2e::run({"/bin/sh", "-c", script}, environment);
+
+    EXPECT_THAT(outcome.exit_code, testing::AnyOf(130, 6)) << words << ": " << outcome.err;
+  }
+}
+
+TEST_F(Cli, ADryRunIsToldOnce) {
+  make_readings();
+
+  const auto dry = pgtend({"vacuum", "run", "\"re\"\"adings; drop\""});
+
+  const size_t first = dry.out.find("VACUUM (VERBOSE)");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(dry.out.find("VACUUM (VERBOSE)", first + 1), std::string::npos) << dry.out;
+}
+
+TEST_F(Cli, AQueryThatDoesNotReadTheTableProvesNoPruning) {
+  auto conn = connect();
+  e2e::must(
+      conn.exec("CREATE TABLE parts (ts date NOT NULL) PARTITION BY RANGE (ts);"
+                "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (MINVALUE) TO "
+                "(MAXVALUE)"));
+
+  const auto outcome = pgtend({"partition", "prove", "parts", "SELECT 1"});
+
+  EXPECT_THAT(outcome.err, HasSubstr("does not read"));
+}
+
+TEST_F(Cli, AServerThatIsNoPoolerIsToldApart) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"pool"}, {"pool", "-d", "dbname=pgbouncer"}}) {
+    const auto outcome = pgtend(words);
+
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("not a pooler"));
+  }
 }
 
 }  // namespace
