@@ -94,7 +94,7 @@ bool is_socket_base(const std::string& base) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '.' || c == '-' || c == '/';
   });
-  const size_t folder = base.size() + std::string_view("/pgtend-run-XXXXXX").size();
+  const size_t folder = base.size() + std::string_view("/pgtend-kept-XXXXXX").size();
   return plain && folder + kSocketName.size() <= kSocketPathMax;
 }
 
@@ -166,7 +166,8 @@ Status Cluster::State::make_home() {
                  "set TMPDIR to a folder that everybody may enter"};
   }
   for (const std::string& base : bases) sweep_dead(base);
-  home.emplace(TRY(TempFolder::create(bases.front(), account)));
+  const auto life = wanted.keep ? TempFolder::Life::Kept : TempFolder::Life::Swept;
+  home.emplace(TRY(TempFolder::create(bases.front(), account, life)));
   const auto base = std::ranges::find_if(bases, is_socket_base);
   if (base == bases.end()) {
     return Error{ErrorCode::Invalid,
@@ -174,7 +175,7 @@ Status Cluster::State::make_home() {
                  {},
                  "set TMPDIR to a shorter path"};
   }
-  if (base != bases.begin()) sockets.emplace(TRY(TempFolder::create(*base, account)));
+  if (base != bases.begin()) sockets.emplace(TRY(TempFolder::create(*base, account, life)));
   const std::string folder = socket_folder();
   if (mkdir(folder.c_str(), 0700) != 0 ||
       (account.uid != geteuid() && chown(folder.c_str(), account.uid, account.gid) != 0)) {
@@ -302,7 +303,11 @@ Result<Cluster> Cluster::start(const ClusterOptions& options) {
   const std::string verifier = TRY(conn.password_verifier(kSuperuser, password));
   TRY(conn.exec(cat("ALTER ROLE ", ident(kSuperuser), " PASSWORD ", literal(verifier))));
   state->password = password;
-  if (options.keep) state->home->keep();
+  if (options.keep) {
+    const Account self{geteuid(), getegid(), {}};
+    TRY(write_secret(state->home->path() + "/password", password + "\n", self));
+    state->home->keep();
+  }
   if (options.keep && state->sockets) state->sockets->keep();
   return Cluster(std::move(state));
 }

@@ -17,7 +17,8 @@ struct ClusterOptions {
   std::string version = "";   // major version, "15"; "" is any
   std::string binaries = "";  // folder with postgres and initdb; "" looks in PATH and /usr/lib
   std::vector<std::pair<std::string, std::string>> settings = {};  // as in postgresql.conf
-  bool keep = false;        // leave the folders behind; the server still ends with this process
+  bool keep = false;        // leave the folders behind; the server still ends with this process.
+                            // `password` beside the log then holds the superuser's (mode 0600)
   std::string folder = "";  // where the data go: must not exist; "" makes one in the temp folder
   bool durable = true;      // false switches fsync and friends off: for data that may be lost
   bool cached = true;       // keep a data folder as made by initdb in the temp folder, to copy

@@ -31,16 +31,6 @@ Error io_error(std::string_view what, const std::string& path) {
   return Error{ErrorCode::Internal, cat(what, " ", path, ": ", std::strerror(errno))};
 }
 
-// Writes a new file, readable by its owner only, which becomes `account`.
-Status write_secret(const std::string& path, const std::string& text, const Account& account) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return io_error("creating", path);
-  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const bool given = account.uid == geteuid() || fchown(fd, account.uid, account.gid) == 0;
-  close(fd);
-  return written && given ? ok() : Status(io_error("writing", path));
-}
-
 Result<std::string> read_small(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return io_error("opening", path);
@@ -157,6 +147,15 @@ void prune(const std::string& cache) {
 }
 
 }  // namespace
+
+Status write_secret(const std::string& path, const std::string& text, const Account& account) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) return io_error("creating", path);
+  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool given = account.uid == geteuid() || fchown(fd, account.uid, account.gid) == 0;
+  close(fd);
+  return written && given ? ok() : Status(io_error("writing", path));
+}
 
 std::string cache_folder(const std::string& base, const std::string& fallback) {
   const std::string path = cat(base, "/pgtend-cache-", geteuid());

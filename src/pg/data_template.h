@@ -16,6 +16,9 @@ inline constexpr const char* kSuperuser = "postgres";
 // ours and enterable by all. When somebody else owns that name, `fallback` is returned.
 std::string cache_folder(const std::string& base, const std::string& fallback);
 
+// Writes `text` to a new file, mode 0600, owned by `account`. Errors: Internal, also if it exists.
+Status write_secret(const std::string& path, const std::string& text, const Account& account);
+
 // 32 random characters, letters and digits. Errors: Internal.
 Result<std::string> random_password();
 

@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "pgtend-run-";
+constexpr std::string_view kKeptPrefix = "pgtend-kept-";
 constexpr int kCreateTries = 20;
 constexpr auto kNeverLocked = std::chrono::hours(1);
 
@@ -59,9 +60,9 @@ bool sweep_one(const fs::path& folder) {
 
 }  // namespace
 
-Result<TempFolder> TempFolder::create(const std::string& base, const Account& account) {
+Result<TempFolder> TempFolder::create(const std::string& base, const Account& account, Life life) {
   for (int tries = 0; tries < kCreateTries; ++tries) {
-    std::string path = cat(base, "/", kPrefix, "XXXXXX");
+    std::string path = cat(base, "/", life == Life::Kept ? kKeptPrefix : kPrefix, "XXXXXX");
     if (mkdtemp(path.data()) == nullptr) {
       return Error{ErrorCode::Denied,
                    cat("cannot make a folder in ", base, ": ", std::strerror(errno)),

@@ -1,6 +1,7 @@
 // Folders that end with their owner: locked while it lives, swept by the next start when it died.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,14 @@ namespace pgtend::pg {
 // unless kept. Thread: one at a time.
 class TempFolder {
  public:
+  // Kept: named pgtend-kept-XXXXXX, which no sweep touches, also when its owner was killed. It is
+  // removed by the destructor all the same until keep() says that what it holds is worth keeping.
+  enum class Life : uint8_t { Swept, Kept };
+
   // Mode 0711 when `account` is somebody else (who must pass through), else 0700. Errors: Denied,
   // Limit, Internal.
-  static Result<TempFolder> create(const std::string& base, const Account& account);
+  static Result<TempFolder> create(const std::string& base, const Account& account,
+                                   Life life = Life::Swept);
   TempFolder(TempFolder&& other) noexcept;
   TempFolder& operator=(TempFolder&& other) noexcept;
   ~TempFolder();

@@ -372,17 +372,49 @@ TEST_F(PgCluster, TakenPortIsExchangedAtRestart) {
   EXPECT_EQ(one(tcp.set("host", "127.0.0.1"), "SELECT 1"), "1");
 }
 
-TEST_F(PgCluster, KeptDataStayAndCanBeStartedByOthers) {
+TEST_F(PgCluster, KeptDataStayInTheGivenFolder) {
   const OwnTemp temp;
   auto options = must(cluster_options());
   options.keep = true;
   options.folder = temp.path() + "/kept";
-  chmod(temp.path().c_str(), 0777);
   { auto cluster = must(pg::Cluster::start(options)); }
 
   EXPECT_TRUE(fs::exists(options.folder + "/PG_VERSION"));
-  EXPECT_FALSE(fs::exists(options.folder + "/postmaster.pid"));
-  EXPECT_EQ(pg::Cluster::start(options).error().code, ErrorCode::Invalid);
+  EXPECT_FALSE(fs::exists(options.folder + "/postmaster.pid"));  // a clean shutdown
+  const auto again = pg::Cluster::start(options);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::Invalid);
+  EXPECT_TRUE(fs::exists(options.folder + "/PG_VERSION"));
+}
+
+TEST_F(PgCluster, KeptDataSurviveTheNextStartsSweep) {
+  const OwnTemp temp;
+  auto options = must(cluster_options());
+  options.keep = true;
+  std::string kept;
+  std::string password;
+  {
+    auto cluster = must(pg::Cluster::start(options));
+    kept = cluster.data_folder();
+    password = cluster.options().get("password");
+  }
+
+  auto next = must(pg::Cluster::start(must(cluster_options())));
+  pg::sweep_dead(temp.path());
+
+  EXPECT_TRUE(fs::exists(kept + "/PG_VERSION"));
+  const std::string secret = fs::path(kept).parent_path().string() + "/password";
+  EXPECT_EQ(read_file(secret), password + "\n");
+  EXPECT_EQ(fs::status(secret).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(PgCluster, GivenFolderGoesWithAServerThatIsNotKept) {
+  const OwnTemp temp;
+  auto options = must(cluster_options());
+  options.folder = temp.path() + "/not kept";
+  { auto cluster = must(pg::Cluster::start(options)); }
+
+  EXPECT_FALSE(fs::exists(options.folder));
 }
 
 TEST_F(PgCluster, KilledOwnerLeavesNothing) {
