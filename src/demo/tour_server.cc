@@ -1,15 +1,13 @@
 // The tour's steps about the server and its clients.
 #include <fmt/core.h>
-#include <sys/random.h>
 #include <unistd.h>
-
-#include <array>
 
 #include "base/text.h"
 #include "base/units.h"
 #include "demo/load.h"
 #include "demo/pool_process.h"
 #include "demo/tour_state.h"
+#include "pg/data_template.h"
 #include "pg/quote.h"
 
 namespace pgtend::demo {
@@ -20,22 +18,12 @@ constexpr const char* kOwner = "meterapp";
 constexpr milliseconds kThink{100};  // clients of applications pause between requests
 constexpr size_t kProgressColumns = 100;
 
-// 128 random bits as text.
-Result<std::string> random_password() {
-  std::array<unsigned char, 16> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    return Error{ErrorCode::Internal, "the system gives no random bytes"};
-  }
-  std::string text;
-  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
 // The role that owns the tables, its database, and HypoPG where the server has it.
 Status make_database(TourState& state) {
-  const std::string password = TRY(random_password());
+  const std::string password = TRY(pg::random_password());
   pg::Connection admin = TRY(pg::Connection::open(state.cluster->options()));
-  TRY(admin.query(cat("CREATE ROLE ", kOwner, " LOGIN PASSWORD ", pg::literal(password))));
+  const std::string verifier = TRY(admin.password_verifier(kOwner, password));
+  TRY(admin.query(cat("CREATE ROLE ", kOwner, " LOGIN PASSWORD ", pg::literal(verifier))));
   TRY(admin.query(cat("CREATE DATABASE ", kDatabase, " OWNER ", kOwner)));
   pg::Connection inside = TRY(pg::Connection::open(state.cluster->options(kDatabase)));
   const pg::Rows hypopg =
