@@ -21,11 +21,11 @@ class Cancels::Link final : private net::Handler {
         server_(&server),
         requester_(requester),
         generation_(server.lease().generation()),
-        timer_(owner.worker_.loop().timers(), [this] { owner_.finish(*this); }) {}
+        timer_(owner.worker_.loop().timers(), [this] { on_timer(); }) {}
 
   bool open() {
-    auto descriptor =
-        owner_.worker_.loop().connect(server_->identity().address, owner_.worker_.socket_options());
+    auto descriptor = owner_.worker_.loop().connect(server_->identity().address,
+                                                    owner_.worker_.config().settings.socket);
     if (!descriptor) return false;
     channel_.emplace(net::Socket(owner_.worker_.loop(), *descriptor), owner_.worker_.chunks());
     if (!channel_->socket().watch(*this)) return false;
@@ -42,6 +42,12 @@ class Cancels::Link final : private net::Handler {
 
  private:
   static constexpr seconds kLimitDefault{10};
+
+  // Nobody knows whether the request will still arrive: it must not meet another client's query.
+  void on_timer() {
+    if (sent_ && server_ != nullptr) server_->close_when_free();
+    owner_.finish(*this);
+  }
 
   void on_ready(net::Ready ready) override {
     channel_->note(ready);

@@ -99,7 +99,8 @@ void Client::on_ready(net::Ready ready) {
   if (state_ == State::Waiting || state_ == State::Greeting || !held_.empty()) {
     // Not read while it waits: what the loop tells is all there is to know.
     if (channel_.broken()) return on_vanished();
-    if (channel_.peer_closed()) probe();
+    // Nobody says goodbye and still wants to log in.
+    if (channel_.peer_closed()) return state_ == State::Greeting ? on_vanished() : probe();
     return;
   }
   pump();
@@ -153,7 +154,7 @@ void Client::pump() {
         return;
     }
   }
-  if (state_ != State::Closed && may_read()) channel_.socket().resume_later();
+  if (may_read()) read_on();
 }
 
 // The client sends no more. With a request under way it may still be reading (a half-closed
@@ -182,6 +183,11 @@ void Client::probe() {
   std::string out;
   be::append_parameter_status(out, {worker_.tracked().name(0), encoding ? *encoding : "UTF8"});
   deliver(out);
+}
+
+// Its end may have been announced together with the bytes that it waits with now.
+void Client::watch_end() {
+  if (channel_.peer_closed() || channel_.broken()) channel_.socket().resume_later();
 }
 
 void Client::on_vanished() {
@@ -249,7 +255,8 @@ Client::Next Client::next_message(std::string_view bytes, wire::Head& head) {
   if (head.type == fe::kTerminate) return Next::Stop;
   if (skipping_) return skip_canceled(head.type);
   // The name of a Parse decides whether the link may be changed before the Bind.
-  if (head.type == fe::kParse && bytes.size() <= wire::kHeadBytes) return Next::More;
+  const bool name_to_come = head.body_bytes > 0 && bytes.size() <= wire::kHeadBytes;
+  if (head.type == fe::kParse && name_to_come) return Next::More;
   const bool needs_nothing = is_copy_message(head.type) || head.type == fe::kFlush;
   if (server_ == nullptr && needs_nothing) return Next::Skip;
   return Next::Pass;
@@ -272,7 +279,8 @@ void Client::note_message(const wire::Head& head, std::string_view bytes) {
   if (head.type == fe::kParse) {
     ++pool_->counters().client_parse_count;
     ++pool_->counters().server_parse_count;
-    if (bytes[wire::kHeadBytes] == '\0') lease.unnamed_parsed();
+    const bool unnamed = head.body_bytes > 0 && bytes[wire::kHeadBytes] == '\0';
+    if (unnamed) lease.unnamed_parsed();
   } else if (head.type == fe::kBind) {
     ++pool_->counters().bind_count;
     lease.unnamed_used();
@@ -288,6 +296,7 @@ bool Client::need_server(std::string_view rest) {
   if (server == nullptr) {
     state_ = State::Waiting;
     held_ = rest;
+    watch_end();
     return false;
   }
   // Lost in this moment: this client was told.
@@ -296,6 +305,7 @@ bool Client::need_server(std::string_view rest) {
   state_ = State::Active;
   if (server->is_applying() && !parameters_proven_) {
     held_ = rest;
+    watch_end();
     return false;
   }
   return true;
@@ -323,7 +333,7 @@ void Client::resume_held() {
     held_.swap(held);  // the memory serves the next wait
   }
   // One read filled the buffer; what has come since was announced then.
-  if (state_ != State::Closed && channel_.readable()) channel_.socket().resume_later();
+  read_on();
 }
 
 void Client::deliver(std::string_view bytes) {
@@ -335,8 +345,12 @@ void Client::deliver(std::string_view bytes) {
     });
 }
 
-void Client::server_has_room() {
-  if (channel_.readable() && state_ != State::Closed) channel_.socket().resume_later();
+void Client::server_has_room() { read_on(); }
+
+// What came while nobody read was announced once and is not announced again. Callers may have
+// handled messages before, so the client may be closed by now.
+void Client::read_on() {
+  if (state_ != State::Closed && channel_.readable()) channel_.socket().resume_later();
 }
 
 void Client::on_released() {
@@ -344,7 +358,7 @@ void Client::on_released() {
   state_ = State::Idle;
   if (half_closed_) return close("client close request");
   if (worker_.service() == Service::WaitForServers) return fail("pooler is shutting down");
-  if (channel_.readable()) channel_.socket().resume_later();
+  read_on();
 }
 
 void Client::on_server_lost(std::string_view reason, bool told) {
@@ -388,7 +402,7 @@ void Client::answer_canceled() {
   }
   deliver(out);
   on_bytes(held);
-  if (channel_.readable()) channel_.socket().resume_later();
+  read_on();
 }
 
 // --- the end

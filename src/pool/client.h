@@ -122,9 +122,11 @@ class Client final : private net::Handler {
 
   // client.cc
   void pump();
+  void read_on();
   bool may_read() const;
   void on_peer_closed();
   void on_vanished();
+  void watch_end();
   void on_bytes(std::string_view bytes);
   // What to do with the message at hand.
   enum class Next : uint8_t { More, Bad, Stop, Skip, Pass };

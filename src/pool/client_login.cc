@@ -57,7 +57,7 @@ void Client::on_login_bytes(std::string_view bytes) {
       return;
     case State::Greeting:
       held_ = input;  // sent before the welcome: unusual, but nothing forbids it
-      return;
+      return watch_end();
     case State::Idle:
       return on_bytes(std::string(input));
     case State::Console:
@@ -252,7 +252,7 @@ void Client::greet() {
   state_ = State::Idle;
   deliver(out);
   if (!held_.empty()) on_bytes(std::exchange(held_, {}));
-  if (channel_.readable()) channel_.socket().resume_later();
+  read_on();
 }
 
 }  // namespace pgtend::pool

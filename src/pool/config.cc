@@ -57,12 +57,12 @@ constexpr Key<Settings> kKeys[] = {
     {"server_round_robin", "0", kYes, to<&S::session, &SessionSettings::round_robin>, "use the longest idle server instead of the last used"},
     {"stats_period", "60", kYes, to<&S::time, &TimeSettings::stats_period>, "seconds over which SHOW STATS averages"},
     {"stats_users", "", kYes, to<&S::auth, &AuthSettings::stats_users>, "users allowed the console's SHOW"},
-    {"tcp_keepalive", "1", kYes, to<&S::socket, &SocketSettings::keepalive>, "TCP keepalive"},
-    {"tcp_keepcnt", "0", kYes, to<&S::socket, &SocketSettings::keepalive_count>, "its probes; 0 = the system's"},
-    {"tcp_keepidle", "0", kYes, to<&S::socket, &SocketSettings::keepalive_idle_s>, "its idle seconds; 0 = the system's"},
-    {"tcp_keepintvl", "0", kYes, to<&S::socket, &SocketSettings::keepalive_interval_s>, "its interval in seconds; 0 = the system's"},
-    {"tcp_socket_buffer", "0", kYes, to<&S::socket, &SocketSettings::buffer_bytes>, "socket buffers in bytes; 0 = the system's"},
-    {"tcp_user_timeout", "0", kYes, to<&S::socket, &SocketSettings::user_timeout_ms>, "TCP_USER_TIMEOUT in milliseconds; 0 = the system's"},
+    {"tcp_keepalive", "1", kYes, to<&S::socket, &net::SocketOptions::keepalive>, "TCP keepalive"},
+    {"tcp_keepcnt", "0", kYes, to<&S::socket, &net::SocketOptions::keepalive_count>, "its probes; 0 = the system's"},
+    {"tcp_keepidle", "0", kYes, to<&S::socket, &net::SocketOptions::keepalive_idle_s>, "its idle seconds; 0 = the system's"},
+    {"tcp_keepintvl", "0", kYes, to<&S::socket, &net::SocketOptions::keepalive_interval_s>, "its interval in seconds; 0 = the system's"},
+    {"tcp_socket_buffer", "0", kYes, to<&S::socket, &net::SocketOptions::buffer_bytes>, "socket buffers in bytes; 0 = the system's"},
+    {"tcp_user_timeout", "0", kYes, to<&S::socket, &net::SocketOptions::user_timeout_ms>, "TCP_USER_TIMEOUT in milliseconds; 0 = the system's"},
     {"track_extra_parameters", "IntervalStyle", kNo, to<&S::session, &SessionSettings::tracked_parameters>, "more reported parameters to keep per client"},
     {"unix_socket_dir", "/tmp", kNo, to<&S::listen, &ListenSettings::unix_dir>, "folder of the unix socket, @name for an abstract one; empty = none"},
     {"unix_socket_mode", "0777", kNo, to<&S::listen, &ListenSettings::unix_mode>, "its permissions"},
@@ -249,7 +249,8 @@ class Loader {
       TRY_DURING(take(entry), cat(entry.place(), ": ", entry.key));
       found = found || entry.section == "pgbouncer";
     }
-    if (!found) return Error{ErrorCode::Invalid, "the file has no settings in a [pgbouncer] section"};
+    if (!found)
+      return Error{ErrorCode::Invalid, "the file has no settings in a [pgbouncer] section"};
     if (config_.settings.listen.addresses.empty() && config_.settings.listen.unix_dir.empty()) {
       return Error{ErrorCode::Invalid, "neither listen_addr nor unix_socket_dir is set"};
     }

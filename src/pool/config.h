@@ -14,6 +14,7 @@
 #include "base/ini.h"
 #include "base/result.h"
 #include "net/address.h"
+#include "net/loop.h"
 #include "pool/userlist.h"
 
 namespace pgtend::pool {
@@ -63,14 +64,6 @@ struct SessionSettings {
   std::vector<std::string> ignored_parameters;
   std::vector<std::string> tracked_parameters;
 };
-struct SocketSettings {
-  bool keepalive = true;
-  int keepalive_idle_s = 0;
-  int keepalive_interval_s = 0;
-  int keepalive_count = 0;
-  int user_timeout_ms = 0;
-  int buffer_bytes = 0;
-};
 struct LogSettings {
   std::string file;
   std::string pidfile;
@@ -85,7 +78,7 @@ struct Settings {
   LimitSettings limit;
   TimeSettings time;
   SessionSettings session;
-  SocketSettings socket;
+  net::SocketOptions socket;
   LogSettings log;
 };
 

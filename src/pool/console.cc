@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "pool/client.h"
 #include "pool/pools.h"
 #include "pool/texts.h"
@@ -20,7 +21,6 @@ namespace {
 
 namespace be = wire::backend;
 
-constexpr std::string_view kVersion = "0.1.0";
 // The console whose columns and texts these are, in the form that monitoring programs parse.
 constexpr std::string_view kServerVersion = "1.25.0/bouncer";
 constexpr size_t kArgumentBytesMax = 63;

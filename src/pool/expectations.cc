@@ -36,9 +36,11 @@ void Expectations::push(Kind kind, Route route) {
 
 void Expectations::sent(char type, Route route) {
   if (copy_in_) {
-    // The server ignores Sync and Flush here; what is neither data nor the end fails its COPY.
-    if (type != fe::kCopyData && type != fe::kSync && type != fe::kFlush) copy_in_ = false;
-    return;
+    if (type == fe::kCopyData || type == fe::kFlush) return;
+    if (type == fe::kSync) copy_synced_ = true;
+    copy_in_ = type == fe::kSync;
+    if (type == fe::kSync || type == fe::kCopyDone || type == fe::kCopyFail) return;
+    // A request ends the connection if the COPY still runs; it is answered if that has failed.
   }
   if (skipping_ && type != fe::kSync) return;
   switch (type) {
@@ -51,6 +53,9 @@ void Expectations::sent(char type, Route route) {
     case fe::kSync:
       unsynced_ = skipping_ = false;
       return push(Kind::Sync, route);
+    case fe::kCopyData:
+      if (count_ > 0 && entry(count_ - 1).kind != Kind::CopyData) push(Kind::CopyData, route);
+      return;
     case fe::kCopyDone:
     case fe::kCopyFail:
       // Perhaps the end of a COPY that has not been answered yet, else ignored by the server.
@@ -76,8 +81,15 @@ void Expectations::sent(char type, Route route) {
   }
 }
 
+bool Expectations::mark_unnamed_parse() {
+  if (count_ == 0 || entry(count_ - 1).kind != Kind::Parse) return false;
+  entry(count_ - 1).kind = Kind::ParseUnnamed;
+  return true;
+}
+
 Route Expectations::received(char type) {
-  drop_copy_ends();
+  unnamed_failed_ = false;
+  drop_copy_marks();
   const Route route = count_ > 0 ? entry(0).route : Route::Forward;
   switch (type) {
     case be::kReadyForQuery:
@@ -91,7 +103,7 @@ Route Expectations::received(char type) {
       on_copy_in();
       break;
     case be::kParseComplete:
-      pop_if(Kind::Parse);
+      pop_if(Kind::Parse) || pop_if(Kind::ParseUnnamed);
       break;
     case be::kBindComplete:
       pop_if(Kind::Bind);
@@ -104,6 +116,8 @@ Route Expectations::received(char type) {
       pop_if(Kind::Describe);
       break;
     case be::kCommandComplete:
+      copy_synced_ = false;  // the COPY ran to its end and ignored every Sync
+      [[fallthrough]];
     case be::kEmptyQueryResponse:
     case be::kPortalSuspended:
       pop_if(Kind::Execute);
@@ -114,13 +128,15 @@ Route Expectations::received(char type) {
   return route;
 }
 
-void Expectations::pop_if(Kind kind) {
-  if (count_ > 0 && entry(0).kind == kind) pop();
+bool Expectations::pop_if(Kind kind) {
+  if (count_ == 0 || entry(0).kind != kind) return false;
+  pop();
+  return true;
 }
 
-// A CopyEnd at the front belongs to a COPY that is over, or never was.
-void Expectations::drop_copy_ends() {
-  while (count_ > 0 && entry(0).kind == Kind::CopyEnd) pop();
+// Copy data at the front belongs to a COPY that is over, or never was.
+void Expectations::drop_copy_marks() {
+  while (count_ > 0 && (entry(0).kind == Kind::CopyData || entry(0).kind == Kind::CopyEnd)) pop();
 }
 
 void Expectations::on_ready() {
@@ -130,28 +146,40 @@ void Expectations::on_ready() {
     return;
   }
   pop();
-  drop_copy_ends();
+  drop_copy_marks();
 }
 
 // After an error in the extended protocol the server skips everything up to the next Sync. After
 // one in a Query, function call or Sync it goes on with a ReadyForQuery.
 void Expectations::on_error() {
   copy_in_ = false;
+  lost_ = lost_ || copy_synced_;
   if (count_ == 0 || ends_with_ready(entry(0).kind)) return;
-  while (count_ > 0 && entry(0).kind != Kind::Sync) pop();
+  bool dropped = false;
+  for (; count_ > 0 && entry(0).kind != Kind::Sync; pop()) {
+    dropped = dropped || entry(0).kind == Kind::ParseUnnamed;
+  }
   skipping_ = count_ == 0;
+  for (uint32_t i = 0; i < count_ && dropped; ++i) dropped = entry(i).kind != Kind::ParseUnnamed;
+  unnamed_failed_ = dropped;
 }
 
 // The server now ignores Sync until the copy ends: with a CopyEnd already sent, or one to come.
 void Expectations::on_copy_in() {
   uint32_t kept = count_ > 0 ? 1 : 0;
   bool ended = false;
+  bool has_data = false;
   for (uint32_t i = kept; i < count_; ++i) {
     const Entry next = entry(i);
-    if (!ended && next.kind == Kind::CopyEnd) {
-      ended = true;
-    } else if (ended || next.kind != Kind::Sync) {
+    if (ended) {
       entry(kept++) = next;
+    } else if (next.kind == Kind::CopyData) {
+      has_data = true;
+    } else if (next.kind == Kind::Sync) {
+      copy_synced_ = copy_synced_ || has_data;
+    } else {
+      ended = true;
+      if (next.kind != Kind::CopyEnd) entry(kept++) = next;
     }
   }
   count_ = kept;

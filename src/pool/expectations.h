@@ -17,6 +17,8 @@ class Expectations {
  public:
   // A whole or streaming message of `type` (a frontend type) goes to the server.
   void sent(char type, Route route);
+  // The Parse told last is for the unnamed statement. False if the server will skip it.
+  bool mark_unnamed_parse();
   // A message of `type` (a backend type) came from the server: where it goes.
   Route received(char type);
 
@@ -24,12 +26,16 @@ class Expectations {
   bool settled() const;
   // Requests sent whose answers have not ended.
   uint32_t outstanding() const { return count_; }
-  // An answer came that nothing asked for: the link must not be used again.
+  // The count of answers is not known any more: one came that nothing asked for, or a COPY failed
+  // amid whose data a Sync went out, which the server ignores only while the COPY runs. The link
+  // must not be used again.
   bool lost() const { return lost_; }
   // The server waits for CopyData, CopyDone or CopyFail.
   bool in_copy_in() const { return copy_in_; }
   // Only a Sync brings the server back to a ReadyForQuery.
   bool needs_sync() const { return unsynced_ || skipping_; }
+  // An unnamed Parse was dropped by the last error and none is to come: there is no statement.
+  bool unnamed_parse_failed() const { return unnamed_failed_; }
   // From now on all answers are swallowed: the client is gone.
   void swallow_all();
 
@@ -39,11 +45,13 @@ class Expectations {
     Function,
     Sync,
     Parse,
+    ParseUnnamed,
     Bind,
     Describe,
     Execute,
     Close,
-    CopyEnd,  // CopyDone or CopyFail: no answer of its own, ends a copy-in begun before it
+    CopyData,  // one or more, sent ahead of the server's CopyInResponse; no answer
+    CopyEnd,   // CopyDone or CopyFail: no answer of its own, ends a copy-in begun before it
   };
   struct Entry {
     Kind kind;
@@ -55,8 +63,8 @@ class Expectations {
   const Entry& entry(uint32_t index) const;
   void push(Kind kind, Route route);
   void pop() { begin_ = (begin_ + 1) & mask_, --count_; }
-  void pop_if(Kind kind);
-  void drop_copy_ends();
+  bool pop_if(Kind kind);
+  void drop_copy_marks();
   void on_ready();
   void on_error();
   void on_copy_in();
@@ -68,7 +76,9 @@ class Expectations {
   bool unsynced_ = false;
   bool skipping_ = false;
   bool copy_in_ = false;
+  bool copy_synced_ = false;  // a Sync went out amid copy data
   bool lost_ = false;
+  bool unnamed_failed_ = false;
 };
 
 }  // namespace pgtend::pool

@@ -28,13 +28,18 @@ class Lease {
 
   // Requests of the client (Forward) or of the pool itself (Swallow).
   void sent(char type, Route route, SteadyTime now);
-  Route received(char type) { return expect_.received(type); }
+  Route received(char type) {
+    const Route route = expect_.received(type);
+    // A statement that was refused cannot be waited for: its client may never ask again.
+    if (expect_.unnamed_parse_failed()) unnamed_pending_ = false;
+    return route;
+  }
   // After a ReadyForQuery; counts a finished query, and a transaction if it is one.
   void ready(Status status, Route route, Counters& counters, SteadyTime now);
 
   // An unnamed statement was parsed, or used: between the two the link must stay with its client,
   // because the next one would run or replace the statement.
-  void unnamed_parsed() { unnamed_pending_ = true; }
+  void unnamed_parsed() { unnamed_pending_ = expect_.mark_unnamed_parse(); }
   void unnamed_used() { unnamed_pending_ = false; }
 
   // Idle, nothing outstanding, nothing half said: the link may serve somebody else.

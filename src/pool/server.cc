@@ -196,7 +196,7 @@ bool Server::needs_body(char type) const {
 }
 
 Route Server::on_message(char type, std::string_view body) {
-  last_was_error_ = type == be::kErrorResponse;
+  told_ = false;
   if (state_ == State::Login) {
     on_login_message(type, body);
     return Route::Swallow;
@@ -210,6 +210,7 @@ Route Server::on_message(char type, std::string_view body) {
     return Route::Swallow;
   }
   const Route route = lease_.received(type);
+  told_ = type == be::kErrorResponse && route == Route::Forward;
   if (type == be::kParameterStatus) on_parameter(body, route);
   if (type == be::kReadyForQuery) on_ready_message(body, route);
   if (type == be::kErrorResponse && route == Route::Swallow) {
@@ -222,7 +223,17 @@ Route Server::on_message(char type, std::string_view body) {
     // A rollback or reset that fails leaves the session in a state nobody knows.
     if (state_ == State::Cleaning && phase_ != Phase::Settle) close_wanted_ = true;
   }
+  if (state_ == State::Cleaning && type != be::kReadyForQuery) nudge();
   return route;
+}
+
+// What a client left may need one more message before the server comes to rest: a COPY that began
+// only now waits for data, and after an error the rest may have been skipped up to a Sync that was
+// never sent.
+void Server::nudge() {
+  const Expectations& expect = lease_.expect();
+  const bool waits = expect.in_copy_in() || (expect.outstanding() == 0 && expect.needs_sync());
+  if (waits || expect.lost()) clean_on();
 }
 
 void Server::on_idle_message(char type) {
@@ -357,11 +368,9 @@ void Server::abandon(bool mid_message, bool cancel) {
   if (mid_message) return end("client left in the middle of a message", false);
   std::string out = std::move(prelude_);
   prelude_.clear();
-  if (lease_.expect().in_copy_in()) {
-    fe::append_copy_fail(out, "client disconnected");
-    lease_.sent(fe::kCopyFail, Route::Swallow, worker_.now());
-  }
-  if (lease_.expect().needs_sync()) {
+  // With an unknown count of answers, or in a COPY, clean_on() knows what to do.
+  const bool plain = !lease_.expect().in_copy_in() && !lease_.expect().lost();
+  if (plain && lease_.expect().needs_sync()) {
     fe::append_sync(out);
     lease_.sent(fe::kSync, Route::Swallow, worker_.now());
   }
@@ -375,10 +384,17 @@ void Server::abandon(bool mid_message, bool cancel) {
 
 // One step of cleaning a time: everything answered, no transaction, session reset, then back.
 void Server::clean_on() {
-  if (state_ != State::Cleaning || lease_.expect().outstanding() > 0) return;
-  if (close_wanted_ || lease_.expect().lost() || lease_.expect().in_copy_in()) {
-    return close("unclean server");
+  if (state_ != State::Cleaning) return;
+  if (lease_.expect().lost()) return close("unclean server");
+  if (lease_.expect().in_copy_in()) {
+    std::string out;
+    fe::append_copy_fail(out, "client disconnected");
+    lease_.sent(fe::kCopyFail, Route::Swallow, worker_.now());
+    if (!channel_->send(out)) on_lost("server conn crashed?");
+    return;
   }
+  if (lease_.expect().outstanding() > 0) return;
+  if (close_wanted_) return close("unclean server");
   if (lease_.expect().needs_sync()) {
     std::string out;
     fe::append_sync(out);
@@ -466,7 +482,7 @@ void Server::on_lost(std::string_view reason) {
   }
   Client* client = lease_.client();
   lease_.end();
-  const bool told = last_was_error_;
+  const bool told = told_;
   gone();
   if (client != nullptr) client->on_server_lost(reason, told);
 }

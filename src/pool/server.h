@@ -118,6 +118,7 @@ class Server final : private net::Handler {
   Route on_message(char type, std::string_view body);
   void on_parameter(std::string_view body, Route route);
   void on_ready_message(std::string_view body, Route route);
+  void nudge();
   void on_idle_message(char type);
   void apply_parameters(Client& client);
   void parameters_applied();
@@ -148,7 +149,7 @@ class Server final : private net::Handler {
   bool applying_ = false;
   bool close_wanted_ = false;
   bool reset_wanted_ = false;
-  bool last_was_error_ = false;
+  bool told_ = false;  // the last message was an error that went to the client
 };
 
 }  // namespace pgtend::pool

@@ -43,7 +43,7 @@ void Server::connect_next(std::string_view failure) {
     const size_t turn = (identity_.id + login_->address_tries) % addresses.size();
     ++login_->address_tries;
     identity_.address = addresses[turn];
-    auto descriptor = worker_.loop().connect(identity_.address, worker_.socket_options());
+    auto descriptor = worker_.loop().connect(identity_.address, worker_.config().settings.socket);
     if (!descriptor) {
       cause = descriptor.error().message;
       continue;

@@ -87,18 +87,8 @@ Status Worker::reload() {
   return ok();
 }
 
-net::SocketOptions Worker::socket_options() const {
-  const SocketSettings& socket = config_->settings.socket;
-  return {.keepalive = socket.keepalive,
-          .keepalive_idle_s = socket.keepalive_idle_s,
-          .keepalive_interval_s = socket.keepalive_interval_s,
-          .keepalive_count = socket.keepalive_count,
-          .user_timeout_ms = socket.user_timeout_ms,
-          .buffer_bytes = socket.buffer_bytes};
-}
-
 void Worker::accept(net::Accepted accepted) {
-  net::apply_options(accepted.descriptor, accepted.peer, socket_options());
+  net::apply_options(accepted.descriptor, accepted.peer, config_->settings.socket);
   const uint64_t id = next_id_++;
   auto client = std::make_unique<Client>(*this, id, std::move(accepted));
   Client& started = *client;

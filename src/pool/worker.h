@@ -53,7 +53,6 @@ class Worker {
   Cancels& cancels() { return cancels_; }
   Statistics& statistics() { return statistics_; }
   Service service() const { return service_; }
-  net::SocketOptions socket_options() const;
 
   Server& add_server(Pool& pool);
   // Null when it is gone.

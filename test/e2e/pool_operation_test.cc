@@ -279,5 +279,112 @@ TEST_F(PoolOperation, DatabaseLimitIsSharedByEvictingIdleServers) {
   must(direct.exec(cat("DROP ROLE ", database(), "_b")));
 }
 
+TEST_F(PoolOperation, RefusedUnnamedStatementFreesItsServer) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient one(pool.port());
+  RawClient two(pool.port());
+  one.log_in("app", database());
+  two.log_in("app", database());
+  std::string parse;
+  fe::append_parse(parse, {"", "selec 1"});
+  fe::append_sync(parse);
+  one.send(parse);
+  EXPECT_EQ(one.read_until('Z'), "EZ");
+
+  two.send(query("select 2"));
+
+  EXPECT_EQ(two.read_until('Z'), "TDCZ");
+}
+
+// A Sync amid copy data counts or not, depending on whether the data has failed the COPY.
+TEST_F(PoolOperation, RowsBehindAFailedCopyReachNobodyElse) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient one(pool.port());
+  RawClient two(pool.port());
+  one.log_in("app", database());
+  two.log_in("app", database());
+  one.send(query("create temp table c (a int); copy c from stdin"));
+  EXPECT_EQ(one.read_until('G'), "CG");
+  std::string rest;
+  fe::append_copy_data(rest, "x\n");
+  fe::append_copy_data(rest, "x\n");
+  fe::append_sync(rest);
+  one.send(rest + query("select 'secret', pg_sleep(0.2)"));
+  EXPECT_EQ(one.read_until('Z'), "EZ");
+  two.send(query("select 2, 2"));
+  EXPECT_EQ(one.read_until('Z'), "Z");
+  EXPECT_EQ(one.read_until('Z'), "TDCZ");
+  one.shutdown_send();
+  EXPECT_EQ(one.read_until('Z'), ".");
+
+  EXPECT_EQ(two.read_until('D'), "TD");
+  EXPECT_EQ(two.read_until('Z'), "CZ");
+}
+
+TEST_F(PoolOperation, ClientGoneBeforeItsCopyBeginsGivesTheServerBack) {
+  auto direct = connect();
+  must(direct.exec("CREATE TABLE c (a int)"));
+  must(direct.exec("BEGIN"));
+  must(direct.exec("LOCK c"));
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  auto one = std::make_unique<RawClient>(pool.port());
+  RawClient two(pool.port());
+  one->log_in("app", database());
+  two.log_in("app", database());
+  // The Terminate leaves no cancel behind: the COPY begins with nobody there.
+  std::string goodbye;
+  fe::append_terminate(goodbye);
+  one->send(query("copy c from stdin") + goodbye);
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "sv_tested") == "1"; }));
+
+  must(direct.exec("COMMIT"));
+  two.send(query("select 2"));
+
+  EXPECT_EQ(two.read_until('Z'), "TDCZ");
+}
+
+TEST_F(PoolOperation, GoodbyeRightBehindTheFirstRequestLeavesTheQueue) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient holder(pool.port());
+  holder.log_in("app", database());
+  holder.send(query("begin"));
+  holder.read_until('Z');
+  {
+    RawClient gone(pool.port());
+    gone.log_in("app", database());
+    // The request and the end of the connection come in one turn of the pool.
+    kill(pool.pid(), SIGSTOP);
+    gone.send(query("select 1"));
+  }
+  kill(pool.pid(), SIGCONT);
+
+  EXPECT_TRUE(wait_until([&] { return pools(pool, "cl_active") == "1"; }));
+  EXPECT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "0"; }));
+}
+
+TEST_F(PoolOperation, CanceledWaiterMaySayGoodbyeBehindItsRequest) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  RawClient holder(pool.port());
+  RawClient waiter(pool.port());
+  holder.log_in("app", database());
+  waiter.log_in("app", database());
+  holder.send(query("begin"));
+  holder.read_until('Z');
+  std::string goodbye;
+  fe::append_terminate(goodbye);
+  waiter.send(query("select 1") + goodbye);
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "1"; }));
+  waiter.shutdown_send();
+
+  RawClient request(pool.port());
+  std::string cancel;
+  wire::append_cancel(cancel, waiter.key());
+  request.send(cancel);
+
+  EXPECT_EQ(request.read_until('Z'), ".");
+  holder.send(query("end"));
+  EXPECT_EQ(holder.read_until('Z'), "CZ");
+}
+
 }  // namespace
 }  // namespace pgtend::e2e

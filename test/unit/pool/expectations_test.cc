@@ -204,5 +204,77 @@ TEST(Expectations, SwallowAllSilencesWhatIsOutstanding) {
   EXPECT_EQ(queue.received('C'), Route::Swallow);
 }
 
+TEST(Expectations, SyncAmidTheDataOfAFailedCopyMakesTheCountUnknown) {
+  Expectations running;
+  send(running, "Q");
+  receive(running, "G");
+  send(running, "dS");
+  EXPECT_FALSE(running.lost());
+  receive(running, "E");
+  EXPECT_TRUE(running.lost());
+
+  Expectations ahead;
+  send(ahead, "PBEddS");
+  receive(ahead, "12G");
+  EXPECT_FALSE(ahead.lost());
+  receive(ahead, "E");
+  EXPECT_TRUE(ahead.lost());
+}
+
+TEST(Expectations, SyncAheadOfCopyDataIsIgnoredByTheServer) {
+  Expectations queue;
+  send(queue, "PBESddcS");
+
+  receive(queue, "12GCZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, RequestBehindAFailedCopyIsStillAwaited) {
+  Expectations queue;
+  send(queue, "Q");
+  receive(queue, "G");
+  send(queue, "dQ");
+
+  receive(queue, "EZ");
+  EXPECT_FALSE(queue.settled());
+  receive(queue, "TDCZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, RefusedUnnamedParseIsTold) {
+  Expectations queue;
+  send(queue, "P");
+  EXPECT_TRUE(queue.mark_unnamed_parse());
+  send(queue, "DS");
+  queue.received('E');
+  EXPECT_TRUE(queue.unnamed_parse_failed());
+  receive(queue, "Z");
+  EXPECT_FALSE(queue.unnamed_parse_failed());
+}
+
+TEST(Expectations, UnnamedParseBehindAnErrorIsStillToCome) {
+  Expectations queue;
+  send(queue, "P");
+  queue.mark_unnamed_parse();
+  send(queue, "SP");
+  queue.mark_unnamed_parse();
+  send(queue, "S");
+
+  queue.received('E');
+
+  EXPECT_FALSE(queue.unnamed_parse_failed());
+}
+
+TEST(Expectations, SkippedParseIsNotMarked) {
+  Expectations queue;
+  send(queue, "P");
+  queue.received('E');
+  send(queue, "P");
+
+  EXPECT_FALSE(queue.mark_unnamed_parse());
+}
+
 }  // namespace
 }  // namespace pgtend::pool
