@@ -36,7 +36,7 @@ bool bare(std::string_view value) {
   });
 }
 
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
   std::string out = "\"";
   for (const char c : value) {
     if (c == '"' || c == '\\') out += '\\';
@@ -101,7 +101,7 @@ void error(std::string_view sentence, std::initializer_list<Field> fields) {
 std::string line(std::string_view sentence, std::initializer_list<Field> fields) {
   std::string out = printable(sentence);
   for (const Field& field : fields) {
-    out += cat(" ", field.key, "=", bare(field.value) ? field.value : quoted(field.value));
+    out += cat(" ", field.key, "=", bare(field.value) ? field.value : in_quotes(field.value));
   }
   return out;
 }

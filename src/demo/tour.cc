@@ -37,17 +37,23 @@ std::vector<TourRow> closing_table(const TourState& state) {
   const auto rate = [](const LoadFigures& figures) { return std::round(figures.per_second); };
   const auto time = [](const explain::Measurement& m) { return m.median_ms; };
   const auto blocks = [](const explain::Measurement& m) { return m.blocks; };
+  // Few clients at ease are not many under load: the rows say how many each number is of.
+  std::string clients = "straight; through the pool";
+  if (state.direct && state.pooled_after) {
+    clients = cat(state.direct->served, " clients straight; ", state.pooled_after->served,
+                  " through the pool");
+  }
   return {
       {"refused connections", "", number_of(state.direct, refused),
        number_of(state.pooled_after, refused), "straight; through the pool"},
       {"clients served", "", number_of(state.direct, served), number_of(state.pooled_after, served),
        cat("of ", state.options.clients, "; straight; through the pool")},
       {"client latency p50", "ms", number_of(state.direct, p50), number_of(state.pooled_after, p50),
-       "straight; through the pool"},
+       clients},
       {"client latency p95", "ms", number_of(state.direct, p95), number_of(state.pooled_after, p95),
-       "straight; through the pool"},
+       clients},
       {"transactions a second", "", number_of(state.direct, rate),
-       number_of(state.pooled_after, rate), "straight; through the pool"},
+       number_of(state.pooled_after, rate), clients},
       {"day query, median", "ms", number_of(state.day_before, time),
        number_of(state.day_partitioned, time), "plain table; indexed and partitioned"},
       {"day query, buffers", "pages", number_of(state.day_before, blocks),

@@ -69,37 +69,40 @@ std::string readable(std::string_view libpq_text, std::string_view sqlstate) {
 }
 
 // Without a SQLSTATE libpq itself failed. Its texts are English: nobody here sets the locale.
-Error client_side_error(const pg_conn* conn, std::string message) {
-  const auto says = [&](std::string_view part) { return message.find(part) != std::string::npos; };
+struct ClientSide {
+  std::string_view text;
+  ErrorCode code;
+  std::string_view hint;
+};
+constexpr std::string_view kTlsHint = "check sslmode, sslrootcert and the server's ssl setting";
+constexpr std::string_view kServiceHint =
+    "services are defined in ~/.pg_service.conf (or PGSERVICEFILE)";
+constexpr ClientSide kClientSide[] = {
+    {"could not translate host name", ErrorCode::Unavailable, "check the host name (-h)"},
+    {"definition of service", ErrorCode::NotFound, kServiceHint},
+    {"service file", ErrorCode::NotFound, kServiceHint},
+    {"SSL", ErrorCode::Unavailable, kTlsHint},
+    {"certificate", ErrorCode::Unavailable, kTlsHint},
+    {"connection to server", ErrorCode::Unavailable, kServerHint},
+    {"server closed the connection", ErrorCode::Unavailable, kServerHint},
+};
+
+Error client_side_error(const pg_conn* conn, const std::string& message) {
   if (PQconnectionNeedsPassword(conn) != 0) {
-    return Error{ErrorCode::Denied, std::move(message), "28P01", std::string(kPasswordHint)};
+    return Error{ErrorCode::Denied, message, "28P01", std::string(kPasswordHint)};
   }
-  if (says("could not translate host name")) {
-    return Error{ErrorCode::Unavailable, std::move(message), {}, "check the host name (-h)"};
+  for (const ClientSide& known : kClientSide) {
+    if (message.find(known.text) == std::string::npos) continue;
+    return Error{known.code, message, {}, std::string(known.hint)};
   }
-  if (says("definition of service") || says("service file")) {
-    return Error{ErrorCode::NotFound,
-                 std::move(message),
-                 {},
-                 "services are defined in ~/.pg_service.conf (or PGSERVICEFILE)"};
-  }
-  if (says("SSL") || says("certificate")) {
-    return Error{ErrorCode::Unavailable,
-                 std::move(message),
-                 {},
-                 "check sslmode, sslrootcert and the server's ssl setting"};
-  }
-  if (says("connection to server") || says("server closed the connection")) {
-    return Error{ErrorCode::Unavailable, std::move(message), {}, std::string(kServerHint)};
-  }
-  return Error{ErrorCode::Invalid, std::move(message), {}, "check the connection options"};
+  return Error{ErrorCode::Invalid, message, {}, "check the connection options"};
 }
 
 Error connect_error(const pg_conn* conn) {
   const std::string_view raw = PQerrorMessage(conn);
   const std::string sqlstate(sqlstate_in(raw));
   std::string message = readable(raw, sqlstate);
-  if (sqlstate.empty()) return client_side_error(conn, std::move(message));
+  if (sqlstate.empty()) return client_side_error(conn, message);
   return Error{code_of(sqlstate), std::move(message), sqlstate, std::string(hint_of(sqlstate))};
 }
 
