@@ -37,11 +37,13 @@ Result<std::optional<double>> number_of(const json::object& object, std::string_
 #define NUMBER(object, name) TRY(number_of(object, name))
 
 Relation relation_of(const Node& node) {
+  // Whatever a root says of itself (a part of a plan, a forged one): it has no parent to charge.
+  if (node.parent == kNone) return Relation::Root;
   if (node.relationship == "SubPlan") return Relation::SubPlan;
   if (node.relationship == "InitPlan") {
     return node.subplan_name.starts_with("CTE ") ? Relation::Cte : Relation::InitPlan;
   }
-  return node.parent == kNone ? Relation::Root : Relation::Child;
+  return Relation::Child;
 }
 
 Result<std::optional<Actual>> actual_of(const json::object& source) {

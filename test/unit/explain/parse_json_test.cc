@@ -28,6 +28,15 @@ TEST(ParseJson, ListAndSingleDocumentGiveTheSamePlan) {
   EXPECT_EQ(list->root().type, "Result");
 }
 
+TEST(ParseJson, RootThatCallsItselfAnInitPlanIsARoot) {
+  const auto plan = parse_json_plan(
+      R"({"Plan": {"Node Type": "Result", "Parent Relationship": "InitPlan", "Actual Rows": 1,
+          "Actual Loops": 1, "Actual Startup Time": 0.1, "Actual Total Time": 0.2}})");
+
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->root().relation, Relation::Root);
+}
+
 TEST(ParseJson, UnknownNodesAndPropertiesAreKeptInOrder) {
   const auto plan = parse_json_plan(
       R"([{"Plan": {"Node Type": "Quantum Scan", "Zeta": 1, "Alpha": {"b": [1]}}, "New": true}])");
