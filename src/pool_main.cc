@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -9,6 +10,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,7 +19,7 @@
 #include "net/signals.h"
 #include "pool/config.h"
 #include "pool/console.h"
-#include "pool/worker.h"
+#include "pool/workers.h"
 
 namespace pgtend::pool {
 namespace {
@@ -98,24 +101,31 @@ void raise_descriptor_limit() {
   log::info("kernel file descriptor limit", {log::kv("limit", limit.rlim_cur)});
 }
 
-void on_signal(Worker& worker, int signal) {
-  const bool again = worker.service() != Service::Running;
+// On the first worker's loop.
+void on_signal(Workers& workers, int signal) {
+  const bool again = workers.first().service() != Service::Running;
   switch (signal) {
-    case SIGHUP: {
+    case SIGHUP:
       log::info("got SIGHUP, re-reading config");
-      auto status = worker.reload();
-      if (!status) log::error("reload failed", {log::kv("cause", status.error().message)});
-      return;
-    }
+      return workers.reload(workers.first().index(), [](const Status& status) {
+        if (!status) log::error("reload failed", {log::kv("cause", status.error().message)});
+      });
     case SIGINT:
       log::info("got SIGINT, shutting down");
-      return again ? worker.loop().stop() : worker.shut_down(Service::WaitForServers);
+      return again ? workers.stop() : workers.shut_down(Service::WaitForServers);
     case SIGTERM:
       log::info("got SIGTERM, shutting down");
-      return again ? worker.loop().stop() : worker.shut_down(Service::WaitForClients);
+      return again ? workers.stop() : workers.shut_down(Service::WaitForClients);
     default:
-      return worker.loop().stop();
+      return workers.stop();
   }
+}
+
+size_t worker_count(const Config& config) {
+  const int asked = config.settings.listen.workers;
+  const size_t wanted =
+      asked > 0 ? static_cast<size_t>(asked) : std::thread::hardware_concurrency();
+  return std::clamp<size_t>(wanted, 1, kWorkersMax);
 }
 
 Status serve(const Arguments& arguments) {
@@ -126,14 +136,26 @@ Status serve(const Arguments& arguments) {
   for (const std::string& warning : config->warnings) log::warn(warning);
   raise_descriptor_limit();
   const auto pidfile = TRY(Pidfile::write(logging.pidfile));
-  const auto loop = TRY(net::make_epoll_loop(system_clock()));
-  Worker worker(*loop, system_clock(), config);
+  std::vector<std::unique_ptr<net::Loop>> loops;
+  std::vector<net::Loop*> borrowed;
+  for (size_t i = 0; i < worker_count(*config); ++i) {
+    loops.push_back(TRY(net::make_epoll_loop(system_clock())));
+    borrowed.push_back(loops.back().get());
+  }
+  Workers workers(borrowed, system_clock(), config);
+  // Before the threads start, so that none of them gets the signals.
   const auto signals =
-      TRY(net::Signals::open(*loop, {SIGHUP, SIGINT, SIGTERM, SIGQUIT},
-                             [&worker](int signal) { on_signal(worker, signal); }));
-  TRY(worker.listen());
-  log::info("process up", {log::kv("version", version_text()), log::kv("config", config->path)});
-  loop->run();
+      TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT},
+                             [&workers](int signal) { on_signal(workers, signal); }));
+  TRY(workers.listen());
+  log::info("process up", {log::kv("version", version_text()), log::kv("config", config->path),
+                           log::kv("workers", loops.size())});
+  std::vector<std::jthread> threads;
+  for (size_t i = 1; i < loops.size(); ++i) {
+    threads.emplace_back([&loop = *loops[i]]() noexcept { loop.run(); });
+  }
+  loops[0]->run();
+  threads.clear();  // joins them
   log::info("process down");
   return ok();
 }

@@ -64,7 +64,7 @@ struct Accepted {
   Address peer;
 };
 
-// Descriptors are plain ints that belong to the loop they were made on, until close().
+// Descriptors are plain ints that belong to the loop they were made on, until close() or unwatch().
 // Thread: the one that calls run(), except post() and stop(): any.
 class Loop {
  public:
@@ -90,6 +90,8 @@ class Loop {
   virtual void shutdown_send(int descriptor) = 0;
   // From now on `handler` hears of the descriptor, in both directions. Once a descriptor.
   virtual Status watch(int descriptor, Handler& handler) = 0;
+  // The end of watch() for an open descriptor: another loop of the same kind may watch it now.
+  virtual void unwatch(int descriptor) = 0;
   virtual void close(int descriptor) = 0;
 
   // Calls the watcher's on_ready({}) once more in the next turn: after a bounded share of work.
@@ -101,7 +103,7 @@ class Loop {
 
   // Serves until stop(). A stopped loop may run again.
   virtual void run() = 0;
-  // Thread: any.
+  // Also before run(), which then returns at once. Thread: any.
   virtual void stop() = 0;
 
   // Monotonic time, read once a turn.

@@ -77,6 +77,7 @@ class EpollLoop final : public Loop, private Handler {
   Io send(int descriptor, std::span<const iovec> pieces) override;
   void shutdown_send(int descriptor) override { ::shutdown(descriptor, SHUT_WR); }
   Status watch(int descriptor, Handler& handler) override;
+  void unwatch(int descriptor) override;
   void close(int descriptor) override;
   void resume_later(int descriptor) override;
   void defer(Task task) override { deferred_.push_back(std::move(task)); }
@@ -91,6 +92,7 @@ class EpollLoop final : public Loop, private Handler {
   void wake();
   int sleep_ms() const;
   void dispatch(const epoll_event& event);
+  void forget(int descriptor);
   void run_resumed();
   void run_deferred();
 
@@ -208,12 +210,20 @@ Status EpollLoop::watch(int descriptor, Handler& handler) {
   return system_error(code_of(errno), "watch a descriptor", errno);
 }
 
-void EpollLoop::close(int descriptor) {
+void EpollLoop::forget(int descriptor) {
   const auto index = static_cast<size_t>(descriptor);
-  if (index < watches_.size()) {
-    const uint32_t next = watches_[index].generation + 1;
-    watches_[index] = {nullptr, next, false};
-  }
+  if (index >= watches_.size()) return;
+  const uint32_t next = watches_[index].generation + 1;
+  watches_[index] = {nullptr, next, false};
+}
+
+void EpollLoop::unwatch(int descriptor) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+  forget(descriptor);
+}
+
+void EpollLoop::close(int descriptor) {
+  forget(descriptor);
   ::close(descriptor);
 }
 
@@ -284,8 +294,8 @@ void EpollLoop::run_deferred() {
 
 void EpollLoop::run() {
   std::array<epoll_event, kEventsPerTurn> events;
-  stopped_.store(false, std::memory_order_relaxed);
-  while (!stopped_.load(std::memory_order_relaxed)) {
+  // A stop() that comes before the first turn counts too.
+  while (!stopped_.exchange(false, std::memory_order_relaxed)) {
     const int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, sleep_ms());
     now_ = clock_.steady();
     for (int i = 0; i < count; ++i) dispatch(events[static_cast<size_t>(i)]);

@@ -26,6 +26,11 @@ Io Socket::send(std::string_view bytes) {
   return loop_->send(descriptor_, {&piece, 1});
 }
 
+int Socket::release() {
+  loop_->unwatch(descriptor_);
+  return std::exchange(descriptor_, -1);
+}
+
 void Socket::close() {
   if (descriptor_ >= 0) loop_->close(std::exchange(descriptor_, -1));
 }

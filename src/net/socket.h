@@ -29,6 +29,8 @@ class Socket {
   void shutdown_send() { loop_->shutdown_send(descriptor_); }
   void resume_later() { loop_->resume_later(descriptor_); }
   void close();
+  // Gives up the descriptor, which its loop watches no more: the caller owns it.
+  int release();
 
  private:
   Loop* loop_ = nullptr;

@@ -7,6 +7,7 @@
 #include "pool/client.h"
 #include "pool/server.h"
 #include "pool/worker.h"
+#include "pool/workers.h"
 #include "wire/secret.h"
 
 namespace pgtend::pool {
@@ -15,7 +16,7 @@ namespace pgtend::pool {
 // sign that the request was handled.
 class Cancels::Link final : private net::Handler {
  public:
-  Link(Cancels& owner, uint64_t id, Server& server, Client* requester)
+  Link(Cancels& owner, uint64_t id, Server& server, Requester requester)
       : owner_(owner),
         id_(id),
         server_(&server),
@@ -36,9 +37,8 @@ class Cancels::Link final : private net::Handler {
 
   uint64_t id() const { return id_; }
   Server* server() const { return server_; }
-  Client* requester() const { return requester_; }
+  Requester requester() const { return requester_; }
   void forget_server() { server_ = nullptr; }
-  void forget_requester() { requester_ = nullptr; }
 
  private:
   static constexpr seconds kLimitDefault{10};
@@ -72,7 +72,7 @@ class Cancels::Link final : private net::Handler {
   Cancels& owner_;
   const uint64_t id_;
   Server* server_;
-  Client* requester_;
+  const Requester requester_;
   const uint64_t generation_;
   std::optional<Channel> channel_;
   net::Timer timer_;
@@ -84,21 +84,43 @@ Cancels::Cancels(Worker& worker) : worker_(worker) {}
 Cancels::~Cancels() = default;
 
 int32_t Cancels::add_key(Client& client) {
-  int32_t pid = wire::random_pid();
-  while (!keys_.emplace(pid, &client).second) pid = wire::random_pid();
-  return pid;
+  constexpr uint32_t kWorkerMask = kWorkersMax - 1;
+  const auto index = static_cast<uint32_t>(worker_.index());
+  while (true) {
+    const auto random = static_cast<uint32_t>(wire::random_pid());
+    const auto pid = static_cast<int32_t>((random & ~kWorkerMask) | index);
+    if (pid != 0 && keys_.emplace(pid, &client).second) return pid;
+  }
 }
 
 void Cancels::remove_key(int32_t pid) { keys_.erase(pid); }
 
-bool Cancels::request(const wire::CancelKey& key, Client& requester) {
-  const auto found = keys_.find(key.pid);
-  if (found == keys_.end()) return false;
-  if (!wire::equal_in_constant_time(found->second->identity().secret, key.secret)) return false;
-  return found->second->cancel(&requester);
+void Cancels::request(const wire::CancelKey& key, Client& requester) {
+  const size_t owner = static_cast<uint32_t>(key.pid) & (kWorkersMax - 1);
+  const Requester who{worker_.index(), requester.identity().id};
+  if (owner == worker_.index()) return take(key.pid, key.secret, who);
+  if (owner >= worker_.workers().size()) return tell(who);
+  worker_.workers().post(owner, [pid = key.pid, secret = std::string(key.secret),
+                                 who](Worker& there) { there.cancels().take(pid, secret, who); });
 }
 
-bool Cancels::start(Server& server, Client* requester) {
+void Cancels::take(int32_t pid, std::string_view secret, Requester requester) {
+  const auto found = keys_.find(pid);
+  const bool known = found != keys_.end() &&
+                     wire::equal_in_constant_time(found->second->identity().secret, secret);
+  if (!known || !found->second->cancel(requester)) tell(requester);
+}
+
+void Cancels::tell(Requester requester) {
+  if (requester.id == 0) return;
+  const auto tell_there = [id = requester.id](Worker& there) {
+    if (Client* client = there.client(id)) client->cancel_done();
+  };
+  if (requester.worker == worker_.index()) return tell_there(worker_);
+  worker_.workers().post(requester.worker, tell_there);
+}
+
+bool Cancels::start(Server& server, Requester requester) {
   if (links_.size() >= kInFlightMax) {
     log::warn("too many cancel requests at once, one is dropped");
     return false;
@@ -118,17 +140,9 @@ void Cancels::finish(Link& link) {
   links_.erase(found);
   worker_.loop().defer([keep] {});
   Server* server = keep->server();
-  Client* requester = keep->requester();
   keep->forget_server();
-  keep->forget_requester();
   if (server != nullptr) server->cancel_ended();
-  if (requester != nullptr) requester->cancel_done();
-}
-
-void Cancels::forget(Client& requester) {
-  for (auto& [id, link] : links_) {
-    if (link->requester() == &requester) link->forget_requester();
-  }
+  tell(keep->requester());
 }
 
 void Cancels::forget(Server& server) {

@@ -2,7 +2,9 @@
 // server.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -16,7 +18,14 @@ class Client;
 class Server;
 class Worker;
 
-// Thread: one loop's.
+// Who asked for a cancel: a client of any worker, to be told when the request was handled. With id
+// 0 nobody is.
+struct Requester {
+  size_t worker = 0;
+  uint64_t id = 0;
+};
+
+// The cancel keys of one worker's clients; a key names its worker. Thread: one loop's.
 class Cancels {
  public:
   explicit Cancels(Worker& worker);
@@ -25,14 +34,13 @@ class Cancels {
   // A new key for `client`: its pid is not in use. Cost: O(1).
   int32_t add_key(Client& client);
   void remove_key(int32_t pid);
-  // A CancelRequest came. True if `requester` must stay open until its cancel_done() is called.
-  bool request(const wire::CancelKey& key, Client& requester);
+  // A CancelRequest came. `requester` stays open until its cancel_done() is called.
+  void request(const wire::CancelKey& key, Client& requester);
 
   // Sends a cancel to the query `server` runs now, unless that has ended by then.
-  // `requester` (or null) is told by cancel_done(). False when there are too many already.
-  bool start(Server& server, Client* requester);
-  // Forget these pointers: the objects go away.
-  void forget(Client& requester);
+  // False when there are too many already.
+  bool start(Server& server, Requester requester);
+  // The link goes away.
   void forget(Server& server);
 
   size_t in_flight() const { return links_.size(); }
@@ -41,6 +49,9 @@ class Cancels {
   class Link;
   static constexpr size_t kInFlightMax = 1000;
 
+  // The key is one of this worker's, or of nobody.
+  void take(int32_t pid, std::string_view secret, Requester requester);
+  void tell(Requester requester);
   void finish(Link& link);
 
   Worker& worker_;

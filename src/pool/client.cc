@@ -111,6 +111,7 @@ void Client::on_ready(net::Ready ready) {
 
 bool Client::may_read() const {
   if (state_ == State::Closed || !channel_.readable() || half_closed_) return false;
+  if (console_busy_) return false;
   if (state_ == State::Waiting || state_ == State::Greeting || !held_.empty()) return false;
   if (server_ == nullptr) return true;
   return server_->channel()->unsent() == 0 &&
@@ -175,7 +176,7 @@ void Client::finish_half_closed() {
 
 // Something harmless to send to a peer that has closed its side.
 void Client::probe() {
-  if (probed_ || identity_.peer.is_unix()) return;
+  if (probed_ || identity_.peer.is_unix() || state_ == State::Console) return;
   probed_ = true;
   // Only between two messages; when rows are streaming they are the probe.
   if (server_ != nullptr && server_->is_delivering()) return;
@@ -371,7 +372,7 @@ void Client::on_server_lost(std::string_view reason, bool told) {
 
 // --- cancel
 
-bool Client::cancel(Client* requester) {
+bool Client::cancel(Requester requester) {
   if (state_ == State::Waiting) {
     answer_canceled();
     return false;
@@ -451,9 +452,8 @@ void Client::linger(std::string_view reason) {
 
 // Leaves everything that knows of it.
 void Client::detach() {
-  pool_hook.leave();
+  if (pool_ != nullptr) pool_->leave(*this);
   if (identity_.pid != 0) worker_.cancels().remove_key(std::exchange(identity_.pid, 0));
-  worker_.cancels().forget(*this);
   if (std::exchange(admitted_, false)) worker_.discharge();
 }
 
@@ -481,25 +481,33 @@ void Client::close(std::string_view reason) {
 
 void Client::on_console_bytes(std::string_view bytes) {
   std::string_view input = bytes;
-  std::string out;
-  while (state_ == State::Console) {
+  while (state_ == State::Console && !console_busy_) {
     auto frame = wire::next_frame(input, kRestMax - 1);
     if (!frame) return fail("bad packet header");
     if (!*frame) break;
-    if ((*frame)->type == fe::kTerminate) {
-      channel_.send(out);
-      return close("client close request");
-    }
+    if ((*frame)->type == fe::kTerminate) return close("client close request");
     auto query = fe::read_query((*frame)->body);
     if ((*frame)->type != fe::kQuery || !query) {
-      channel_.send(out);
       return fail("extended query protocol not supported by admin console");
     }
-    if (run_console(worker_, *this, query->sql, out)) return close("");
+    console_busy_ = true;
+    run_console(worker_, *this, query->sql);
   }
   if (state_ != State::Console) return;
-  inbound_.rest = input;
-  if (!channel_.send(out)) on_vanished();
+  if (console_busy_) {
+    held_ = input;
+  } else {
+    inbound_.rest = input;
+  }
+}
+
+void Client::console_answer(std::string_view out, bool ends) {
+  if (state_ != State::Console) return;
+  console_busy_ = false;
+  if (!channel_.send(out)) return on_vanished();
+  if (ends) return close("");
+  if (!held_.empty()) on_console_bytes(std::exchange(held_, {}));
+  read_on();
 }
 
 }  // namespace pgtend::pool

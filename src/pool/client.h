@@ -10,6 +10,7 @@
 
 #include "net/loop.h"
 #include "pool/auth.h"
+#include "pool/cancel.h"
 #include "pool/channel.h"
 #include "pool/list.h"
 #include "pool/parameters.h"
@@ -68,8 +69,10 @@ class Client final : private net::Handler {
   // The server took what was kept for it: read on.
   void server_has_room();
   // Somebody showed this client's key. True if `requester` has to wait for a cancel on its way.
-  bool cancel(Client* requester);
+  bool cancel(Requester requester);
   void cancel_done();
+  // The answer to the console command that was asked last; with `ends` the client is closed.
+  void console_answer(std::string_view out, bool ends);
 
   // FATAL with `reason`, then closed.
   void fail(std::string_view reason, std::string_view sqlstate = "08P01");
@@ -160,6 +163,7 @@ class Client final : private net::Handler {
   bool skipping_ = false;  // a canceled extended query: swallow up to its Sync
   bool probed_ = false;
   bool half_closed_ = false;
+  bool console_busy_ = false;  // a command is under way
 };
 
 }  // namespace pgtend::pool

@@ -89,8 +89,7 @@ void Client::on_start_packet(const wire::StartupPacket& packet, bool more_follow
       return;
     case Kind::Cancel:
       state_ = State::Canceling;
-      if (!worker_.cancels().request(packet.cancel, *this)) close("");
-      return;
+      return worker_.cancels().request(packet.cancel, *this);
     case Kind::Startup:
       return on_startup(packet);
   }

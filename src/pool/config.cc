@@ -67,6 +67,7 @@ constexpr Key<Settings> kKeys[] = {
     {"unix_socket_dir", "/tmp", kNo, to<&S::listen, &ListenSettings::unix_dir>, "folder of the unix socket, @name for an abstract one; empty = none"},
     {"unix_socket_mode", "0777", kNo, to<&S::listen, &ListenSettings::unix_mode>, "its permissions"},
     {"verbose", "0", kNo, to<&S::log, &LogSettings::verbose>, "more log: 1 and above also debug events"},
+    {"workers", "0", kNo, to<&S::listen, &ListenSettings::workers>, "threads that serve, at most 64; 0 = one for each core"},
 };
 
 using D = DatabaseConfig;
@@ -343,6 +344,18 @@ std::shared_ptr<const DatabaseConfig> Config::database(const std::string& name) 
   copy->name = name;
   if (copy->dbname.empty()) copy->dbname = name;
   return copy;
+}
+
+void Config::keep_start_values(const Config& running) {
+  const Settings& start = running.settings;
+  settings.listen = start.listen;
+  settings.session.tracked_parameters = start.session.tracked_parameters;
+  settings.log.file = start.log.file;
+  settings.log.pidfile = start.log.pidfile;
+  settings.log.verbose = start.log.verbose;
+  for (size_t i = 0; i < keys().size(); ++i) {
+    if (keys()[i].reload == Reload::No) values[i] = running.values[i];
+  }
 }
 
 int Config::pool_size(const DatabaseConfig& database, const std::string& user) const {

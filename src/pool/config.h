@@ -26,6 +26,7 @@ std::string_view name_of(PoolMode mode);
 
 // The [pgbouncer] section. What the fields mean: the manual column of kKeys in config.cc.
 struct ListenSettings {
+  int workers = 0;  // 0: one for each core
   std::vector<std::string> addresses;
   int port = 0;
   int backlog = 0;
@@ -123,6 +124,8 @@ struct Config {
 
   // The database a client asked for: its own line or a copy of "*"; null when there is neither.
   std::shared_ptr<const DatabaseConfig> database(const std::string& name) const;
+  // Takes from `running` what cannot change at run time.
+  void keep_start_values(const Config& running);
   // In the order user, database, global.
   int pool_size(const DatabaseConfig& database, const std::string& user) const;
   PoolMode mode(const DatabaseConfig& database, const std::string& user) const;

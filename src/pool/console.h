@@ -16,9 +16,8 @@ std::string version_text();
 bool console_allows(const Worker& worker, const std::string& user);
 // The parameters of a console session's welcome, and its end.
 void append_console_welcome(std::string& out);
-// Runs the command(s) in `sql` for `client` and appends the whole answer, ReadyForQuery included.
-// True if the client must be closed without it (SHUTDOWN).
+// Runs the command in `sql`; client.console_answer() gets the whole answer, at once or later.
 // Thread: the worker's.
-bool run_console(Worker& worker, Client& client, std::string_view sql, std::string& out);
+void run_console(Worker& worker, Client& client, std::string_view sql);
 
 }  // namespace pgtend::pool

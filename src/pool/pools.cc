@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
+#include "pool/workers.h"
 
 namespace pgtend::pool {
 namespace {
@@ -15,6 +16,9 @@ constexpr size_t kLoginsMax = 8;
 constexpr std::string_view kStartingUp = "57P03";
 // Between attempts to reach a server that cannot be reached, at least.
 constexpr milliseconds kRetryMin{100};
+// How much longer somebody on another worker must have waited to get a link that becomes free here:
+// moving a link costs about what a short query does.
+constexpr milliseconds kSkew{1};
 
 uint64_t micros(SteadyTime from, SteadyTime to) {
   return static_cast<uint64_t>(
@@ -23,21 +27,19 @@ uint64_t micros(SteadyTime from, SteadyTime to) {
 
 }  // namespace
 
-bool Slots::take(int limit) {
-  int used = used_.load(std::memory_order_relaxed);
-  do {
-    if (limit > 0 && used >= limit) return false;
-  } while (!used_.compare_exchange_weak(used, used + 1, std::memory_order_relaxed));
-  return true;
-}
-
 Pool::Pool(Worker& worker, std::shared_ptr<const DatabaseConfig> database, std::string user,
-           SlotSet* slots)
+           Group& group)
     : worker_(worker),
       database_(std::move(database)),
       user_(std::move(user)),
-      slots_(slots),
-      timer_(worker.loop().timers(), [this] { on_timer(); }) {}
+      group_(group),
+      seat_(group.seat(worker.index())),
+      timer_(worker.loop().timers(), [this] { on_timer(); }) {
+  const Group::Outcome outcome = group.last_outcome();
+  welcome_ = outcome.welcome;
+  welcome_epoch_ = group.epoch();
+  failure_ = outcome.failure;
+}
 
 PoolMode Pool::mode() const { return worker_.config().mode(*database_, user_); }
 int Pool::size_max() const { return worker_.config().pool_size(*database_, user_); }
@@ -62,18 +64,20 @@ Server* Pool::acquire(Client& client) {
   if (waiting_.empty() && !idle_.empty()) {
     Server& server = *idle_.front();
     busy.push_back(server);
+    publish_idle();
     server.lease_to(client);
     clients.push_back(client);
     return &server;
   }
   waiting_.push_back(client);
+  publish_waiting();
   arm_timer();
   launch();
   return nullptr;
 }
 
 void Pool::join(Client& client) {
-  if (welcomed_) return client.greet();
+  if (is_welcomed()) return client.greet();
   if (failure_ && failure_->is_login && worker_.now() < failure_->retry_at) {
     const std::string text = cat("server login has been failing, cached error: ", failure_->text,
                                  " (server_login_retry)");
@@ -86,6 +90,7 @@ void Pool::join(Client& client) {
 
 void Pool::leave(Client& client) {
   client.pool_hook.leave();
+  publish_waiting();
   arm_timer();
 }
 
@@ -93,6 +98,7 @@ void Pool::assign(Server& server, Client& client) {
   counters_.wait_time += micros(client.identity().request_at, worker_.now());
   clients.push_back(client);
   busy.push_back(server);
+  publish_waiting();
   server.lease_to(client);
   // Lost in this moment: the client was told.
   if (server.state() == Server::State::Active) client.on_server(server);
@@ -101,7 +107,8 @@ void Pool::assign(Server& server, Client& client) {
 // --- servers
 
 void Pool::give(Server& server) {
-  if (server.close_wanted() || worker_.service() == Service::WaitForServers) {
+  const bool outdated = server.identity().epoch != group_.epoch();
+  if (server.close_wanted() || outdated || worker_.service() == Service::WaitForServers) {
     return server.close("server no longer wanted");
   }
   const auto age = worker_.now() - server.identity().connected_at;
@@ -109,21 +116,125 @@ void Pool::give(Server& server) {
   if (used && (lifetime().count() == 0 || (age > lifetime() && !waiting_.empty()))) {
     return server.close("server lifetime over");
   }
-  if (Client* first = waiting_.front()) return assign(server, *first);
+  Client* first = waiting_.front();
+  const auto rival = group_.is_shared() ? group_.longest_waiting(worker_.index()) : std::nullopt;
+  if (first != nullptr && (!rival || first->identity().request_at - rival->oldest < kSkew)) {
+    return assign(server, *first);
+  }
   if (worker_.config().settings.session.round_robin) {
     idle_.push_back(server);
   } else {
     idle_.push_front(server);
   }
+  publish_idle();
+  if (group_.is_shared()) share();
+}
+
+// Gives idle links to whoever has waited longest, here or elsewhere.
+void Pool::share() {
+  while (Server* server = idle_.front()) {
+    const auto rival = group_.longest_waiting(worker_.index());
+    Client* first = waiting_.front();
+    if (!rival && first == nullptr) return;
+    const bool ours =
+        first != nullptr && (!rival || first->identity().request_at - rival->oldest < kSkew);
+    if (!ours && server->is_walking()) {
+      // It has bytes in hand that must be looked at first.
+      return worker_.loop().defer([this] { share(); });
+    }
+    if (!ours) {
+      move(*server, rival->worker, false);
+      continue;
+    }
+    assign(*server, *first);
+    publish_idle();
+  }
+}
+
+void Pool::move(Server& server, size_t to, bool asked) {
+  group_.seat(to).promised.fetch_add(1);
+  // A task must be copyable, the luggage is not.
+  auto luggage = std::make_shared<Luggage>(server.pack());
+  publish_idle();
+  worker_.workers().post(to, [&group = group_, luggage, asked](Worker& there) {
+    there.pools().find(group)->arrive(std::move(*luggage), asked);
+  });
+}
+
+void Pool::arrive(Luggage luggage, bool asked) {
+  seat_.promised.fetch_sub(1);
+  if (asked) --asked_;
+  Server& server = worker_.add_server(*this, std::move(luggage));
+  busy.push_back(server);
+  server.unpack();
+}
+
+void Pool::asked_by(size_t asker) {
+  Server* server = idle_.front();
+  if (server != nullptr) return move(*server, asker, true);
+  publish_idle();
+  worker_.workers().post(
+      asker, [&group = group_](Worker& there) { there.pools().find(group)->nothing_idle(); });
+}
+
+void Pool::nothing_idle() {
+  --asked_;
+  launch();
+}
+
+// True when a worker with an idle link was asked for it.
+bool Pool::ask_for_link() {
+  const auto owner = group_.idle_elsewhere(worker_.index());
+  if (!owner) return false;
+  ++asked_;
+  worker_.workers().post(*owner, [&group = group_, asker = worker_.index()](Worker& there) {
+    there.pools().find(group)->asked_by(asker);
+  });
+  return true;
+}
+
+void Pool::retire(Server& server) {
+  busy.push_back(server);
+  publish_idle();
+}
+
+void Pool::publish_idle() {
+  if (group_.is_shared()) seat_.idle.store(static_cast<int>(idle_.size()));
+}
+
+void Pool::publish_waiting() {
+  if (!group_.is_shared()) return;
+  const Client* first = waiting_.front();
+  if (first != nullptr) seat_.oldest.store(Group::stamp(first->identity().request_at));
+  seat_.waiting.store(static_cast<int>(waiting_.size()));
 }
 
 void Pool::server_ready(Server& server, Welcome welcome) {
   --logins_;
+  const bool news = failure_ != nullptr || !is_welcomed();
+  const uint32_t epoch = server.identity().epoch;
+  auto shared = std::make_shared<const Welcome>(std::move(welcome));
+  if (news && group_.is_shared()) {
+    group_.publish({.welcome = shared}, epoch);
+    worker_.workers().post_to_others(worker_.index(),
+                                     [&group = group_, shared, epoch](Worker& there) {
+                                       if (Pool* pool = there.pools().find(group))
+                                         pool->on_welcome(shared, epoch);
+                                     });
+  }
   failure_.reset();
-  welcome_ = std::move(welcome);
-  welcomed_ = true;
+  welcome_ = std::move(shared);
+  welcome_epoch_ = epoch;
   // The link first, so that the greeted find it.
   give(server);
+  on_welcome(welcome_, epoch);
+}
+
+void Pool::on_welcome(std::shared_ptr<const Welcome> welcome, uint32_t epoch) {
+  if (epoch != group_.epoch()) return launch();
+  failure_.reset();
+  welcome_ = std::move(welcome);
+  welcome_epoch_ = epoch;
   while (Client* client = greeting_.front()) {
     clients.push_back(*client);
     client->greet();
@@ -131,11 +242,23 @@ void Pool::server_ready(Server& server, Welcome welcome) {
   launch();
 }
 
-void Pool::server_failed(Server&, Failure failure) {
+void Pool::server_failed(Server& server, Failure failure) {
   --logins_;
   const microseconds retry = worker_.config().settings.time.server_login_retry;
   failure.retry_at = worker_.now() + std::max<microseconds>(retry, kRetryMin);
-  failure_ = std::make_unique<Failure>(std::move(failure));
+  auto shared = std::make_shared<const Failure>(std::move(failure));
+  if (group_.is_shared()) {
+    group_.publish({.welcome = is_welcomed() ? welcome_ : nullptr, .failure = shared},
+                   server.identity().epoch);
+    worker_.workers().post_to_others(worker_.index(), [&group = group_, shared](Worker& there) {
+      if (Pool* pool = there.pools().find(group)) pool->on_failure(shared);
+    });
+  }
+  on_failure(std::move(shared));
+}
+
+void Pool::on_failure(std::shared_ptr<const Failure> failure) {
+  failure_ = std::move(failure);
   arm_timer();
   // A server that is starting up, or not reached at all, is tried again while clients wait.
   if (failure_->is_login && failure_->sqlstate != kStartingUp) refuse_greeting(*failure_);
@@ -154,11 +277,14 @@ void Pool::refuse_greeting(const Failure& failure) {
 }
 
 void Pool::server_gone(Server&) {
-  slots_->own.give();
-  slots_->database->give();
-  slots_->user->give();
+  publish_idle();
+  SlotSet& slots = group_.slots();
+  slots.own.give();
+  slots.database->give();
+  slots.user->give();
   launch();
   worker_.pools().slot_freed();
+  worker_.workers().slot_freed(worker_.index());
 }
 
 bool Pool::take_slots() {
@@ -169,38 +295,58 @@ bool Pool::take_slots() {
                            ? user->second.connections_max.value_or(limit.user_connections)
                            : limit.user_connections;
   const int database_max = database_->connections_max.value_or(limit.database_connections);
-  if (!slots_->own.take(size_max())) return false;
-  if (!slots_->database->take(database_max)) {
-    slots_->own.give();
+  SlotSet& slots = group_.slots();
+  if (!slots.own.take(size_max())) return false;
+  if (!slots.database->take(database_max)) {
+    slots.own.give();
     return false;
   }
-  if (!slots_->user->take(user_max)) {
-    slots_->database->give();
-    slots_->own.give();
+  if (!slots.user->take(user_max)) {
+    slots.database->give();
+    slots.own.give();
     return false;
   }
   return true;
 }
 
 void Pool::launch() {
-  size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), kLoginsMax);
-  if (failure_) {
-    if (worker_.now() < failure_->retry_at) return;
-    wanted = std::min<size_t>(wanted, 1);
-  }
-  while (static_cast<size_t>(logins_) < wanted) {
-    if (!take_slots()) {
-      const bool own_full = size_max() > 0 && slots_->own.used() >= size_max();
-      // The room comes when the evicted backend is gone: slot_freed() calls again.
-      if (!own_full) worker_.pools().evict_for(*this);
-      return;
+  const size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), kLoginsMax);
+  set_starving(false);
+  while (static_cast<size_t>(logins_ + asked_) < wanted) {
+    if (waiting_.size() > static_cast<size_t>(asked_) && group_.is_shared() && ask_for_link()) {
+      continue;
     }
-    ++logins_;
-    Server& server = worker_.add_server(*this);
-    busy.push_back(server);
-    server.start();
-    if (failure_) return;
+    // After a failure one attempt at a time tells whether it lasts.
+    if (failure_ && (logins_ > 0 || worker_.now() < failure_->retry_at)) return;
+    if (!take_slots()) {
+      // Said first, tried again after: a slot freed in between is seen by one side or the other.
+      set_starving(true);
+      if (!take_slots()) {
+        const SlotSet& slots = group_.slots();
+        const bool own_full = size_max() > 0 && slots.own.used() >= size_max();
+        // The room comes when the evicted backend is gone: slot_freed() calls again.
+        if (!own_full && !worker_.pools().evict_for(group_)) {
+          worker_.workers().evict_elsewhere(group_, worker_.index());
+        }
+        return;
+      }
+      set_starving(false);
+    }
+    open_link();
   }
+}
+
+void Pool::open_link() {
+  ++logins_;
+  Server& server = worker_.add_server(*this);
+  busy.push_back(server);
+  server.start();
+}
+
+void Pool::set_starving(bool starving) {
+  if (starving_ == starving) return;
+  starving_ = starving;
+  worker_.count_starving(starving ? 1 : -1);
 }
 
 bool Pool::evict() {
@@ -217,7 +363,7 @@ void Pool::keep_house(SteadyTime now) {
     server->close("server idle timeout");
   }
   // Spread over the pool: links opened together must not all be closed together.
-  const auto pause = lifetime() / std::max<int64_t>(1, slots_->own.used());
+  const auto pause = lifetime() / std::max<int64_t>(1, group_.slots().own.used());
   if (lifetime().count() == 0 || now - last_expiry_ < pause) return;
   Server* expired = nullptr;
   idle_.each([&](Server& server) {
@@ -252,7 +398,7 @@ void Pool::on_timer() {
   const auto expire = [&](const ClientList& list) {
     while (Client* first = list.front()) {
       if (limit.count() == 0 || now - first->identity().request_at < limit) return;
-      first->pool_hook.leave();
+      leave(*first);
       first->fail("query_wait_timeout");
     }
   };
@@ -264,7 +410,6 @@ void Pool::on_timer() {
 
 void Pool::reconfigure(std::shared_ptr<const DatabaseConfig> database) {
   const bool removed = database == nullptr;
-  const bool changed = removed || !database->same_server(*database_);
   if (!removed) database_ = std::move(database);
   if (removed) {
     const auto drop = [](Client& client) { client.fail("database removed"); };
@@ -272,11 +417,13 @@ void Pool::reconfigure(std::shared_ptr<const DatabaseConfig> database) {
     greeting_.each(drop);
     clients.each(drop);
   }
-  if (changed) {
-    welcomed_ = false;
-    idle_.each([](Server& server) { server.close_when_free(); });
-    busy.each([](Server& server) { server.close_when_free(); });
-  }
+  launch();
+}
+
+void Pool::drop_outdated() {
+  idle_.each([this](Server& server) {
+    if (server.identity().epoch != group_.epoch()) server.close("server no longer wanted");
+  });
   launch();
 }
 
@@ -287,29 +434,33 @@ Pool& Pools::find_or_add(const std::shared_ptr<const DatabaseConfig>& database,
   const auto key = std::make_pair(database->name, user);
   auto& pool = pools_[key];
   if (!pool) {
-    auto& slots = slots_[key];
-    slots = std::make_unique<SlotSet>();
-    slots->database = &database_slots_[database->name];
-    slots->user = &user_slots_[database->user.value_or(user)];
-    pool = std::make_unique<Pool>(worker_, database, user, slots.get());
+    Group& group = worker_.workers().groups().find_or_add(key, database->user.value_or(user));
+    pool = std::make_unique<Pool>(worker_, database, user, group);
   }
   return *pool;
 }
 
-void Pools::slot_freed() {
-  for (auto& [key, pool] : pools_) {
-    if (pool->waiting() > 0) pool->launch();
-  }
+Pool* Pools::find(const Group& group) {
+  const auto found = pools_.find(group.key());
+  return found == pools_.end() ? nullptr : found->second.get();
 }
 
-bool Pools::evict_for(const Pool& pool) {
+void Pools::slot_freed() {
+  for (auto& [key, pool] : pools_) pool->launch();
+}
+
+bool Pools::evict_for(const Group& group) {
   for (auto& [key, other] : pools_) {
-    if (other.get() == &pool) continue;
-    const bool shares_database = other->slots().database == pool.slots().database;
-    const bool shares_user = other->slots().user == pool.slots().user;
+    if (&other->group() == &group) continue;
+    const bool shares_database = other->group().slots().database == group.slots().database;
+    const bool shares_user = other->group().slots().user == group.slots().user;
     if ((shares_database || shares_user) && other->evict()) return true;
   }
   return false;
+}
+
+void Pools::drop_outdated() {
+  for (auto& [key, pool] : pools_) pool->drop_outdated();
 }
 
 void Pools::reconfigure() {

@@ -1,8 +1,7 @@
-// Routing of clients to pools, one pool per (database, user); exact sizes by slots; first come,
-// first served.
+// Routing of clients to links, one pool per (database, user) and worker; exact sizes by slots;
+// first come, first served, also between workers.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +11,7 @@
 #include "pool/client.h"
 #include "pool/config.h"
 #include "pool/counters.h"
+#include "pool/group.h"
 #include "pool/list.h"
 #include "pool/server.h"
 
@@ -19,57 +19,32 @@ namespace pgtend::pool {
 
 class Worker;
 
-// How many links something may have, and has. A slot is taken before a link is opened and given
-// back when its backend is known to be gone. Thread: any; lock free.
-class Slots {
- public:
-  // False when `limit` (0: none) are in use.
-  bool take(int limit);
-  void give() { used_.fetch_sub(1, std::memory_order_relaxed); }
-  int used() const { return used_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<int> used_{0};
-};
-
-// The slots a link of one pool needs, taken in the order pool, database, user.
-struct SlotSet {
-  Slots own;
-  Slots* database = nullptr;
-  Slots* user = nullptr;
-};
-
-// Why the last attempt to get a server failed, and when to try again.
-struct Failure {
-  bool is_login = false;     // refused by the server, as opposed to not reached
-  std::string message = {};  // the server's own ErrorResponse, if it gave one
-  std::string text = {};
-  std::string sqlstate = {};
-  SteadyTime retry_at{};
-};
-
-// The links and the clients of one (database, user). Owned by Pools, never destroyed while one of
-// its clients or servers lives. Thread: one loop's.
+// The links and the clients of one (database, user) on one worker. Owned by Pools, never destroyed
+// while one of its clients or servers lives. Thread: one loop's.
+//
+// A link that becomes free goes to the first in line here, unless somebody on another worker waits
+// for longer by more than kSkew: then it moves there. A client for whom no link is idle here asks a
+// worker with an idle one before it has a new one opened.
 class Pool {
  public:
-  using Welcome = std::vector<std::pair<std::string, std::string>>;
-
   Pool(Worker& worker, std::shared_ptr<const DatabaseConfig> database, std::string user,
-       SlotSet* slots);
+       Group& group);
 
   // A link for `client` at once, or null: then it waits in line and hears of it by on_server().
   Server* acquire(Client& client);
   // `client` waits until the welcome is known, or is greeted or refused at once.
   void join(Client& client);
-  // `client` waits no more.
+  // `client` is gone, or waits no more.
   void leave(Client& client);
   // A link is free, clean and usable.
   void give(Server& server);
+  // A link is closed on our side and leaves its place among the idle ones.
+  void retire(Server& server);
   void server_ready(Server& server, Welcome welcome);
   void server_failed(Server& server, Failure failure);
   // The backend is gone; its slot is free.
   void server_gone(Server& server);
-  // Opens links as long as clients wait and slots are free.
+  // Gets links as long as clients wait: from other workers, or new ones while slots are free.
   void launch();
   // Closes links that are idle too long or too old. Call about once a second.
   void keep_house(SteadyTime now);
@@ -77,6 +52,19 @@ class Pool {
   bool evict();
   // The file was read again. A null `database` means that it is not in it any more.
   void reconfigure(std::shared_ptr<const DatabaseConfig> database);
+  // Closes idle links of an earlier epoch; the others are closed when they come back.
+  void drop_outdated();
+
+  // What other workers say; they post it.
+  // A link comes, asked for or not.
+  void arrive(Luggage luggage, bool asked);
+  // The worker that was asked has no idle link any more.
+  void nothing_idle();
+  // Worker `asker` would like an idle link.
+  void asked_by(size_t asker);
+  // A server was reached, or not.
+  void on_welcome(std::shared_ptr<const Welcome> welcome, uint32_t epoch);
+  void on_failure(std::shared_ptr<const Failure> failure);
 
   const DatabaseConfig& database() const { return *database_; }
   const std::string& user() const { return user_; }
@@ -84,9 +72,9 @@ class Pool {
   const std::string& server_user() const { return database_->user ? *database_->user : user_; }
   PoolMode mode() const;
   int size_max() const;
-  const Welcome& welcome() const { return welcome_; }
+  const Welcome& welcome() const { return *welcome_; }
   Counters& counters() { return counters_; }
-  const SlotSet& slots() const { return *slots_; }
+  Group& group() { return group_; }
   // How long the first in line has waited.
   microseconds longest_wait(SteadyTime now) const;
   // Counts of clients and servers by state, for the console.
@@ -100,24 +88,35 @@ class Pool {
 
  private:
   void assign(Server& server, Client& client);
+  void share();
+  void move(Server& server, size_t to, bool asked);
+  bool ask_for_link();
+  bool is_welcomed() const { return welcome_ && welcome_epoch_ == group_.epoch(); }
+  void publish_idle();
+  void publish_waiting();
   void on_timer();
   void arm_timer();
   microseconds query_wait() const;
   bool take_slots();
+  void set_starving(bool starving);
+  void open_link();
   void refuse_greeting(const Failure& failure);
   microseconds lifetime() const;
 
   Worker& worker_;
   std::shared_ptr<const DatabaseConfig> database_;
   std::string user_;
-  SlotSet* slots_;
+  Group& group_;
+  Group::Seat& seat_;
   ServerList idle_;
   ClientList waiting_;
   ClientList greeting_;
-  Welcome welcome_;
-  bool welcomed_ = false;
+  std::shared_ptr<const Welcome> welcome_;
+  uint32_t welcome_epoch_ = 0;
   int logins_ = 0;
-  std::unique_ptr<Failure> failure_;
+  int asked_ = 0;          // links asked for from other workers, not answered yet
+  bool starving_ = false;  // clients wait and no slot was free
+  std::shared_ptr<const Failure> failure_;
   Counters counters_;
   net::Timer timer_;
   SteadyTime last_expiry_{};
@@ -129,12 +128,15 @@ class Pools {
   explicit Pools(Worker& worker) : worker_(worker) {}
 
   Pool& find_or_add(const std::shared_ptr<const DatabaseConfig>& database, const std::string& user);
-  // A slot became free that other pools may be waiting for.
+  // Null when this worker has no such pool.
+  Pool* find(const Group& group);
+  // A slot became free that pools of this worker may be waiting for.
   void slot_freed();
-  // Makes room for a link of `pool` under a full database or user limit. False when nothing is
-  // idle.
-  bool evict_for(const Pool& pool);
+  // Makes room for a link of `group` under a full database or user limit. False when nothing is
+  // idle here.
+  bool evict_for(const Group& group);
   void reconfigure();
+  void drop_outdated();
 
   // In the order of (database, user).
   template <class Visit>
@@ -145,10 +147,7 @@ class Pools {
 
  private:
   Worker& worker_;
-  std::map<std::string, Slots> database_slots_;
-  std::map<std::string, Slots> user_slots_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<SlotSet>> slots_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Pool>> pools_;
+  std::map<Group::Key, std::unique_ptr<Pool>> pools_;
 };
 
 }  // namespace pgtend::pool

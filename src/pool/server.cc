@@ -32,6 +32,38 @@ Server::Server(Worker& worker, Pool& pool, uint64_t id)
       parameters_(worker.tracked()),
       timer_(worker.loop().timers(), [this] { on_timer(); }) {
   identity_.id = id;
+  identity_.epoch = pool.group().epoch();
+}
+
+Server::Server(Worker& worker, Pool& pool, Luggage luggage)
+    : worker_(worker),
+      pool_(pool),
+      identity_(std::move(luggage.identity)),
+      state_(State::Idle),
+      channel_(std::make_unique<Channel>(net::Socket(worker.loop(), luggage.descriptor),
+                                         worker.chunks())),
+      lease_(std::move(luggage.lease)),
+      parameters_(std::move(luggage.parameters)),
+      timer_(worker.loop().timers(), [this] { on_timer(); }) {}
+
+Luggage Server::pack() {
+  CHECK(state_ == State::Idle && !walking_ && inbound_.at_boundary() && cancels_ == 0);
+  Luggage luggage{.identity = std::move(identity_),
+                  .descriptor = channel_->socket().release(),
+                  .lease = std::move(lease_),
+                  .parameters = std::move(parameters_)};
+  identity_.id = luggage.identity.id;
+  state_ = State::Gone;
+  timer_.cancel();
+  pool_hook.leave();
+  channel_.reset();
+  worker_.remove(*this);
+  return luggage;
+}
+
+void Server::unpack() {
+  if (!channel_->socket().watch(*this)) return on_lost("descriptors have run out");
+  pool_.give(*this);
 }
 
 Server::~Server() { worker_.cancels().forget(*this); }
@@ -127,7 +159,9 @@ void Server::pump() {
     }
     pool_.counters().bytes_sent += io.bytes;
     if (state_ == State::Draining) continue;
+    walking_ = true;
     on_bytes(bytes);
+    walking_ = false;
     release_if_free();
   }
   if (state_ != State::Gone) channel_->socket().resume_later();
@@ -364,7 +398,7 @@ void Server::abandon(bool mid_message, bool cancel) {
   phase_ = Phase::Settle;
   reset_wanted_ = true;
   const bool busy = lease_.expect().outstanding() > 0;
-  if (busy && cancel) worker_.cancels().start(*this, nullptr);
+  if (busy && cancel) worker_.cancels().start(*this, {});
   if (mid_message) return end("client left in the middle of a message", false);
   std::string out = std::move(prelude_);
   prelude_.clear();
@@ -461,7 +495,7 @@ void Server::end(std::string_view reason, bool polite) {
   state_ = State::Draining;
   lease_.end();
   if (client != nullptr) client->on_server_lost(reason, false);
-  pool_.busy.push_back(*this);
+  pool_.retire(*this);
   std::string out;
   if (polite) fe::append_terminate(out);
   prelude_.clear();

@@ -21,6 +21,9 @@ namespace pgtend::pool {
 class Pool;
 class Worker;
 
+// What an idle link takes along when it moves to another worker.
+struct Luggage;
+
 // Owned by its worker; in one of its pool's lists. Thread: one loop's.
 class Server final : private net::Handler {
  public:
@@ -42,9 +45,12 @@ class Server final : private net::Handler {
     std::string secret;
     SteadyTime connected_at{};
     SteadyTime used_at{};
+    uint32_t epoch = 0;  // of the pool's group when the link was begun
   };
 
   Server(Worker& worker, Pool& pool, uint64_t id);
+  // From another worker; unpack() follows.
+  Server(Worker& worker, Pool& pool, Luggage luggage);
   ~Server();
 
   // Begins to connect. Failure is told to the pool, perhaps at once.
@@ -63,7 +69,11 @@ class Server final : private net::Handler {
   void leave(bool mid_message, bool cancel);
   // Ends the link politely; the slot is freed when the backend is gone.
   void close(std::string_view reason);
-  // The same as soon as no client has it.
+  // Ends this object, not the link, which goes on elsewhere. Only while idle and not walking.
+  Luggage pack();
+  // The link begins to be served here; it goes to the pool, which may send it on.
+  void unpack();
+  // The same as close() as soon as no client has it.
   void close_when_free();
 
   // A cancel request is on its way: the link is not reused before it has arrived.
@@ -80,6 +90,8 @@ class Server final : private net::Handler {
   bool close_wanted() const { return close_wanted_; }
   // The client's parameters are being set: there is no query of the client to cancel yet.
   bool is_applying() const { return applying_; }
+  // Bytes that were received are being looked at.
+  bool is_walking() const { return walking_; }
   // In the middle of a message to the client.
   bool is_delivering() const { return inbound_.left > 0; }
 
@@ -147,9 +159,18 @@ class Server final : private net::Handler {
   net::Timer timer_;
   int cancels_ = 0;
   bool applying_ = false;
+  bool walking_ = false;
   bool close_wanted_ = false;
   bool reset_wanted_ = false;
   bool told_ = false;  // the last message was an error that went to the client
+};
+
+// Thread: one at a time. The descriptor is no loop's meanwhile.
+struct Luggage {
+  Server::Identity identity;
+  int descriptor = -1;
+  Lease lease;
+  Parameters parameters;
 };
 
 }  // namespace pgtend::pool

@@ -1,5 +1,7 @@
 #include "pool/statistics.h"
 
+#include <algorithm>
+
 #include "pool/pools.h"
 
 namespace pgtend::pool {
@@ -7,23 +9,33 @@ namespace {
 
 uint64_t ratio(uint64_t amount, uint64_t count) { return count == 0 ? 0 : amount / count; }
 
-// What happened between two samples: counts a second, times per transaction, query, assignment.
-Counters average(const Counters& now, const Counters& before, double seconds_passed) {
+Counters difference(const Counters& now, const Counters& before) {
   Counters delta;
 #define PGTEND_DELTA(field, name) delta.field = now.field - before.field;
   PGTEND_POOL_COUNTERS(PGTEND_DELTA)
 #undef PGTEND_DELTA
-  Counters out;
-#define PGTEND_RATE(field, name) \
-  out.field = static_cast<uint64_t>(static_cast<double>(delta.field) / seconds_passed);
-  PGTEND_POOL_COUNTERS(PGTEND_RATE)
-#undef PGTEND_RATE
-  out.xact_time = ratio(delta.xact_time, delta.xact_count);
-  out.query_time = ratio(delta.query_time, delta.query_count);
-  return out;
+  return delta;
 }
 
 }  // namespace
+
+void Statistics::Sums::add(const Sums& other) {
+  total.add(other.total);
+  period.add(other.period);
+  seconds = std::max(seconds, other.seconds);
+}
+
+Counters Statistics::Sums::average() const {
+  Counters out;
+  if (seconds <= 0) return out;
+#define PGTEND_RATE(field, name) \
+  out.field = static_cast<uint64_t>(static_cast<double>(period.field) / seconds);
+  PGTEND_POOL_COUNTERS(PGTEND_RATE)
+#undef PGTEND_RATE
+  out.xact_time = ratio(period.xact_time, period.xact_count);
+  out.query_time = ratio(period.query_time, period.query_count);
+  return out;
+}
 
 std::map<std::string, Counters> Statistics::totals(Pools& pools) const {
   std::map<std::string, Counters> sums;
@@ -37,21 +49,22 @@ void Statistics::sample(Pools& pools, SteadyTime now, microseconds period) {
   if (now - sampled_at_ < period || period.count() == 0) return;
   const double passed = std::chrono::duration<double>(now - sampled_at_).count();
   auto current = totals(pools);
-  average_.clear();
+  period_.clear();
   for (const auto& [name, counters] : current) {
-    average_[name] = average(counters, before_[name], passed);
+    period_[name] = difference(counters, before_[name]);
   }
+  period_seconds_ = passed;
   before_ = std::move(current);
   sampled_at_ = now;
 }
 
-std::map<std::string, Statistics::Entry> Statistics::by_database(Pools& pools) const {
-  std::map<std::string, Entry> entries;
+std::map<std::string, Statistics::Sums> Statistics::by_database(Pools& pools) const {
+  std::map<std::string, Sums> sums;
   for (const auto& [name, counters] : totals(pools)) {
-    const auto found = average_.find(name);
-    entries[name] = {counters, found == average_.end() ? Counters{} : found->second};
+    const auto found = period_.find(name);
+    sums[name] = {counters, found == period_.end() ? Counters{} : found->second, period_seconds_};
   }
-  return entries;
+  return sums;
 }
 
 }  // namespace pgtend::pool

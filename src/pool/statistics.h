@@ -1,4 +1,4 @@
-// Totals per database that survive their pools, and averages over the last period.
+// Totals per database that survive their pools, and what happened in the last whole period.
 #pragma once
 
 #include <map>
@@ -14,15 +14,19 @@ class Pools;
 // Thread: one loop's.
 class Statistics {
  public:
-  struct Entry {
+  struct Sums {
     Counters total;
-    Counters average;  // per second; the times per transaction, query and assignment
+    Counters period;     // of the last whole period
+    double seconds = 0;  // its length; 0 before the first has passed
+
+    void add(const Sums& other);
+    // Of the period: counts a second, times per transaction, query and assignment.
+    Counters average() const;
   };
 
   // Takes a sample when `period` has passed since the last one.
   void sample(Pools& pools, SteadyTime now, microseconds period);
-  // Totals of now, averages of the last whole period; by database.
-  std::map<std::string, Entry> by_database(Pools& pools) const;
+  std::map<std::string, Sums> by_database(Pools& pools) const;
   // The console's own clients count under its database.
   Counters& console() { return console_; }
 
@@ -30,7 +34,8 @@ class Statistics {
   std::map<std::string, Counters> totals(Pools& pools) const;
 
   std::map<std::string, Counters> before_;
-  std::map<std::string, Counters> average_;
+  std::map<std::string, Counters> period_;
+  double period_seconds_ = 0;
   Counters console_;
   SteadyTime sampled_at_{};
 };

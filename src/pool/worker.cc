@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "pool/workers.h"
 
 namespace pgtend::pool {
 namespace {
@@ -16,8 +17,11 @@ std::string unix_socket_path(const ListenSettings& listen) {
 
 }  // namespace
 
-Worker::Worker(net::Loop& loop, const Clock& clock, std::shared_ptr<const Config> config)
-    : loop_(loop),
+Worker::Worker(Workers& workers, size_t index, net::Loop& loop, const Clock& clock,
+               std::shared_ptr<const Config> config)
+    : workers_(workers),
+      index_(index),
+      loop_(loop),
       clock_(clock),
       config_(std::move(config)),
       tracked_(config_->settings.session.tracked_parameters),
@@ -37,7 +41,7 @@ Worker::~Worker() {
 Status Worker::listen() {
   const ListenSettings& listen = config_->settings.listen;
   const auto open = [&](const net::Address& address) -> Status {
-    auto take = [this](net::Accepted accepted) { accept(std::move(accepted)); };
+    auto take = [this](net::Accepted accepted) { deal(std::move(accepted)); };
     acceptors_.push_back(TRY(net::Acceptor::open(loop_, address, listen.backlog, take)));
     log::info("listening on", {log::kv("address", acceptors_.back()->address().text())});
     return ok();
@@ -69,27 +73,20 @@ std::vector<net::Address> Worker::listening() const {
   return addresses;
 }
 
-Status Worker::reload() {
-  auto fresh = std::make_shared<Config>(*TRY(load_config(config_->path)));
-  // What cannot change at run time keeps its value from the start.
-  const Settings& before = config_->settings;
-  fresh->settings.listen = before.listen;
-  fresh->settings.session.tracked_parameters = before.session.tracked_parameters;
-  fresh->settings.log.file = before.log.file;
-  fresh->settings.log.pidfile = before.log.pidfile;
-  fresh->settings.log.verbose = before.log.verbose;
-  for (size_t i = 0; i < keys().size(); ++i) {
-    if (keys()[i].reload == Reload::No) fresh->values[i] = config_->values[i];
-  }
-  config_ = std::move(fresh);
+void Worker::reconfigure(std::shared_ptr<const Config> config) {
+  config_ = std::move(config);
   pools_.reconfigure();
-  for (const std::string& warning : config_->warnings) log::warn(warning);
-  return ok();
+}
+
+void Worker::deal(net::Accepted accepted) {
+  const size_t to = workers_.for_next_client();
+  if (to == index_) return accept(std::move(accepted));
+  workers_.post(to, [accepted](Worker& there) { there.accept(accepted); });
 }
 
 void Worker::accept(net::Accepted accepted) {
   net::apply_options(accepted.descriptor, accepted.peer, config_->settings.socket);
-  const uint64_t id = next_id_++;
+  const uint64_t id = workers_.next_id();
   auto client = std::make_unique<Client>(*this, id, std::move(accepted));
   Client& started = *client;
   clients_.emplace(id, std::move(client));
@@ -97,11 +94,15 @@ void Worker::accept(net::Accepted accepted) {
 }
 
 Server& Worker::add_server(Pool& pool) {
-  const uint64_t id = next_id_++;
+  const uint64_t id = workers_.next_id();
   auto server = std::make_unique<Server>(*this, pool, id);
-  Server& added = *server;
-  servers_.emplace(id, std::move(server));
-  return added;
+  return *servers_.emplace(id, std::move(server)).first->second;
+}
+
+Server& Worker::add_server(Pool& pool, Luggage luggage) {
+  const uint64_t id = luggage.identity.id;
+  auto server = std::make_unique<Server>(*this, pool, std::move(luggage));
+  return *servers_.emplace(id, std::move(server)).first->second;
 }
 
 Client* Worker::client(uint64_t id) {
@@ -109,26 +110,32 @@ Client* Worker::client(uint64_t id) {
   return found == clients_.end() ? nullptr : found->second.get();
 }
 
+// Out of the map at once, because a link that moved may be back before the end of the turn.
 void Worker::remove(Server& server) {
-  loop_.defer([this, id = server.identity().id] {
-    servers_.erase(id);
+  const auto found = servers_.find(server.identity().id);
+  std::shared_ptr<Server> gone(std::move(found->second));
+  servers_.erase(found);
+  loop_.defer([this, gone]() mutable {
+    gone.reset();
     stop_if_done();
   });
 }
 
 void Worker::remove(Client& client) {
   loop_.defer([this, id = client.identity().id] {
-    clients_.erase(id);
+    if (clients_.erase(id) > 0) workers_.client_left(index_);
     stop_if_done();
   });
 }
 
 bool Worker::admit() {
   const int limit = config_->settings.limit.client_connections;
-  if (admitted_ >= limit) return false;
-  ++admitted_;
-  return true;
+  return limit > 0 && workers_.clients().take(limit);
 }
+
+void Worker::discharge() { workers_.clients().give(); }
+
+void Worker::count_starving(int change) { workers_.count_starving(index_, change); }
 
 void Worker::on_tick() {
   const SteadyTime now = loop_.now();
@@ -140,7 +147,7 @@ void Worker::on_tick() {
 // --- the end
 
 void Worker::shut_down(Service how) {
-  log::info("shutting down", {log::kv("clients", admitted_)});
+  log::info("shutting down", {log::kv("worker", index_), log::kv("clients", clients_.size())});
   service_ = how;
   acceptors_.clear();
   if (how == Service::WaitForServers) {
@@ -158,15 +165,17 @@ void Worker::shut_down(Service how) {
   stop_if_done();
 }
 
-// Ends the loop when the last client is gone and its links have been told.
+// Reports when the last client is gone and its links have been told.
 void Worker::stop_if_done() {
-  if (service_ == Service::Running || !clients_.empty()) return;
+  if (service_ == Service::Running || done_ || !clients_.empty()) return;
   pools_.each([](Pool& pool) {
     while (pool.evict()) {
     }
     pool.busy.each([](Server& server) { server.close_when_free(); });
   });
-  if (servers_.empty()) loop_.stop();
+  if (!servers_.empty()) return;
+  done_ = true;
+  workers_.worker_done();
 }
 
 }  // namespace pgtend::pool

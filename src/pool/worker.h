@@ -20,6 +20,8 @@
 
 namespace pgtend::pool {
 
+class Workers;
+
 // Whether new work is taken.
 enum class Service : uint8_t {
   Running,
@@ -30,17 +32,20 @@ enum class Service : uint8_t {
 // Thread: the one that runs its loop; others use loop().post().
 class Worker {
  public:
-  Worker(net::Loop& loop, const Clock& clock, std::shared_ptr<const Config> config);
+  Worker(Workers& workers, size_t index, net::Loop& loop, const Clock& clock,
+         std::shared_ptr<const Config> config);
   ~Worker();
 
-  // Opens the listeners of the configuration. Errors: those of Loop::listen().
+  // Opens the listeners of the configuration. Connections are dealt out to all workers.
+  // Errors: those of Loop::listen().
   Status listen();
-  // Reads the file again: all of it takes effect, or nothing does. Errors: those of load_config().
-  Status reload();
+  void reconfigure(std::shared_ptr<const Config> config);
   void shut_down(Service how);
   // The addresses listened on, in the order opened.
   std::vector<net::Address> listening() const;
 
+  Workers& workers() { return workers_; }
+  size_t index() const { return index_; }
   net::Loop& loop() { return loop_; }
   SteadyTime now() const { return loop_.now(); }
   const Config& config() const { return *config_; }
@@ -55,6 +60,8 @@ class Worker {
   Service service() const { return service_; }
 
   Server& add_server(Pool& pool);
+  // One that comes from another worker.
+  Server& add_server(Pool& pool, Luggage luggage);
   // Null when it is gone.
   Client* client(uint64_t id);
   // Destroyed at the end of the turn.
@@ -62,8 +69,9 @@ class Worker {
   void remove(Client& client);
   // Counts a client against max_client_conn; false when that many are here. discharge() undoes it.
   bool admit();
-  void discharge() { --admitted_; }
-  int admitted() const { return admitted_; }
+  void discharge();
+  // Pools of this worker with clients that wait for a slot: `change` more.
+  void count_starving(int change);
 
   template <class Visit>
   void each_client(Visit visit) {
@@ -75,10 +83,13 @@ class Worker {
   }
 
  private:
+  void deal(net::Accepted accepted);
   void accept(net::Accepted accepted);
   void on_tick();
   void stop_if_done();
 
+  Workers& workers_;
+  const size_t index_;
   net::Loop& loop_;
   const Clock& clock_;
   std::shared_ptr<const Config> config_;
@@ -92,9 +103,8 @@ class Worker {
   std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
   std::unordered_map<uint64_t, std::unique_ptr<Server>> servers_;
-  uint64_t next_id_ = 1;
-  int admitted_ = 0;
   Service service_ = Service::Running;
+  bool done_ = false;
   net::Timer tick_;
 };
 

@@ -173,5 +173,41 @@ TEST_F(NetLoop, LivingUnixSocketIsNotReplacedButAStaleOneIs) {
   EXPECT_TRUE(Acceptor::open(*loop_, address, 16, [](Accepted) {}));
 }
 
+TEST_F(NetLoop, DescriptorMovesToAnotherLoopWithWhatIsUnread) {
+  const auto other = e2e::must(make_epoll_loop(system_clock()));
+  Socket accepted;
+  Recorder silent;
+  const auto acceptor = e2e::must(Acceptor::open(*loop_, any_port(), 16, [&](Accepted connection) {
+    accepted = Socket(*loop_, connection.descriptor);
+    e2e::must(accepted.watch(silent));
+    loop_->stop();
+  }));
+  Socket client(*loop_, e2e::must(loop_->connect(acceptor->address(), {})));
+  run();
+  client.send("late");
+  const int moved = accepted.release();
+  EXPECT_FALSE(accepted.is_open());
+
+  Socket there(*other, moved);
+  Recorder reader;
+  std::string received;
+  reader.action = [&](Ready) {
+    std::array<char, 100> piece;
+    const Io io = there.receive(piece);
+    if (io.kind == Io::Kind::Done) received.append(piece.data(), io.bytes);
+    if (!received.empty()) other->stop();
+  };
+  e2e::must(there.watch(reader));
+  other->run();
+
+  EXPECT_EQ(received, "late");
+}
+
+TEST_F(NetLoop, StopBeforeTheFirstTurnCounts) {
+  loop_->stop();
+
+  run();
+}
+
 }  // namespace
 }  // namespace pgtend::net

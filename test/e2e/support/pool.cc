@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "wire/frame.h"
+#include "wire/frontend.h"
 
 namespace pgtend::e2e {
 namespace {
@@ -184,6 +185,30 @@ int64_t PoolTest::backends(pg::Connection& direct) const {
       direct.query("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
                    "pid <> pg_backend_pid() AND backend_type = 'client backend'"));
   return must(rows[0].get<int64_t>(0));
+}
+
+std::string PoolTest::query(std::string_view sql) {
+  std::string out;
+  wire::frontend::append_query(out, sql);
+  return out;
+}
+
+pg::Rows PoolTest::console(const PoolProcess& pool, const std::string& command) const {
+  auto options = through(pool);
+  options.set("dbname", "pgbouncer");
+  auto conn = must(pg::Connection::open(options));
+  return must(conn.query_simple(command));
+}
+
+std::string PoolTest::pools(const PoolProcess& pool, const std::string& column) const {
+  const pg::Rows rows = console(pool, "SHOW POOLS");
+  for (int row = 0; row < rows.size(); ++row) {
+    if (rows[row].text(0) != database()) continue;
+    for (int i = 0; i < rows.columns(); ++i) {
+      if (rows.column_name(i) == column) return std::string(rows[row].text(i));
+    }
+  }
+  return "";
 }
 
 Outcome PoolTest::python(const PoolProcess& pool, const std::string& script) const {

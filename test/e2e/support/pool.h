@@ -92,6 +92,12 @@ class PoolTest : public DatabaseTest {
   pg::Options through(const PoolProcess& pool) const;
   // Backends of this test's database that are not the asking one.
   int64_t backends(pg::Connection& direct) const;
+  // A simple query message.
+  static std::string query(std::string_view sql);
+  // The rows of a console command.
+  pg::Rows console(const PoolProcess& pool, const std::string& command) const;
+  // One column of SHOW POOLS for this test's database.
+  std::string pools(const PoolProcess& pool, const std::string& column) const;
   // Runs `script` in Python with psycopg; variable `dsn` leads through `pool`. Skips if there is
   // none.
   Outcome python(const PoolProcess& pool, const std::string& script) const;

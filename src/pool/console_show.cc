@@ -1,0 +1,291 @@
+#include "pool/console_show.h"
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+#include "base/text.h"
+#include "pool/console.h"
+
+namespace pgtend::pool {
+namespace {
+
+constexpr int32_t kText = 25;
+constexpr int32_t kInt4 = 23;
+constexpr int32_t kInt8 = 20;
+constexpr int32_t kNumeric = 1700;
+
+using Column = ShowColumn;
+using Cell = std::optional<std::string>;
+using Cells = std::vector<Cell>;
+using Rows = ShowRows;
+
+std::string number(uint64_t value) { return cat(value); }
+
+std::string when(SteadyTime at, SteadyTime now) {
+  // Wall time of a monotonic one, as the console prints it.
+  const auto ago = now - at;
+  const auto wall = std::chrono::system_clock::now() -
+                    std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
+  const std::time_t seconds_since = std::chrono::system_clock::to_time_t(wall);
+  std::tm parts{};
+  gmtime_r(&seconds_since, &parts);
+  char text[40];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return text;
+}
+
+// --- SHOW POOLS
+
+constexpr Column kPoolColumns[] = {{"database", kText},
+                                   {"user", kText},
+                                   {"cl_active", kInt4},
+                                   {"cl_waiting", kInt4},
+                                   {"cl_active_cancel_req", kInt4},
+                                   {"cl_waiting_cancel_req", kInt4},
+                                   {"sv_active", kInt4},
+                                   {"sv_active_cancel", kInt4},
+                                   {"sv_being_canceled", kInt4},
+                                   {"sv_idle", kInt4},
+                                   {"sv_used", kInt4},
+                                   {"sv_tested", kInt4},
+                                   {"sv_login", kInt4},
+                                   {"maxwait", kInt4},
+                                   {"maxwait_us", kInt4},
+                                   {"pool_mode", kText},
+                                   {"load_balance_hosts", kText}};
+
+std::pair<std::string, std::string> seconds_and_micros(microseconds time) {
+  return {cat(time.count() / 1'000'000), cat(time.count() % 1'000'000)};
+}
+
+Rows show_pools(const ShowInput& input) {
+  Rows rows;
+  for (const PoolFigures& pool : input.snapshot.pools) {
+    const auto [wait_s, wait_us] = seconds_and_micros(pool.longest_wait);
+    rows.push_back({pool.database, pool.user, number(pool.clients), number(pool.waiting), "0", "0",
+                    number(pool.active), "0", number(pool.being_canceled), number(pool.idle),
+                    number(pool.used), number(pool.tested), number(pool.login), wait_s, wait_us,
+                    std::string(name_of(pool.mode)), std::nullopt});
+  }
+  rows.push_back({"pgbouncer", "pgbouncer", number(input.snapshot.console_clients), "0", "0", "0",
+                  "0", "0", "0", "0", "0", "0", "0", "0", "0", "statement", std::nullopt});
+  return rows;
+}
+
+// --- SHOW STATS and relatives
+
+std::vector<Column> stats_columns(bool totals, bool averages) {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+#define PGTEND_NAME(field, name) all.push_back(cat("total_", name));
+    PGTEND_POOL_COUNTERS(PGTEND_NAME)
+#undef PGTEND_NAME
+#define PGTEND_NAME(field, name) \
+  all.push_back(std::string_view(name) == "received" ? std::string("avg_recv") : cat("avg_", name));
+    PGTEND_POOL_COUNTERS(PGTEND_NAME)
+#undef PGTEND_NAME
+    return all;
+  }();
+  std::vector<Column> columns = {{"database", kText}};
+  const size_t half = names.size() / 2;
+  for (size_t i = 0; i < half && totals; ++i) columns.push_back({names[i], kNumeric});
+  for (size_t i = half; i < names.size() && averages; ++i) columns.push_back({names[i], kNumeric});
+  return columns;
+}
+
+void append_counters(Cells& row, const Counters& counters) {
+#define PGTEND_CELL(field, name) row.emplace_back(number(counters.field));
+  PGTEND_POOL_COUNTERS(PGTEND_CELL)
+#undef PGTEND_CELL
+}
+
+Rows stats_rows(const ShowInput& input, bool totals, bool averages) {
+  Rows rows;
+  for (const auto& [name, sums] : input.snapshot.stats) {
+    Cells row = {name};
+    if (totals) append_counters(row, sums.total);
+    if (averages) append_counters(row, sums.average());
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// STATS_TOTALS and STATS_AVERAGES name their columns after the counters, with two exceptions.
+constexpr Column kTotalsColumns[] = {{"database", kText},
+#define PGTEND_COLUMN(field, name) {#field, kNumeric},
+                                     PGTEND_POOL_COUNTERS(PGTEND_COLUMN)
+#undef PGTEND_COLUMN
+};
+constexpr Column kAveragesColumns[] = {{"database", kText},
+                                       {"server_assignment_count", kNumeric},
+                                       {"xact_count", kNumeric},
+                                       {"query_count", kNumeric},
+                                       {"bytes_received", kNumeric},
+                                       {"bytes_sent", kNumeric},
+                                       {"xact_time", kNumeric},
+                                       {"query_time", kNumeric},
+                                       {"wait_time", kNumeric},
+                                       {"avg_client_parse_count", kNumeric},
+                                       {"avg_server_parse_count", kNumeric},
+                                       {"avg_bind_count", kNumeric},
+                                       {"avg_client_login_count", kNumeric}};
+
+Rows show_stats(const ShowInput& input) { return stats_rows(input, true, true); }
+Rows show_stats_totals(const ShowInput& input) { return stats_rows(input, true, false); }
+Rows show_stats_averages(const ShowInput& input) { return stats_rows(input, false, true); }
+
+// --- SHOW CLIENTS, SERVERS
+
+constexpr Column kSocketColumns[] = {{"type", kText},
+                                     {"user", kText},
+                                     {"database", kText},
+                                     {"replication", kText},
+                                     {"state", kText},
+                                     {"addr", kText},
+                                     {"port", kInt4},
+                                     {"local_addr", kText},
+                                     {"local_port", kInt4},
+                                     {"connect_time", kText},
+                                     {"request_time", kText},
+                                     {"wait", kInt4},
+                                     {"wait_us", kInt4},
+                                     {"close_needed", kInt4},
+                                     {"ptr", kText},
+                                     {"link", kText},
+                                     {"remote_pid", kInt4},
+                                     {"tls", kText},
+                                     {"application_name", kText},
+                                     {"prepared_statements", kInt4},
+                                     {"id", kInt4}};
+std::string pointer(const char* kind, std::optional<uint64_t> id) {
+  return id ? cat(kind, *id) : std::string();
+}
+
+Rows socket_rows(const ShowInput& input, const std::vector<SocketFigures>& sockets, bool clients) {
+  Rows rows;
+  const char* own = clients ? "c" : "s";
+  const char* other = clients ? "s" : "c";
+  for (const SocketFigures& socket : sockets) {
+    const auto [wait_s, wait_us] = seconds_and_micros(socket.wait);
+    rows.push_back({clients ? "C" : "S",
+                    socket.user,
+                    socket.database,
+                    "none",
+                    socket.state,
+                    socket.peer.host(),
+                    cat(socket.peer.port()),
+                    socket.local.host(),
+                    cat(socket.local.port()),
+                    when(socket.connected_at, input.now),
+                    when(socket.request_at, input.now),
+                    wait_s,
+                    wait_us,
+                    socket.close_wanted ? "1" : "0",
+                    pointer(own, socket.id),
+                    pointer(other, socket.link),
+                    cat(socket.pid),
+                    "",
+                    socket.application_name,
+                    "0",
+                    cat(socket.id)});
+  }
+  return rows;
+}
+
+Rows show_clients(const ShowInput& input) {
+  return socket_rows(input, input.snapshot.clients, true);
+}
+Rows show_servers(const ShowInput& input) {
+  return socket_rows(input, input.snapshot.servers, false);
+}
+
+// --- SHOW DATABASES, CONFIG, VERSION
+
+constexpr Column kDatabaseColumns[] = {{"name", kText},
+                                       {"host", kText},
+                                       {"port", kInt4},
+                                       {"database", kText},
+                                       {"force_user", kText},
+                                       {"pool_size", kInt4},
+                                       {"min_pool_size", kInt4},
+                                       {"reserve_pool_size", kInt4},
+                                       {"server_lifetime", kInt4},
+                                       {"pool_mode", kText},
+                                       {"load_balance_hosts", kText},
+                                       {"max_connections", kInt4},
+                                       {"current_connections", kInt4},
+                                       {"max_client_connections", kInt4},
+                                       {"current_client_connections", kInt4},
+                                       {"paused", kInt4},
+                                       {"disabled", kInt4}};
+
+Rows show_databases(const ShowInput& input) {
+  Rows rows;
+  const Settings& settings = input.config.settings;
+  for (const auto& [name, database] : input.config.databases) {
+    uint64_t servers = 0;
+    uint64_t clients = 0;
+    for (const PoolFigures& pool : input.snapshot.pools) {
+      if (pool.database != name) continue;
+      servers +=
+          pool.active + pool.being_canceled + pool.idle + pool.used + pool.tested + pool.login;
+      clients += pool.clients + pool.waiting;
+    }
+    const auto lifetime = std::chrono::duration_cast<seconds>(
+        database->server_lifetime.value_or(settings.time.server_lifetime));
+    Cell mode;
+    if (database->mode) mode = name_of(*database->mode);
+    rows.push_back({name, database->host.empty() ? Cell() : Cell(database->host),
+                    cat(database->port), database->dbname.empty() ? name : database->dbname,
+                    database->user, cat(database->pool_size.value_or(settings.limit.pool_size)),
+                    "0", "0", cat(lifetime.count()), mode, std::nullopt,
+                    cat(database->connections_max.value_or(settings.limit.database_connections)),
+                    number(servers), "0", number(clients), "0", "0"});
+  }
+  return rows;
+}
+
+constexpr Column kConfigColumns[] = {
+    {"key", kText}, {"value", kText}, {"default", kText}, {"changeable", kText}};
+
+Rows show_config(const ShowInput& input) {
+  Rows rows;
+  for (size_t i = 0; i < keys().size(); ++i) {
+    const KeyInfo& key = keys()[i];
+    rows.push_back({std::string(key.name), input.config.values[i], std::string(key.default_value),
+                    key.reload == Reload::Yes ? "yes" : "no"});
+  }
+  return rows;
+}
+
+constexpr Column kVersionColumns[] = {{"version", kText}};
+
+Rows show_version(const ShowInput&) { return {{version_text()}}; }
+
+// --- the table of SHOW
+
+std::span<const Column> columns_of_stats() {
+  static const std::vector<Column> columns = stats_columns(true, true);
+  return columns;
+}
+
+}  // namespace
+
+std::span<const Show> shows() {
+  static const std::array all = {
+      Show{"clients", Part::Clients, kSocketColumns, show_clients},
+      Show{"config", Part::None, kConfigColumns, show_config},
+      Show{"databases", Part::Pools, kDatabaseColumns, show_databases},
+      Show{"pools", Part::Pools, kPoolColumns, show_pools},
+      Show{"servers", Part::Servers, kSocketColumns, show_servers},
+      Show{"stats", Part::Stats, columns_of_stats(), show_stats},
+      Show{"stats_averages", Part::Stats, kAveragesColumns, show_stats_averages},
+      Show{"stats_totals", Part::Stats, kTotalsColumns, show_stats_totals},
+      Show{"version", Part::None, kVersionColumns, show_version},
+  };
+  return all;
+}
+
+}  // namespace pgtend::pool

@@ -1,0 +1,153 @@
+#include "pool/snapshot.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "pool/client.h"
+#include "pool/pools.h"
+#include "pool/server.h"
+#include "pool/worker.h"
+
+namespace pgtend::pool {
+namespace {
+
+constexpr size_t kApplicationName = 4;  // in TrackedNames
+
+PoolFigures figures_of(Pool& pool, SteadyTime now) {
+  PoolFigures figures{.database = pool.database().name,
+                      .user = pool.user(),
+                      .mode = pool.mode(),
+                      .clients = pool.clients.size(),
+                      .waiting = pool.waiting(),
+                      .idle = pool.idle().size(),
+                      .longest_wait = pool.longest_wait(now)};
+  pool.busy.each([&](Server& server) {
+    switch (server.state()) {
+      case Server::State::Connecting:
+      case Server::State::Login:
+        ++figures.login;
+        break;
+      case Server::State::Active:
+        ++figures.active;
+        break;
+      case Server::State::Cleaning:
+        ++figures.tested;
+        break;
+      case Server::State::BeingCanceled:
+        ++figures.being_canceled;
+        break;
+      case Server::State::Idle:
+      case Server::State::Draining:
+      case Server::State::Gone:
+        ++figures.used;
+        break;
+    }
+  });
+  return figures;
+}
+
+SocketFigures figures_of(Client& client, SteadyTime now) {
+  const auto& who = client.identity();
+  const bool waits = client.state() == Client::State::Waiting;
+  SocketFigures figures{.id = who.id,
+                        .user = who.user,
+                        .database = who.database,
+                        .state = std::string(client.state_name()),
+                        .peer = who.peer,
+                        .local = net::local_of(client.channel().socket().descriptor()),
+                        .connected_at = who.connected_at,
+                        .request_at = who.request_at,
+                        .application_name = client.parameters().get(kApplicationName).value_or("")};
+  if (waits) figures.wait = std::chrono::duration_cast<microseconds>(now - who.request_at);
+  if (client.server() != nullptr) figures.link = client.server()->identity().id;
+  return figures;
+}
+
+SocketFigures figures_of(Server& server) {
+  const auto& who = server.identity();
+  SocketFigures figures{.id = who.id,
+                        .user = server.pool().server_user(),
+                        .database = server.pool().database().name,
+                        .state = std::string(server.state_name()),
+                        .peer = who.address,
+                        .local = net::local_of(server.channel()->socket().descriptor()),
+                        .connected_at = who.connected_at,
+                        .request_at = who.used_at,
+                        .close_wanted = server.close_wanted(),
+                        .pid = who.pid,
+                        .application_name = server.parameters().get(kApplicationName).value_or("")};
+  if (server.lease().client() != nullptr) figures.link = server.lease().client()->identity().id;
+  return figures;
+}
+
+void append(std::vector<SocketFigures>& to, std::vector<SocketFigures> from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  std::ranges::sort(to, {}, &SocketFigures::id);
+}
+
+}  // namespace
+
+void PoolFigures::add(const PoolFigures& other) {
+  clients += other.clients;
+  waiting += other.waiting;
+  active += other.active;
+  being_canceled += other.being_canceled;
+  idle += other.idle;
+  used += other.used;
+  tested += other.tested;
+  login += other.login;
+  longest_wait = std::max(longest_wait, other.longest_wait);
+}
+
+void Snapshot::merge(Snapshot other) {
+  console_clients += other.console_clients;
+  const auto key = [](const PoolFigures& figures) {
+    return std::tie(figures.database, figures.user);
+  };
+  for (PoolFigures& pool : other.pools) {
+    const auto at = std::ranges::lower_bound(pools, key(pool), {}, key);
+    if (at != pools.end() && key(*at) == key(pool)) {
+      at->add(pool);
+    } else {
+      pools.insert(at, std::move(pool));
+    }
+  }
+  append(clients, std::move(other.clients));
+  append(servers, std::move(other.servers));
+  for (const auto& [name, sums] : other.stats) stats[name].add(sums);
+}
+
+Snapshot take_snapshot(Worker& worker, Part part) {
+  Snapshot snapshot;
+  const SteadyTime now = worker.now();
+  switch (part) {
+    case Part::None:
+      break;
+    case Part::Pools:
+      worker.each_client([&](Client& client) {
+        snapshot.console_clients += client.state() == Client::State::Console ? 1 : 0;
+      });
+      worker.pools().each([&](Pool& pool) { snapshot.pools.push_back(figures_of(pool, now)); });
+      break;
+    case Part::Clients:
+      worker.each_client([&](Client& client) {
+        if (client.state() != Client::State::Closed) {
+          snapshot.clients.push_back(figures_of(client, now));
+        }
+      });
+      break;
+    case Part::Servers:
+      worker.each_server([&](Server& server) {
+        if (server.state() == Server::State::Gone || server.channel() == nullptr) return;
+        snapshot.servers.push_back(figures_of(server));
+      });
+      break;
+    case Part::Stats:
+      snapshot.stats = worker.statistics().by_database(worker.pools());
+      break;
+  }
+  return snapshot;
+}
+
+}  // namespace pgtend::pool

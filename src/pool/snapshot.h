@@ -1,0 +1,72 @@
+// What the console shows of one worker, copied out so that it can be read elsewhere: no worker
+// waits for another, and traffic goes on.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/address.h"
+#include "pool/config.h"
+#include "pool/statistics.h"
+
+namespace pgtend::pool {
+
+class Worker;
+
+// The counts of one pool; add() sums those of the same pool on two workers.
+struct PoolFigures {
+  std::string database;
+  std::string user;
+  PoolMode mode = PoolMode::Session;
+  uint64_t clients = 0;  // logged in, waiting for nothing
+  uint64_t waiting = 0;
+  uint64_t active = 0;
+  uint64_t being_canceled = 0;
+  uint64_t idle = 0;
+  uint64_t used = 0;
+  uint64_t tested = 0;
+  uint64_t login = 0;
+  microseconds longest_wait{};
+
+  void add(const PoolFigures& other);
+};
+
+// A client or a server link.
+struct SocketFigures {
+  uint64_t id = 0;
+  std::string user;
+  std::string database;
+  std::string state;
+  net::Address peer = {};
+  net::Address local = {};
+  SteadyTime connected_at{};
+  SteadyTime request_at{};
+  microseconds wait{};
+  bool close_wanted = false;
+  std::optional<uint64_t> link = {};  // the id at the other side
+  int32_t pid = 0;
+  std::string application_name;
+};
+
+// Which parts are wanted; the others stay empty.
+enum class Part : uint8_t { None, Pools, Clients, Servers, Stats };
+
+struct Snapshot {
+  size_t console_clients = 0;
+  std::vector<PoolFigures> pools;  // by (database, user)
+  std::vector<SocketFigures> clients;
+  std::vector<SocketFigures> servers;
+  std::map<std::string, Statistics::Sums> stats;  // by database
+
+  // Joins those of all workers: sums what is counted, puts sockets in the order of their ids.
+  void merge(Snapshot other);
+};
+
+// Thread: the worker's.
+Snapshot take_snapshot(Worker& worker, Part part);
+
+}  // namespace pgtend::pool

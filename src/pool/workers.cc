@@ -1,0 +1,143 @@
+#include "pool/workers.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace pgtend::pool {
+
+Workers::Workers(const std::vector<net::Loop*>& loops, const Clock& clock,
+                 std::shared_ptr<const Config> config)
+    : clock_(clock), groups_(loops.size()), seats_(std::make_unique<Seat[]>(loops.size())) {
+  CHECK(!loops.empty() && loops.size() <= kWorkersMax);
+  for (size_t i = 0; i < loops.size(); ++i) {
+    workers_.push_back(std::make_unique<Worker>(*this, i, *loops[i], clock_, config));
+  }
+}
+
+Workers::~Workers() = default;
+
+Status Workers::listen() { return first().listen(); }
+
+void Workers::post(size_t index, Task task) {
+  Worker& worker = *workers_[index];
+  worker.loop().post([&worker, task = std::move(task)] { task(worker); });
+}
+
+void Workers::post_to_others(size_t self, const Task& task) {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (i != self) post(i, task);
+  }
+}
+
+void Workers::visit_all(size_t origin, Task visit, Task done) {
+  if (workers_.size() == 1) {
+    visit(first());
+    return done(first());
+  }
+  struct Round {
+    Task visit;
+    Task done;
+    std::atomic<size_t> left;
+  };
+  auto round = std::make_shared<Round>(std::move(visit), std::move(done), workers_.size());
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    post(i, [this, round, origin](Worker& worker) {
+      round->visit(worker);
+      if (round->left.fetch_sub(1) == 1) post(origin, [round](Worker& home) { round->done(home); });
+    });
+  }
+}
+
+size_t Workers::for_next_client() {
+  size_t best = 0;
+  for (size_t i = 1; i < workers_.size(); ++i) {
+    if (seats_[i].clients.load() < seats_[best].clients.load()) best = i;
+  }
+  seats_[best].clients.fetch_add(1);
+  return best;
+}
+
+void Workers::slot_freed(size_t self) {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (i == self || seats_[i].starving.load() == 0) continue;
+    post(i, [](Worker& there) { there.pools().slot_freed(); });
+  }
+}
+
+void Workers::evict_elsewhere(Group& group, size_t self) {
+  if (workers_.size() > 1) evict_next(group, self, (self + 1) % workers_.size());
+}
+
+void Workers::evict_next(Group& group, size_t self, size_t asked) {
+  post(asked, [this, &group, self, asked](Worker& there) {
+    if (there.pools().evict_for(group)) return;
+    const size_t next = (asked + 1) % workers_.size();
+    if (next != self) evict_next(group, self, next);
+  });
+}
+
+// --- reload
+
+void Workers::reload(size_t origin, std::function<void(Status)> done) {
+  if (reloading_.exchange(true)) {
+    return done(Error{ErrorCode::Conflict, "another reload is under way"});
+  }
+  loader_ = std::jthread([this, origin, path = workers_[origin]->config().path,
+                          done = std::move(done)]() mutable noexcept {
+    auto loaded = std::make_shared<Result<std::shared_ptr<const Config>>>(load_config(path));
+    post(origin, [this, origin, loaded, done = std::move(done)](Worker&) mutable {
+      adopt(origin, std::move(*loaded), std::move(done));
+    });
+  });
+}
+
+void Workers::adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
+                    std::function<void(Status)> done) {
+  if (!loaded) {
+    reloading_ = false;
+    return done(std::move(loaded).error());
+  }
+  const Config& before = workers_[origin]->config();
+  auto fresh = std::make_shared<Config>(*std::move(loaded).take());
+  fresh->keep_start_values(before);
+  for (const std::string& warning : fresh->warnings) log::warn(warning);
+  std::vector<Group*> changed;
+  groups_.each([&](Group& group) {
+    const auto was = before.database(group.key().first);
+    const auto is = fresh->database(group.key().first);
+    if (!is || !was || !is->same_server(*was)) changed.push_back(&group);
+  });
+  // The epoch moves on when no worker opens links for the old servers any more.
+  const auto drop_old_links = [this, origin, done = std::move(done),
+                               changed = std::move(changed)](Worker&) {
+    for (Group* group : changed) group->next_epoch();
+    visit_all(
+        origin, [](Worker& worker) { worker.pools().drop_outdated(); },
+        [this, done](Worker&) {
+          reloading_ = false;
+          done(ok());
+        });
+  };
+  const std::shared_ptr<const Config> config = std::move(fresh);
+  visit_all(
+      origin, [config](Worker& worker) { worker.reconfigure(config); }, drop_old_links);
+}
+
+// --- the end
+
+void Workers::shut_down(Service how) {
+  visit_all(
+      0, [how](Worker& worker) { worker.shut_down(how); }, [](Worker&) {});
+}
+
+void Workers::worker_done() {
+  if (done_.fetch_add(1) + 1 == workers_.size()) stop();
+}
+
+void Workers::stop() {
+  for (auto& worker : workers_) worker->loop().stop();
+}
+
+}  // namespace pgtend::pool

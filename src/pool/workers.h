@@ -1,0 +1,95 @@
+// All workers of the process, what they share, and how one speaks to the others.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "net/loop.h"
+#include "pool/config.h"
+#include "pool/group.h"
+#include "pool/worker.h"
+
+namespace pgtend::pool {
+
+// Cancel keys carry their worker's number in so many low bits.
+inline constexpr int kWorkerBits = 6;
+inline constexpr size_t kWorkersMax = size_t{1} << kWorkerBits;
+
+// Thread: as said; what is not is for the one that makes it, before the loops run or after.
+class Workers {
+ public:
+  using Task = std::function<void(Worker&)>;
+
+  // One worker for each of `loops`, which outlive it; 1 to kWorkersMax of them.
+  Workers(const std::vector<net::Loop*>& loops, const Clock& clock,
+          std::shared_ptr<const Config> config);
+  ~Workers();
+
+  // Opens the listeners, on the first worker. Errors: those of Loop::listen().
+  Status listen();
+
+  // Thread: any, as all below.
+  size_t size() const { return workers_.size(); }
+  Worker& first() { return *workers_.front(); }
+  Groups& groups() { return groups_; }
+  uint64_t next_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+  // Client connections of the process, against max_client_conn.
+  Slots& clients() { return clients_; }
+
+  // Runs `task` on the loop of worker `index`; at once if the caller is that worker's only one.
+  void post(size_t index, Task task);
+  void post_to_others(size_t self, const Task& task);
+  // Runs `visit` on each worker and then `done` on worker `origin`. With one worker at once.
+  void visit_all(size_t origin, Task visit, Task done);
+
+  // The worker that should take the next client: the one with the fewest.
+  size_t for_next_client();
+  void client_left(size_t worker) { seats_[worker].clients.fetch_sub(1); }
+
+  // A slot became free: workers with clients that wait for one are told.
+  void slot_freed(size_t self);
+  void count_starving(size_t worker, int change) { seats_[worker].starving.fetch_add(change); }
+  // Asks the others one after the other, until one closes an idle link that is in the way of
+  // `group`.
+  void evict_elsewhere(Group& group, size_t self);
+
+  // Reads the file again, on a thread of its own because names are looked up: all of it takes
+  // effect, or nothing does. `done` is called on worker `origin` when all workers have it.
+  // Errors: those of load_config(); Conflict while another reload runs.
+  void reload(size_t origin, std::function<void(Status)> done);
+  // Takes no new work; stop() when nothing is left.
+  void shut_down(Service how);
+  // A worker has nothing left after shut_down().
+  void worker_done();
+  // Ends all loops at once.
+  void stop();
+
+ private:
+  struct alignas(64) Seat {
+    std::atomic<int> clients{0};
+    std::atomic<int> starving{0};
+  };
+
+  void evict_next(Group& group, size_t self, size_t asked);
+  void adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
+             std::function<void(Status)> done);
+
+  const Clock& clock_;
+  Groups groups_;
+  Slots clients_;
+  std::atomic<uint64_t> next_id_{1};
+  std::unique_ptr<Seat[]> seats_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<size_t> done_{0};
+  std::atomic<bool> reloading_{false};
+  std::jthread loader_;
+};
+
+}  // namespace pgtend::pool
