@@ -19,6 +19,7 @@
 #include "net/signals.h"
 #include "pool/config.h"
 #include "pool/console.h"
+#include "pool/lifecycle.h"
 #include "pool/workers.h"
 
 namespace pgtend::pool {
@@ -34,8 +35,9 @@ constexpr std::string_view kUsage =
     "  -q, --quiet    only warnings and errors in the log\n"
     "  -v, --verbose  also debug events\n"
     "\n"
-    "signals: HUP reads the file again; INT ends when running transactions have;\n"
-    "TERM ends when present clients have left; QUIT, or a second INT or TERM, ends at once.\n";
+    "signals: HUP reads the file again; USR1 pauses, USR2 resumes; INT ends when running\n"
+    "transactions have; TERM ends when present clients have left; QUIT, or a second INT or TERM,\n"
+    "ends at once.\n";
 
 struct Arguments {
   std::string file;
@@ -101,15 +103,26 @@ void raise_descriptor_limit() {
   log::info("kernel file descriptor limit", {log::kv("limit", limit.rlim_cur)});
 }
 
+Done report(std::string_view what) {
+  return [what](const Status& status) {
+    if (!status) log::error(cat(what, " failed"), {log::kv("cause", status.error().message)});
+  };
+}
+
 // On the first worker's loop.
 void on_signal(Workers& workers, int signal) {
   const bool again = workers.first().service() != Service::Running;
   switch (signal) {
     case SIGHUP:
       log::info("got SIGHUP, re-reading config");
-      return workers.reload(workers.first().index(), [](const Status& status) {
-        if (!status) log::error("reload failed", {log::kv("cause", status.error().message)});
-      });
+      return workers.reload(workers.first().index(), report("reload"));
+    case SIGUSR1:
+      log::info("got SIGUSR1, pausing all activity");
+      return pause({workers, workers.first().index(), ""}, report("pause"));
+    case SIGUSR2:
+      if (again) return log::info("got SIGUSR2 while shutting down, ignoring");
+      log::info("got SIGUSR2, continuing from PAUSE");
+      return resume({workers, workers.first().index(), ""}, report("resume"));
     case SIGINT:
       log::info("got SIGINT, shutting down");
       return again ? workers.stop() : workers.shut_down(Service::WaitForServers);
@@ -145,7 +158,7 @@ Status serve(const Arguments& arguments) {
   Workers workers(borrowed, system_clock(), config);
   // Before the threads start, so that none of them gets the signals.
   const auto signals =
-      TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT},
+      TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2},
                              [&workers](int signal) { on_signal(workers, signal); }));
   TRY(workers.listen());
   log::info("process up", {log::kv("version", version_text()), log::kv("config", config->path),

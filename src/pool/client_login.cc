@@ -219,7 +219,11 @@ void Client::on_authenticated() {
   // Only now may a client learn which databases there are.
   auto database = worker_.config().database(identity_.database);
   if (!database) return fail(cat("no such database: ", identity_.database));
-  pool_ = &worker_.pools().find_or_add(database, identity_.user);
+  Pool& pool = worker_.pools().find_or_add(database, identity_.user);
+  if (pool.group().is_disabled()) {
+    return fail(cat("database \"", identity_.database, "\" is disabled"));
+  }
+  pool_ = &pool;
   state_ = State::Greeting;
   identity_.request_at = worker_.now();
   pool_->join(*this);

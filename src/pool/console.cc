@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "pool/client.h"
 #include "pool/console_show.h"
+#include "pool/lifecycle.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
 #include "pool/workers.h"
@@ -42,21 +43,6 @@ void append_table(std::string& out, std::span<const ShowColumn> columns, const S
   be::append_command_complete(out, "SHOW");
 }
 
-void append_help(std::string& out) {
-  std::string detail = "\n\tSHOW HELP";
-  for (const Show& show : shows()) {
-    std::string upper(show.name);
-    for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    detail += cat("|", upper);
-  }
-  detail += "\n\tRELOAD\n\tSHUTDOWN [ WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS ]\n";
-  be::append_notice(out, {.severity = "NOTICE",
-                          .sqlstate = "00000",
-                          .message = "Console usage",
-                          .detail = std::string_view(detail)});
-  be::append_command_complete(out, "SHOW");
-}
-
 // --- commands
 
 // One command of one client. The answer may come later, when the client may be gone.
@@ -85,31 +71,19 @@ bool names_contain(const std::vector<std::string>& names, std::string_view name)
   return std::ranges::find(names, name) != names.end();
 }
 
-// Each worker adds its part, the last one's visit is followed by the answer.
 void show_table(const Session& session, const Show& show) {
-  struct Gathered {
-    std::vector<Snapshot> parts;
-  };
-  Workers& workers = session.worker.workers();
-  auto gathered = std::make_shared<Gathered>();
-  gathered->parts.resize(workers.size());
-  workers.visit_all(
-      session.worker.index(),
-      [gathered, part = show.part](Worker& worker) {
-        gathered->parts[worker.index()] = take_snapshot(worker, part);
-      },
-      [gathered, session, &show](Worker& home) {
-        Snapshot whole = std::move(gathered->parts[0]);
-        for (size_t i = 1; i < gathered->parts.size(); ++i) {
-          whole.merge(std::move(gathered->parts[i]));
-        }
+  session.worker.workers().snapshot(
+      session.worker.index(), show.part, [session, &show](Worker& home, const Snapshot& snapshot) {
+        Groups& groups = home.workers().groups();
         std::string out;
-        append_table(out, show.columns, show.fill({whole, home.config(), home.now()}));
+        append_table(out, show.columns, show.fill({snapshot, home.config(), home.now(), groups}));
         session.answer(std::move(out));
       });
 }
 
-void run_show(const Session& session, std::string_view what, std::string_view whole) {
+void append_help(std::string& out);
+
+void run_show(const Session& session, std::string_view what) {
   if (equal_ignoring_case(what, "help")) {
     std::string out;
     append_help(out);
@@ -118,12 +92,10 @@ void run_show(const Session& session, std::string_view what, std::string_view wh
   for (const Show& show : shows()) {
     if (equal_ignoring_case(show.name, what)) return show_table(session, show);
   }
-  session.error(cat("invalid command '", printable(whole), "', use SHOW HELP;"));
+  session.error(cat("invalid command 'SHOW ", printable(what), "', use SHOW HELP;"));
 }
 
-void run_reload(const Session& session) {
-  if (!session.is_admin) return session.error("admin access needed");
-  log::info("RELOAD command issued");
+void run_reload(const Session& session, std::string_view) {
   session.worker.workers().reload(session.worker.index(), [session](const Status& status) {
     if (status) return session.done("RELOAD");
     log::error("reload failed", {log::kv("cause", status.error().message)});
@@ -132,8 +104,6 @@ void run_reload(const Session& session) {
 }
 
 void run_shutdown(const Session& session, std::string_view how) {
-  if (!session.is_admin) return session.error("admin access needed");
-  log::info("SHUTDOWN command issued");
   Workers& workers = session.worker.workers();
   if (how.empty()) {
     workers.stop();
@@ -150,22 +120,126 @@ void run_shutdown(const Session& session, std::string_view how) {
   });
 }
 
-void run_command(const Session& session, std::string_view command) {
-  const size_t end = command.find_first_of(" \t\r\n");
-  const auto verb = command.substr(0, end);
-  const auto argument =
-      end == std::string_view::npos ? std::string_view{} : trim(command.substr(end));
-  if (argument.size() > kArgumentBytesMax) {
-    session.error("bad arguments");
-  } else if (equal_ignoring_case(verb, "show") || equal_ignoring_case(verb, "select")) {
-    run_show(session, argument, command);
-  } else if (equal_ignoring_case(verb, "reload") && argument.empty()) {
-    run_reload(session);
-  } else if (equal_ignoring_case(verb, "shutdown")) {
-    run_shutdown(session, argument);
-  } else {
-    session.error(cat("invalid command '", printable(command), "', use SHOW HELP;"));
+Scope scope_of(const Session& session, std::string_view database) {
+  return {session.worker.workers(), session.worker.index(), std::string(database)};
+}
+
+Done answer_with(const Session& session, std::string_view tag) {
+  return [session, tag](const Status& status) {
+    if (status) return session.done(tag);
+    session.error(status.error().message);
+  };
+}
+
+void run_pause(const Session& session, std::string_view database) {
+  pause(scope_of(session, database), answer_with(session, "PAUSE"));
+}
+void run_resume(const Session& session, std::string_view database) {
+  resume(scope_of(session, database), answer_with(session, "RESUME"));
+}
+void run_kill(const Session& session, std::string_view database) {
+  kill(scope_of(session, database), answer_with(session, "KILL"));
+}
+void run_disable(const Session& session, std::string_view database) {
+  set_disabled(scope_of(session, database), true, answer_with(session, "DISABLE"));
+}
+void run_enable(const Session& session, std::string_view database) {
+  set_disabled(scope_of(session, database), false, answer_with(session, "ENABLE"));
+}
+void run_reconnect(const Session& session, std::string_view database) {
+  reconnect(scope_of(session, database), answer_with(session, "RECONNECT"));
+}
+void run_wait_close(const Session& session, std::string_view database) {
+  wait_close(scope_of(session, database), answer_with(session, "WAIT_CLOSE"));
+}
+void run_kill_client(const Session& session, std::string_view text) {
+  const auto id = parse_int(text);
+  if (!id || *id < 0) return session.error("invalid client pointer supplied");
+  kill_client(scope_of(session, ""), static_cast<uint64_t>(*id),
+              answer_with(session, "KILL_CLIENT"));
+}
+
+// --- the table of commands
+
+enum class Rights : uint8_t { Stats, Admin };
+enum class Argument : uint8_t { None, Word, Database, DatabaseOrAll };
+
+struct Command {
+  std::string_view name;
+  Rights rights;
+  Argument argument;
+  std::string_view usage;       // behind the name, in SHOW HELP
+  std::string_view admin_verb;  // "cannot ... admin db"
+  void (*run)(const Session& session, std::string_view argument);
+};
+
+// "show" is first: the help has its own line for it.
+constexpr Command kCommands[] = {
+    {"show", Rights::Stats, Argument::Word, "", "", run_show},
+    {"select", Rights::Stats, Argument::Word, "", "", run_show},
+    {"reload", Rights::Admin, Argument::None, "", "", run_reload},
+    {"pause", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "pause", run_pause},
+    {"resume", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "resume", run_resume},
+    {"disable", Rights::Admin, Argument::Database, "<db>", "disable", run_disable},
+    {"enable", Rights::Admin, Argument::Database, "<db>", "enable", run_enable},
+    {"reconnect", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "reconnect", run_reconnect},
+    {"kill", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "kill", run_kill},
+    {"kill_client", Rights::Admin, Argument::Word, "<client_id>", "", run_kill_client},
+    {"wait_close", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "wait in", run_wait_close},
+    {"shutdown", Rights::Admin, Argument::Word, "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]", "",
+     run_shutdown},
+};
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+void append_help(std::string& out) {
+  std::string detail = "\n\tSHOW HELP";
+  for (const Show& show : shows()) detail += cat("|", upper(show.name));
+  for (const Command& command : kCommands) {
+    if (command.rights == Rights::Stats) continue;
+    detail += cat("\n\t", upper(command.name), command.usage.empty() ? "" : " ", command.usage);
   }
+  detail += "\n";
+  be::append_notice(out, {.severity = "NOTICE",
+                          .sqlstate = "00000",
+                          .message = "Console usage",
+                          .detail = std::string_view(detail)});
+  be::append_command_complete(out, "SHOW");
+}
+
+void run_checked(const Session& session, const Command& command, std::string_view argument) {
+  const bool needs_database = command.argument == Argument::Database;
+  const bool takes_database = needs_database || command.argument == Argument::DatabaseOrAll;
+  if (command.rights == Rights::Admin) {
+    if (!session.is_admin) return session.error("admin access needed");
+    const std::string place = argument.empty() ? "" : cat(" '", printable(argument), "'");
+    log::info(cat(upper(command.name), " command issued", place));
+  }
+  if (argument.size() > kArgumentBytesMax) return session.error("bad arguments");
+  if (command.argument == Argument::None && !argument.empty()) {
+    return session.error("bad arguments");
+  }
+  if (needs_database && argument.empty()) return session.error("a database is required");
+  if (takes_database && argument == "pgbouncer") {
+    return session.error(cat("cannot ", command.admin_verb, " admin db: pgbouncer"));
+  }
+  command.run(session, argument);
+}
+
+void run_command(const Session& session, std::string_view text) {
+  const size_t end = text.find_first_of(" \t\r\n");
+  const auto verb = text.substr(0, end);
+  auto argument = end == std::string_view::npos ? std::string_view{} : trim(text.substr(end));
+  const bool quoted = argument.size() >= 2 && argument.front() == '"' && argument.back() == '"';
+  if (quoted) argument = argument.substr(1, argument.size() - 2);
+  for (const Command& command : kCommands) {
+    if (equal_ignoring_case(command.name, verb)) return run_checked(session, command, argument);
+  }
+  session.error(cat("invalid command '", printable(text), "', use SHOW HELP;"));
 }
 
 }  // namespace

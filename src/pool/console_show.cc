@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -221,6 +222,14 @@ constexpr Column kDatabaseColumns[] = {{"name", kText},
                                        {"paused", kInt4},
                                        {"disabled", kInt4}};
 
+// Everybody known: from the user list, from [users], and who is here.
+std::set<std::string> user_names(const ShowInput& input) {
+  std::set<std::string> names = input.config.secrets.names();
+  for (const auto& [name, user] : input.config.users) names.insert(name);
+  for (const PoolFigures& pool : input.snapshot.pools) names.insert(pool.user);
+  return names;
+}
+
 Rows show_databases(const ShowInput& input) {
   Rows rows;
   const Settings& settings = input.config.settings;
@@ -235,6 +244,8 @@ Rows show_databases(const ShowInput& input) {
     }
     const auto lifetime = std::chrono::duration_cast<seconds>(
         database->server_lifetime.value_or(settings.time.server_lifetime));
+    Switches& switches = input.groups.switches(name);
+    const bool paused = switches.paused || input.groups.all_paused();
     Cell mode;
     if (database->mode) mode = name_of(*database->mode);
     rows.push_back({name, database->host.empty() ? Cell() : Cell(database->host),
@@ -242,7 +253,8 @@ Rows show_databases(const ShowInput& input) {
                     database->user, cat(database->pool_size.value_or(settings.limit.pool_size)),
                     "0", "0", cat(lifetime.count()), mode, std::nullopt,
                     cat(database->connections_max.value_or(settings.limit.database_connections)),
-                    number(servers), "0", number(clients), "0", "0"});
+                    number(servers), "0", number(clients), paused ? "1" : "0",
+                    switches.disabled ? "1" : "0"});
   }
   return rows;
 }
@@ -257,6 +269,106 @@ Rows show_config(const ShowInput& input) {
     rows.push_back({std::string(key.name), input.config.values[i], std::string(key.default_value),
                     key.reload == Reload::Yes ? "yes" : "no"});
   }
+  return rows;
+}
+
+// --- SHOW STATE, LISTS, USERS, TOTALS
+
+constexpr Column kStateColumns[] = {{"key", kText}, {"value", kText}};
+
+Rows show_state(const ShowInput& input) {
+  const bool paused = input.groups.all_paused();
+  return {
+      {"active", paused ? "no" : "yes"}, {"paused", paused ? "yes" : "no"}, {"suspended", "no"}};
+}
+
+constexpr Column kListColumns[] = {{"list", kText}, {"items", kInt4}};
+
+Rows show_lists(const ShowInput& input) {
+  const Snapshot& snapshot = input.snapshot;
+  uint64_t clients = snapshot.console_clients;
+  uint64_t idle = 0;
+  uint64_t servers = 0;
+  for (const PoolFigures& pool : snapshot.pools) {
+    clients += pool.clients + pool.waiting;
+    idle += pool.idle;
+    servers += pool.servers();
+  }
+  return {{"databases", number(input.config.databases.size() + 1)},
+          {"users", number(user_names(input).size())},
+          {"peers", "0"},
+          {"pools", number(snapshot.pools.size() + 1)},
+          {"peer_pools", "0"},
+          {"free_clients", "0"},
+          {"used_clients", number(clients)},
+          {"login_clients", number(snapshot.login_clients)},
+          {"free_servers", number(idle)},
+          {"used_servers", number(servers - idle)},
+          {"dns_names", "0"},
+          {"dns_zones", "0"},
+          {"dns_queries", "0"},
+          {"dns_pending", "0"}};
+}
+
+constexpr Column kUserColumns[] = {{"name", kText},
+                                   {"pool_size", kText},
+                                   {"reserve_pool_size", kText},
+                                   {"pool_mode", kText},
+                                   {"max_user_connections", kInt4},
+                                   {"current_connections", kInt4},
+                                   {"max_user_client_connections", kInt4},
+                                   {"current_client_connections", kInt4}};
+
+Rows show_users(const ShowInput& input) {
+  Rows rows;
+  for (const std::string& name : user_names(input)) {
+    const auto found = input.config.users.find(name);
+    const UserConfig user = found == input.config.users.end() ? UserConfig{} : found->second;
+    uint64_t servers = 0;
+    uint64_t clients = 0;
+    for (const PoolFigures& pool : input.snapshot.pools) {
+      if (pool.server_user == name) servers += pool.servers();
+      if (pool.user == name) clients += pool.clients + pool.waiting;
+    }
+    const int limit = input.config.settings.limit.user_connections;
+    rows.push_back({name, user.pool_size ? cat(*user.pool_size) : "", "",
+                    user.mode ? Cell(name_of(*user.mode)) : Cell(),
+                    cat(user.connections_max.value_or(limit)), number(servers), "0",
+                    number(clients)});
+  }
+  return rows;
+}
+
+constexpr Column kSumColumns[] = {{"name", kText}, {"value", kNumeric}};
+
+// PgBouncer's own names for what the tables of STATS call otherwise.
+constexpr std::pair<std::string_view, std::string_view> kTotalNames[] = {
+    {"received", "client_bytes"},
+    {"sent", "server_bytes"},
+    {"client_parse_count", "ps_client_parse_count"},
+    {"server_parse_count", "ps_server_parse_count"},
+    {"bind_count", "ps_bind_count"}};
+
+std::string total_name(std::string_view name) {
+  for (const auto& [ours, theirs] : kTotalNames) {
+    if (ours == name) return std::string(theirs);
+  }
+  return std::string(name);
+}
+
+Rows show_totals(const ShowInput& input) {
+  Statistics::Sums sums;
+  for (const auto& [database, part] : input.snapshot.stats) sums.add(part);
+  const Counters average = sums.average();
+  Rows rows;
+#define PGTEND_ROW(field, name) \
+  rows.push_back({cat("total_", total_name(name)), number(sums.total.field)});
+  PGTEND_POOL_COUNTERS(PGTEND_ROW)
+#undef PGTEND_ROW
+#define PGTEND_ROW(field, name) \
+  rows.push_back({cat("avg_", total_name(name)), number(average.field)});
+  PGTEND_POOL_COUNTERS(PGTEND_ROW)
+#undef PGTEND_ROW
   return rows;
 }
 
@@ -278,11 +390,15 @@ std::span<const Show> shows() {
       Show{"clients", Part::Clients, kSocketColumns, show_clients},
       Show{"config", Part::None, kConfigColumns, show_config},
       Show{"databases", Part::Pools, kDatabaseColumns, show_databases},
+      Show{"lists", Part::Pools, kListColumns, show_lists},
       Show{"pools", Part::Pools, kPoolColumns, show_pools},
       Show{"servers", Part::Servers, kSocketColumns, show_servers},
+      Show{"state", Part::None, kStateColumns, show_state},
       Show{"stats", Part::Stats, columns_of_stats(), show_stats},
       Show{"stats_averages", Part::Stats, kAveragesColumns, show_stats_averages},
       Show{"stats_totals", Part::Stats, kTotalsColumns, show_stats_totals},
+      Show{"totals", Part::Stats, kSumColumns, show_totals},
+      Show{"users", Part::Pools, kUserColumns, show_users},
       Show{"version", Part::None, kVersionColumns, show_version},
   };
   return all;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pool/config.h"
+#include "pool/group.h"
 #include "pool/snapshot.h"
 
 namespace pgtend::pool {
@@ -23,6 +24,7 @@ struct ShowInput {
   const Snapshot& snapshot;
   const Config& config;
   SteadyTime now;
+  Groups& groups;
 };
 
 struct Show {

@@ -10,10 +10,14 @@ bool Slots::take(int limit) {
   return true;
 }
 
-Group::Group(Key key, Slots& database, Slots& user, size_t workers)
-    : key_(std::move(key)), count_(workers), seats_(std::make_unique<Seat[]>(workers)) {
-  slots_.database = &database;
-  slots_.user = &user;
+Group::Group(Key key, const Common& common, size_t workers)
+    : key_(std::move(key)),
+      switches_(common.switches),
+      all_paused_(common.all_paused),
+      count_(workers),
+      seats_(std::make_unique<Seat[]>(workers)) {
+  slots_.database = &common.database;
+  slots_.user = &common.user;
 }
 
 std::optional<Group::Rival> Group::longest_waiting(size_t self) const {
@@ -50,10 +54,16 @@ Group& Groups::find_or_add(const Group::Key& key, const std::string& server_user
   const std::lock_guard lock(mutex_);
   auto& group = groups_[key];
   if (!group) {
-    group = std::make_unique<Group>(key, database_slots_[key.first], user_slots_[server_user],
-                                    workers_);
+    const Group::Common common{database_slots_[key.first], user_slots_[server_user],
+                               switches_[key.first], all_paused_};
+    group = std::make_unique<Group>(key, common, workers_);
   }
   return *group;
+}
+
+Switches& Groups::switches(const std::string& database) {
+  const std::lock_guard lock(mutex_);
+  return switches_[database];
 }
 
 }  // namespace pgtend::pool

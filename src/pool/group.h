@@ -47,6 +47,12 @@ struct Failure {
   SteadyTime retry_at{};
 };
 
+// What an administrator has switched for one database.
+struct Switches {
+  std::atomic<bool> paused{false};
+  std::atomic<bool> disabled{false};
+};
+
 // The parameters of a server's welcome. Immutable once shared.
 using Welcome = std::vector<std::pair<std::string, std::string>>;
 
@@ -69,12 +75,22 @@ class Group {
   };
   using Key = std::pair<std::string, std::string>;
 
-  Group(Key key, Slots& database, Slots& user, size_t workers);
+  // What groups have in common; it outlives them.
+  struct Common {
+    Slots& database;
+    Slots& user;
+    Switches& switches;
+    const std::atomic<bool>& all_paused;
+  };
+
+  Group(Key key, const Common& common, size_t workers);
 
   const Key& key() const { return key_; }
   SlotSet& slots() { return slots_; }
   const SlotSet& slots() const { return slots_; }
   bool is_shared() const { return count_ > 1; }
+  bool is_paused() const { return switches_.paused.load() || all_paused_.load(); }
+  bool is_disabled() const { return switches_.disabled.load(); }
   Seat& seat(size_t worker) { return seats_[worker]; }
 
   // Where the longest waiting client of another worker than `self` is.
@@ -101,6 +117,8 @@ class Group {
  private:
   Key key_;
   SlotSet slots_;
+  Switches& switches_;
+  const std::atomic<bool>& all_paused_;
   size_t count_;
   std::unique_ptr<Seat[]> seats_;
   std::atomic<uint32_t> epoch_{0};
@@ -122,12 +140,22 @@ class Groups {
     const std::lock_guard lock(mutex_);
     for (auto& [key, group] : groups_) visit(*group);
   }
+  // Also of a database that nobody has used yet.
+  Switches& switches(const std::string& database);
+  template <class Visit>
+  void each_switches(Visit visit) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [database, switches] : switches_) visit(switches);
+  }
+  std::atomic<bool>& all_paused() { return all_paused_; }
 
  private:
   const size_t workers_;
   std::mutex mutex_;
   std::map<std::string, Slots> database_slots_;
   std::map<std::string, Slots> user_slots_;
+  std::map<std::string, Switches> switches_;
+  std::atomic<bool> all_paused_{false};
   std::map<Group::Key, std::unique_ptr<Group>> groups_;
 };
 

@@ -61,7 +61,7 @@ microseconds Pool::longest_wait(SteadyTime now) const {
 // --- clients
 
 Server* Pool::acquire(Client& client) {
-  if (waiting_.empty() && !idle_.empty()) {
+  if (waiting_.empty() && !idle_.empty() && !group_.is_paused()) {
     Server& server = *idle_.front();
     busy.push_back(server);
     publish_idle();
@@ -107,8 +107,8 @@ void Pool::assign(Server& server, Client& client) {
 // --- servers
 
 void Pool::give(Server& server) {
-  const bool outdated = server.identity().epoch != group_.epoch();
-  if (server.close_wanted() || outdated || worker_.service() == Service::WaitForServers) {
+  if (server.close_wanted() || is_unwanted(server) ||
+      worker_.service() == Service::WaitForServers) {
     return server.close("server no longer wanted");
   }
   const auto age = worker_.now() - server.identity().connected_at;
@@ -312,6 +312,7 @@ bool Pool::take_slots() {
 void Pool::launch() {
   const size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), kLoginsMax);
   set_starving(false);
+  if (group_.is_paused()) return;
   while (static_cast<size_t>(logins_ + asked_) < wanted) {
     if (waiting_.size() > static_cast<size_t>(asked_) && group_.is_shared() && ask_for_link()) {
       continue;
@@ -420,11 +421,25 @@ void Pool::reconfigure(std::shared_ptr<const DatabaseConfig> database) {
   launch();
 }
 
-void Pool::drop_outdated() {
+void Pool::drop_unwanted() {
   idle_.each([this](Server& server) {
-    if (server.identity().epoch != group_.epoch()) server.close("server no longer wanted");
+    if (is_unwanted(server)) server.close("server no longer wanted");
   });
   launch();
+}
+
+void Pool::kill() {
+  const auto drop = [](Client& client) { client.fail("admin forced disconnect"); };
+  waiting_.each(drop);
+  greeting_.each(drop);
+  clients.each(drop);
+  const auto close = [](Server& server) { server.close("admin forced disconnect"); };
+  idle_.each(close);
+  busy.each(close);
+}
+
+bool Pool::is_unwanted(const Server& server) const {
+  return server.identity().epoch != group_.epoch() || group_.is_paused();
 }
 
 // --- all pools
@@ -459,8 +474,8 @@ bool Pools::evict_for(const Group& group) {
   return false;
 }
 
-void Pools::drop_outdated() {
-  for (auto& [key, pool] : pools_) pool->drop_outdated();
+void Pools::drop_unwanted() {
+  for (auto& [key, pool] : pools_) pool->drop_unwanted();
 }
 
 void Pools::reconfigure() {

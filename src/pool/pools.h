@@ -52,8 +52,11 @@ class Pool {
   bool evict();
   // The file was read again. A null `database` means that it is not in it any more.
   void reconfigure(std::shared_ptr<const DatabaseConfig> database);
-  // Closes idle links of an earlier epoch; the others are closed when they come back.
-  void drop_outdated();
+  // Closes idle links of an earlier epoch or of a paused database (busy ones are closed when they
+  // come back), and opens links for whoever may have them now.
+  void drop_unwanted();
+  // Closes all clients and links at once.
+  void kill();
 
   // What other workers say; they post it.
   // A link comes, asked for or not.
@@ -91,6 +94,7 @@ class Pool {
   void share();
   void move(Server& server, size_t to, bool asked);
   bool ask_for_link();
+  bool is_unwanted(const Server& server) const;
   bool is_welcomed() const { return welcome_ && welcome_epoch_ == group_.epoch(); }
   void publish_idle();
   void publish_waiting();
@@ -136,7 +140,7 @@ class Pools {
   // idle here.
   bool evict_for(const Group& group);
   void reconfigure();
-  void drop_outdated();
+  void drop_unwanted();
 
   // In the order of (database, user).
   template <class Visit>

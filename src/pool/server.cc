@@ -493,7 +493,8 @@ void Server::end(std::string_view reason, bool polite) {
   }
   Client* client = lease_.client();
   state_ = State::Draining;
-  lease_.end();
+  // Without a client the lease has ended before; a cancel on its way must still find its query.
+  if (client != nullptr) lease_.end();
   if (client != nullptr) client->on_server_lost(reason, false);
   pool_.retire(*this);
   std::string out;

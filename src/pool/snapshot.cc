@@ -17,6 +17,7 @@ constexpr size_t kApplicationName = 4;  // in TrackedNames
 PoolFigures figures_of(Pool& pool, SteadyTime now) {
   PoolFigures figures{.database = pool.database().name,
                       .user = pool.user(),
+                      .server_user = pool.server_user(),
                       .mode = pool.mode(),
                       .clients = pool.clients.size(),
                       .waiting = pool.waiting(),
@@ -66,17 +67,18 @@ SocketFigures figures_of(Client& client, SteadyTime now) {
 
 SocketFigures figures_of(Server& server) {
   const auto& who = server.identity();
-  SocketFigures figures{.id = who.id,
-                        .user = server.pool().server_user(),
-                        .database = server.pool().database().name,
-                        .state = std::string(server.state_name()),
-                        .peer = who.address,
-                        .local = net::local_of(server.channel()->socket().descriptor()),
-                        .connected_at = who.connected_at,
-                        .request_at = who.used_at,
-                        .close_wanted = server.close_wanted(),
-                        .pid = who.pid,
-                        .application_name = server.parameters().get(kApplicationName).value_or("")};
+  SocketFigures figures{
+      .id = who.id,
+      .user = server.pool().server_user(),
+      .database = server.pool().database().name,
+      .state = std::string(server.state_name()),
+      .peer = who.address,
+      .local = net::local_of(server.channel()->socket().descriptor()),
+      .connected_at = who.connected_at,
+      .request_at = who.used_at,
+      .close_wanted = server.close_wanted() || who.epoch != server.pool().group().epoch(),
+      .pid = who.pid,
+      .application_name = server.parameters().get(kApplicationName).value_or("")};
   if (server.lease().client() != nullptr) figures.link = server.lease().client()->identity().id;
   return figures;
 }
@@ -102,6 +104,7 @@ void PoolFigures::add(const PoolFigures& other) {
 
 void Snapshot::merge(Snapshot other) {
   console_clients += other.console_clients;
+  login_clients += other.login_clients;
   const auto key = [](const PoolFigures& figures) {
     return std::tie(figures.database, figures.user);
   };
@@ -126,7 +129,11 @@ Snapshot take_snapshot(Worker& worker, Part part) {
       break;
     case Part::Pools:
       worker.each_client([&](Client& client) {
-        snapshot.console_clients += client.state() == Client::State::Console ? 1 : 0;
+        const auto state = client.state();
+        const bool logs_in = state == Client::State::Startup || state == Client::State::Auth ||
+                             state == Client::State::Greeting;
+        snapshot.console_clients += state == Client::State::Console ? 1 : 0;
+        snapshot.login_clients += logs_in ? 1 : 0;
       });
       worker.pools().each([&](Pool& pool) { snapshot.pools.push_back(figures_of(pool, now)); });
       break;

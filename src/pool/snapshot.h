@@ -21,6 +21,7 @@ class Worker;
 struct PoolFigures {
   std::string database;
   std::string user;
+  std::string server_user;
   PoolMode mode = PoolMode::Session;
   uint64_t clients = 0;  // logged in, waiting for nothing
   uint64_t waiting = 0;
@@ -33,6 +34,8 @@ struct PoolFigures {
   microseconds longest_wait{};
 
   void add(const PoolFigures& other);
+  // Links in any state.
+  uint64_t servers() const { return active + being_canceled + idle + used + tested + login; }
 };
 
 // A client or a server link.
@@ -57,6 +60,7 @@ enum class Part : uint8_t { None, Pools, Clients, Servers, Stats };
 
 struct Snapshot {
   size_t console_clients = 0;
+  size_t login_clients = 0;
   std::vector<PoolFigures> pools;  // by (database, user)
   std::vector<SocketFigures> clients;
   std::vector<SocketFigures> servers;

@@ -53,4 +53,10 @@ const std::string* Userlist::secret(const std::string& user) const {
   return found == secrets_.end() ? nullptr : &found->second;
 }
 
+std::set<std::string> Userlist::names() const {
+  std::set<std::string> names;
+  for (const auto& [name, secret] : secrets_) names.insert(name);
+  return names;
+}
+
 }  // namespace pgtend::pool

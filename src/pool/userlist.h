@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,7 @@ class Userlist {
   // The secret of `user`, perhaps empty; null for a user who is not listed.
   const std::string* secret(const std::string& user) const;
   size_t size() const { return secrets_.size(); }
+  std::set<std::string> names() const;
 
  private:
   std::map<std::string, std::string> secrets_;

@@ -144,6 +144,16 @@ void Worker::on_tick() {
   tick_.arm(now + kTick);
 }
 
+void Worker::later(microseconds pause, std::function<void()> task) {
+  later_.emplace_front(loop_.timers(), [this, task = std::move(task)] {
+    // The timer goes first: the task may ask for another one.
+    const auto run = task;
+    std::erase_if(later_, [](const net::Timer& each) { return !each.armed(); });
+    run();
+  });
+  later_.front().arm(now() + pause);
+}
+
 // --- the end
 
 void Worker::shut_down(Service how) {

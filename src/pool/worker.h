@@ -1,6 +1,8 @@
 // One event loop and everything that belongs to it: listeners, clients, links, pools.
 #pragma once
 
+#include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -41,6 +43,8 @@ class Worker {
   Status listen();
   void reconfigure(std::shared_ptr<const Config> config);
   void shut_down(Service how);
+  // Runs `task` on this worker after `pause`.
+  void later(microseconds pause, std::function<void()> task);
   // The addresses listened on, in the order opened.
   std::vector<net::Address> listening() const;
 
@@ -106,6 +110,7 @@ class Worker {
   Service service_ = Service::Running;
   bool done_ = false;
   net::Timer tick_;
+  std::list<net::Timer> later_;
 };
 
 }  // namespace pgtend::pool

@@ -50,6 +50,19 @@ void Workers::visit_all(size_t origin, Task visit, Task done) {
   }
 }
 
+void Workers::snapshot(size_t origin, Part part,
+                       std::function<void(Worker&, const Snapshot&)> done) {
+  auto parts = std::make_shared<std::vector<Snapshot>>(workers_.size());
+  visit_all(
+      origin,
+      [parts, part](Worker& worker) { (*parts)[worker.index()] = take_snapshot(worker, part); },
+      [parts, done = std::move(done)](Worker& home) {
+        Snapshot whole = std::move((*parts)[0]);
+        for (size_t i = 1; i < parts->size(); ++i) whole.merge(std::move((*parts)[i]));
+        done(home, whole);
+      });
+}
+
 size_t Workers::for_next_client() {
   size_t best = 0;
   for (size_t i = 1; i < workers_.size(); ++i) {
@@ -114,7 +127,7 @@ void Workers::adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
                                changed = std::move(changed)](Worker&) {
     for (Group* group : changed) group->next_epoch();
     visit_all(
-        origin, [](Worker& worker) { worker.pools().drop_outdated(); },
+        origin, [](Worker& worker) { worker.pools().drop_unwanted(); },
         [this, done](Worker&) {
           reloading_ = false;
           done(ok());

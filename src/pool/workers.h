@@ -14,6 +14,7 @@
 #include "net/loop.h"
 #include "pool/config.h"
 #include "pool/group.h"
+#include "pool/snapshot.h"
 #include "pool/worker.h"
 
 namespace pgtend::pool {
@@ -38,6 +39,7 @@ class Workers {
   // Thread: any, as all below.
   size_t size() const { return workers_.size(); }
   Worker& first() { return *workers_.front(); }
+  Worker& worker(size_t index) { return *workers_[index]; }
   Groups& groups() { return groups_; }
   uint64_t next_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
   // Client connections of the process, against max_client_conn.
@@ -48,6 +50,9 @@ class Workers {
   void post_to_others(size_t self, const Task& task);
   // Runs `visit` on each worker and then `done` on worker `origin`. With one worker at once.
   void visit_all(size_t origin, Task visit, Task done);
+
+  // The merged snapshots of all workers.
+  void snapshot(size_t origin, Part part, std::function<void(Worker&, const Snapshot&)> done);
 
   // The worker that should take the next client: the one with the fewest.
   size_t for_next_client();
