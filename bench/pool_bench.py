@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compares pgtend-pool with Debian's PgBouncer in one alternating run.
 
-Both poolers stand in front of the same private PostgreSQL; pgbench sends SELECT 1 with 64 clients.
-Reported are the CPU seconds of the pooler process (utime + stime) per 100,000 transactions and the
-transactions per second: median and spread over the rounds. CPU per transaction is the steadier figure.
+All poolers stand in front of the same private PostgreSQL. Three subjects, each with median and spread:
+SELECT 1 from 64 clients (CPU seconds of the pooler process, utime + stime, per 100,000 transactions, and
+transactions per second), results of 10 MB (CPU seconds per GB), and idle clients (resident bytes each).
+CPU per transaction is the steadier figure.
 
-usage: bench/pool_bench.py [--pool build/release/pgtend-pool] [--rounds 5] [--seconds 5] [--write]
+usage: bench/pool_bench.py [--pool build/bench/pgtend-pool] [--rounds 5] [--seconds 5] [--write]
 --write puts the section "Pool" into bench/RESULTS.md. PgBouncer is unpacked into build/peers from the
 packages named in deps/apt-bench.txt; nothing is installed.
 """
@@ -31,6 +32,8 @@ PEERS = ROOT / "build" / "peers"
 MODES = ("simple", "extended")
 CLIENTS = 64
 POOL_SIZE = 20
+BIG_RESULTS = 30  # of 10 MB
+IDLE_CLIENTS = 1000
 HEADING = "## Pool"
 
 
@@ -121,7 +124,7 @@ class Bench:
                     "-c", "max_connections=100"], "server.log")
         wait_for_port(self.server_port, "PostgreSQL", self.folder / "server.log")
 
-    def start_pooler(self, name, command, environment=None):
+    def start_pooler(self, name, command, settings="", environment=None):
         port = free_port()
         (self.work / "users").write_text('"bench" ""\n')
         ini = self.work / f"{name}.ini"
@@ -129,8 +132,8 @@ class Bench:
             f"[databases]\npostgres = host={self.work} port={self.server_port}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
             f"unix_socket_dir = {self.work}\nauth_type = trust\nauth_file = {self.work}/users\n"
-            f"pool_mode = transaction\ndefault_pool_size = {POOL_SIZE}\nmax_client_conn = 1000\n"
-            "log_connections = 0\nlog_disconnections = 0\n")
+            f"pool_mode = transaction\ndefault_pool_size = {POOL_SIZE}\nmax_client_conn = 2000\n"
+            f"log_connections = 0\nlog_disconnections = 0\n{settings}")
         # A copy: the account may not be allowed into our build folder.
         copy = self.folder / f"{name}-program"
         shutil.copy(command, copy)
@@ -143,20 +146,67 @@ class Bench:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def measure(self, pid, port, mode):
-        script = self.folder / "select.sql"
-        script.write_text("select 1;\n")
+    def pgbench(self, pid, port, sql, *arguments):
+        """(CPU seconds of `pid`, transactions, transactions per second)."""
+        script = self.folder / "script.sql"
+        script.write_text(sql)
         before = self.cpu_seconds(pid)
         done = subprocess.run(
-            ["pgbench", "-n", "-h", "127.0.0.1", "-p", str(port), "-U", "bench", "-M", mode,
-             "-f", script, "-c", str(CLIENTS), "-j", "2", "-T", str(self.options.seconds),
-             "postgres"], capture_output=True, text=True, check=False)
+            ["pgbench", "-n", "-h", "127.0.0.1", "-p", str(port), "-U", "bench", "-f", script,
+             *map(str, arguments), "postgres"], capture_output=True, text=True, check=False)
         cpu = self.cpu_seconds(pid) - before
         count = re.search(r"actually processed: (\d+)", done.stdout)
         rate = re.search(r"tps = ([\d.]+)", done.stdout)
         if done.returncode != 0 or not count or not rate:
             fail(f"pgbench failed:\n{done.stdout}{done.stderr}")
-        return cpu / int(count[1]) * 1e5, float(rate[1])
+        return cpu, int(count[1]), float(rate[1])
+
+    def small(self, pid, port, mode):
+        cpu, count, rate = self.pgbench(pid, port, "select 1;\n", "-M", mode, "-c", CLIENTS, "-j", 2,
+                                        "-T", self.options.seconds)
+        return cpu / count * 1e5, rate
+
+    def big(self, pid, port):
+        sql = "select repeat('x', 1000) from generate_series(1, 10000);\n"
+        cpu, count, rate = self.pgbench(pid, port, sql, "-c", 2, "-j", 2, "-t", BIG_RESULTS // 2)
+        gigabytes = count * 10_000 * 1_011 / 1e9  # 4 length, 2 + 4 columns, 1 type bytes a row
+        return cpu / gigabytes, rate
+
+    def idle(self, pid, port):
+        """Resident bytes that each of many clients costs that have logged in and asked once."""
+        packet = b"user\0bench\0database\0postgres\0\0"
+        start = (len(packet) + 8).to_bytes(4, "big") + (196608).to_bytes(4, "big") + packet
+        ask = b"Q" + (4 + 9).to_bytes(4, "big") + b"select 1\0"
+        clients = []
+
+        def ready(client):
+            data = b""
+            while not data.endswith(b"Z\0\0\0\5I"):
+                piece = client.recv(65536)
+                if not piece:
+                    fail("an idle client was refused")
+                data += piece
+
+        def add(count):
+            for _ in range(count):
+                client = socket.create_connection(("127.0.0.1", port))
+                clients.append(client)
+                for message in (start, ask):
+                    client.sendall(message)
+                    ready(client)
+
+        add(100)  # warms what is there once
+        before = self.resident(pid)
+        add(IDLE_CLIENTS)
+        grown = self.resident(pid) - before
+        for client in clients:
+            client.close()
+        return grown / IDLE_CLIENTS
+
+    @staticmethod
+    def resident(pid):
+        pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def close(self):
         for process in reversed(self.processes):
@@ -184,10 +234,10 @@ def machine():
 
 def section(results, names, options):
     lines = [HEADING, "",
-             f"`SELECT 1`, {CLIENTS} clients over TCP, transaction mode, {POOL_SIZE} server "
-             "connections over a unix socket, trust on both sides; one pooler process each, "
-             f"{options.rounds} alternating rounds of {options.seconds} s. Median (lowest – highest).",
+             f"Clients over TCP, transaction mode, {POOL_SIZE} server connections over a unix socket, "
+             f"trust on both sides; {options.rounds} alternating rounds. Median (lowest – highest).",
              "",
+             f"`SELECT 1` from {CLIENTS} clients for {options.seconds} s:", "",
              "| protocol | pooler | CPU s per 100,000 transactions | transactions/s |",
              "|---|---|---|---|"]
     for mode in MODES:
@@ -195,9 +245,14 @@ def section(results, names, options):
             cpu = [r[0] for r in results[name, mode]]
             rate = [r[1] for r in results[name, mode]]
             lines.append(f"| {mode} | {names[name]} | {spread(cpu, 2)} | {spread(rate, 0)} |")
+    lines += ["", f"{BIG_RESULTS} results of 10 MB to 2 clients; {IDLE_CLIENTS:,} idle clients more:", "",
+              "| pooler | CPU s per GB | resident bytes per idle client |", "|---|---|---|"]
+    for name in names:
+        cpu = [r[0] for r in results[name, "big"]]
+        idle = results[name, "idle"]
+        lines.append(f"| {names[name]} | {spread(cpu, 2)} | {idle[0]:,.0f} |")
     load = os.getloadavg()[0]
-    lines += ["", f"Command: `bench/pool_bench.py --rounds {options.rounds} --seconds "
-              f"{options.seconds}`. Machine: {machine()}; load average at the end {load:.1f}. "
+    lines += ["", f"Command: `./run bench pool`. Machine: {machine()}; load average at the end {load:.1f}. "
               f"Date: {datetime.date.today().isoformat()}.", ""]
     return "\n".join(lines)
 
@@ -213,32 +268,38 @@ def write_section(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pool", default=str(ROOT / "build/release/pgtend-pool"))
+    parser.add_argument("--pool", default=str(ROOT / "build/bench/pgtend-pool"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if not os.access(options.pool, os.X_OK):
-        fail(f"{options.pool} is not there; build it with ./run build")
+        fail(f"{options.pool} is not there; ./run bench builds it")
     pgbouncer, environment = find_pgbouncer()
     bench = Bench(options)
     try:
         bench.start_server()
-        poolers = {"pgtend-pool": bench.start_pooler("pgtend-pool", options.pool),
-                   "pgbouncer": bench.start_pooler("pgbouncer", pgbouncer, environment)}
+        poolers = {"one": bench.start_pooler("one", options.pool, "workers = 1\n"),
+                   "two": bench.start_pooler("two", options.pool, "workers = 2\n"),
+                   "pgbouncer": bench.start_pooler("pgbouncer", pgbouncer, "", environment)}
         version = subprocess.run([pgbouncer, "--version"], env={**os.environ, **environment},
                                  capture_output=True, text=True, check=False).stdout.splitlines()
-        names = {"pgtend-pool": "pgtend-pool", "pgbouncer": version[0] if version else "PgBouncer"}
-        results = {(name, mode): [] for name in poolers for mode in MODES}
+        names = {"one": "pgtend-pool, 1 worker", "two": "pgtend-pool, 2 workers",
+                 "pgbouncer": version[0] if version else "PgBouncer"}
+        subjects = {mode: lambda pooler, mode=mode: bench.small(*pooler, mode) for mode in MODES}
+        subjects["big"] = lambda pooler: bench.big(*pooler)
+        results = {(name, subject): [] for name in poolers for subject in subjects}
+        for name, pooler in poolers.items():
+            results[name, "idle"] = [bench.idle(*pooler)]
         for round_number in range(options.rounds + 1):
             order = list(poolers) if round_number % 2 == 0 else list(reversed(poolers))
-            for name in order:
-                for mode in MODES:
-                    result = bench.measure(*poolers[name], mode)
+            for subject, measure in subjects.items():
+                for name in order:
+                    result = measure(poolers[name])
                     if round_number == 0:
                         continue  # the first round opens the links and warms the caches
-                    results[name, mode].append(result)
-                    print(f"round {round_number} {name} {mode}: {result[0]:.2f} CPU s per 100,000, "
+                    results[name, subject].append(result)
+                    print(f"round {round_number} {name} {subject}: {result[0]:.2f} CPU s, "
                           f"{result[1]:,.0f}/s", file=sys.stderr)
         text = section(results, names, options)
     finally:
