@@ -17,6 +17,8 @@ namespace {
 namespace be = wire::backend;
 namespace fe = wire::frontend;
 
+// A named Parse is held whole; a longer one closes its client.
+constexpr size_t kCollectedMax = size_t{16} << 20;
 constexpr int kReadsPerTurn = 8;
 // Requests without an answer, at most; beyond it the client is not read until answers come.
 constexpr uint32_t kOutstandingMax = 1 << 20;
@@ -197,7 +199,8 @@ void Client::on_vanished() {
   close("client unexpected eof");
 }
 
-// Walks over the client's messages. Neighbours go to the server in one piece.
+// Walks over the client's messages. Neighbours go to the server in one piece, and what is rewritten
+// goes with them.
 void Client::on_bytes(std::string_view bytes) {
   size_t passed = 0;  // everything before it is forwarded or swallowed
   size_t at = 0;
@@ -223,20 +226,68 @@ void Client::on_bytes(std::string_view bytes) {
                                                                : "bad packet header");
       }
       inbound_.passing = next == Next::Pass;
-      if (next == Next::Pass && server_ == nullptr && !need_server(bytes.substr(at))) return;
+      if (next == Next::Pass && begin_collecting(head, bytes.substr(at))) {
+        inbound_.passing = false;
+      } else if (next == Next::Pass && server_ == nullptr && !need_server(bytes.substr(at))) {
+        return;
+      }
       if (!inbound_.passing) forward_until(at);
       inbound_.left = head.total();
-      if (inbound_.passing) note_message(head, bytes.substr(at));
+      if (inbound_.passing) {
+        const size_t mapped = pass_message(head, bytes, passed, at);
+        if (state_ != State::Active) return;
+        inbound_.left -= mapped;
+        at += mapped;
+        if (mapped > 0) passed = at;
+      }
     }
     const auto piece = std::min<uint64_t>(inbound_.left, bytes.size() - at);
+    if (collected_ && !collect(bytes.substr(at, static_cast<size_t>(piece)))) return;
     inbound_.left -= piece;
     at += static_cast<size_t>(piece);
     if (!inbound_.passing) passed = at;
+    if (collected_ && inbound_.left == 0) return on_collected(bytes.substr(at));
   }
   if (state_ != State::Active) return;
   forward_until(at);
+  if (server_ != nullptr && !server_->prelude().empty()) server_->forward({});
   // Stray copy data that ended after its transaction did: nothing else would notice.
   if (server_ != nullptr) server_->release_if_free();
+}
+
+// The message at `at` goes to the server. Returns how many of its bytes were replaced by others;
+// then what stands before it has been queued.
+size_t Client::pass_message(const wire::Head& head, std::string_view bytes, size_t passed,
+                            size_t at) {
+  const std::string_view message = bytes.substr(at);
+  if (!is_mapped(head, message)) {
+    note_message(head, message);
+    return 0;
+  }
+  server_->prelude() += bytes.substr(passed, at - passed);
+  const size_t mapped = map_message(head, message);
+  if (mapped > 0 || state_ != State::Active) return mapped;
+  note_message(head, message);
+  // Nothing was replaced: what was queued must not be sent twice.
+  server_->prelude() += message.substr(0, std::min<size_t>(head.total(), message.size()));
+  return std::min<size_t>(head.total(), message.size());
+}
+
+bool Client::collect(std::string_view piece) {
+  if (collected_->size() + piece.size() > kCollectedMax) {
+    fail("the text of a prepared statement is too long");
+    return false;
+  }
+  *collected_ += piece;
+  return true;
+}
+
+// A long Parse is whole: as if it and what follows had come at once.
+void Client::on_collected(std::string_view rest) {
+  std::string whole = std::move(*collected_);
+  collected_.reset();
+  whole += rest;
+  on_bytes(whole);
 }
 
 Client::Next Client::next_message(std::string_view bytes, wire::Head& head) {
@@ -260,7 +311,7 @@ Client::Next Client::next_message(std::string_view bytes, wire::Head& head) {
   if (head.type == fe::kParse && name_to_come) return Next::More;
   const bool needs_nothing = is_copy_message(head.type) || head.type == fe::kFlush;
   if (server_ == nullptr && needs_nothing) return Next::Skip;
-  return Next::Pass;
+  return check_names(head, bytes);
 }
 
 // After a cancel that met an extended query in the queue, everything up to its Sync is dropped, as

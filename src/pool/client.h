@@ -14,6 +14,7 @@
 #include "pool/channel.h"
 #include "pool/list.h"
 #include "pool/parameters.h"
+#include "pool/prepared.h"
 #include "pool/receiver.h"
 #include "wire/frame.h"
 #include "wire/startup.h"
@@ -89,6 +90,8 @@ class Client final : private net::Handler {
   Channel& channel() { return channel_; }
   Parameters& parameters() { return parameters_; }
   bool parameters_proven() const { return parameters_proven_; }
+  // The statements it has prepared; null as long as there were none.
+  ClientStatements* statements() const { return statements_.get(); }
   // Between two messages, with nothing kept or unsent.
   bool is_quiet() const;
   // Has passed the login of a real database.
@@ -105,6 +108,9 @@ class Client final : private net::Handler {
     int32_t version = 0;
     int encryption_requests = 0;
   };
+
+  // What to do with the message at hand.
+  enum class Next : uint8_t { More, Bad, Stop, Skip, Pass };
 
   void on_ready(net::Ready ready) override;
   void on_timer();
@@ -123,6 +129,17 @@ class Client final : private net::Handler {
   bool is_console() const;
   bool is_console_owner() const;
 
+  // client_prepared.cc
+  bool maps_statements() const;
+  Next check_names(const wire::Head& head, std::string_view bytes);
+  bool begin_collecting(const wire::Head& head, std::string_view bytes);
+  bool is_mapped(const wire::Head& head, std::string_view bytes) const;
+  size_t map_message(const wire::Head& head, std::string_view bytes);
+  size_t map_parse(const wire::Head& head, std::string_view body);
+  size_t map_bind(const wire::Head& head, std::string_view bytes);
+  size_t map_target(const wire::Head& head, std::string_view body);
+  Statement* known_statement(std::string_view name);
+
   // client.cc
   void pump();
   void read_on();
@@ -131,8 +148,9 @@ class Client final : private net::Handler {
   void on_vanished();
   void watch_end();
   void on_bytes(std::string_view bytes);
-  // What to do with the message at hand.
-  enum class Next : uint8_t { More, Bad, Stop, Skip, Pass };
+  size_t pass_message(const wire::Head& head, std::string_view bytes, size_t passed, size_t at);
+  bool collect(std::string_view piece);
+  void on_collected(std::string_view rest);
   Next next_message(std::string_view bytes, wire::Head& head);
   Next skip_canceled(char type);
   bool need_server(std::string_view rest);
@@ -156,6 +174,8 @@ class Client final : private net::Handler {
   Pool* pool_ = nullptr;
   Server* server_ = nullptr;
   Parameters parameters_;
+  std::unique_ptr<ClientStatements> statements_;
+  std::unique_ptr<std::string> collected_;  // a named Parse longer than a receive buffer
   std::unique_ptr<Login> login_;
   net::Timer timer_;
   bool parameters_proven_ = false;

@@ -20,6 +20,8 @@
 namespace pgtend::pool {
 
 enum class PoolMode : uint8_t { Session, Transaction };
+// How the pool answers for prepared statements that it does not know, or knows already.
+enum class StatementErrors : uint8_t { Pgbouncer, Postgres };
 enum class AuthType : uint8_t { Trust, Plain, Md5, ScramSha256 };
 
 std::string_view name_of(PoolMode mode);
@@ -62,6 +64,8 @@ struct SessionSettings {
   std::string reset_query;
   bool reset_always = false;
   bool round_robin = false;
+  int statements_max = 0;  // of a server link; 0: names are not mapped
+  StatementErrors statement_errors = StatementErrors::Pgbouncer;
   std::vector<std::string> ignored_parameters;
   std::vector<std::string> tracked_parameters;
 };

@@ -114,4 +114,10 @@ Status read_value(std::string_view text, AuthType& out) {
                                out);
 }
 
+Status read_value(std::string_view text, StatementErrors& out) {
+  return read_choice<StatementErrors>(
+      text, {{"pgbouncer", StatementErrors::Pgbouncer}, {"postgres", StatementErrors::Postgres}},
+      out);
+}
+
 }  // namespace pgtend::pool

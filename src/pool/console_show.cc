@@ -189,7 +189,7 @@ Rows socket_rows(const ShowInput& input, const std::vector<SocketFigures>& socke
                     cat(socket.pid),
                     "",
                     socket.application_name,
-                    "0",
+                    number(socket.prepared_statements),
                     cat(socket.id)});
   }
   return rows;

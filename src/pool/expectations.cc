@@ -22,7 +22,7 @@ const Expectations::Entry& Expectations::entry(uint32_t index) const {
   return ring_[(begin_ + index) & mask_];
 }
 
-void Expectations::push(Kind kind, Route route) {
+void Expectations::push(Kind kind, Route route, StatementTag tag) {
   if (count_ == ring_.size()) {
     std::vector<Entry> bigger(ring_.size() * 2);
     for (uint32_t i = 0; i < count_; ++i) bigger[i] = entry(i);
@@ -30,11 +30,11 @@ void Expectations::push(Kind kind, Route route) {
     mask_ = static_cast<uint32_t>(ring_.size()) - 1;
     begin_ = 0;
   }
-  entry(count_) = {kind, route};
+  entry(count_) = {kind, route, tag};
   ++count_;
 }
 
-void Expectations::sent(char type, Route route) {
+void Expectations::sent(char type, Route route, StatementTag tag) {
   if (copy_in_) {
     if (type == fe::kCopyData || type == fe::kFlush) return;
     if (type == fe::kSync) copy_synced_ = true;
@@ -42,7 +42,10 @@ void Expectations::sent(char type, Route route) {
     if (type == fe::kSync || type == fe::kCopyDone || type == fe::kCopyFail) return;
     // A request ends the connection if the COPY still runs; it is answered if that has failed.
   }
-  if (skipping_ && type != fe::kSync) return;
+  if (skipping_ && type != fe::kSync) {
+    if (tag.statement != 0 || tag.serial != 0) skipped_.push_back({type == fe::kClose, route, tag});
+    return;
+  }
   switch (type) {
     case fe::kQuery:
       unsynced_ = false;
@@ -62,11 +65,11 @@ void Expectations::sent(char type, Route route) {
       if (count_ > 0) push(Kind::CopyEnd, route);
       return;
     case fe::kParse:
-      unsynced_ = true;
-      return push(Kind::Parse, route);
+      unsynced_ = unsynced_ || route != Route::Fake;
+      return push(Kind::Parse, route, tag);
     case fe::kBind:
-      unsynced_ = true;
-      return push(Kind::Bind, route);
+      unsynced_ = unsynced_ || route != Route::Fake;
+      return push(Kind::Bind, route, tag);
     case fe::kDescribe:
       unsynced_ = true;
       return push(Kind::Describe, route);
@@ -74,8 +77,8 @@ void Expectations::sent(char type, Route route) {
       unsynced_ = true;
       return push(Kind::Execute, route);
     case fe::kClose:
-      unsynced_ = true;
-      return push(Kind::Close, route);
+      unsynced_ = unsynced_ || route != Route::Fake;
+      return push(Kind::Close, route, tag);
     default:
       return;
   }
@@ -90,12 +93,14 @@ bool Expectations::mark_unnamed_parse() {
 Route Expectations::received(char type) {
   unnamed_failed_ = false;
   drop_copy_marks();
-  const Route route = count_ > 0 ? entry(0).route : Route::Forward;
+  Route route = count_ > 0 ? entry(0).route : Route::Forward;
   switch (type) {
     case be::kReadyForQuery:
       on_ready();
       break;
     case be::kErrorResponse:
+      // A Parse or Close that the pool put in front of a request fails in that request's name.
+      if (count_ > 0 && !ends_with_ready(entry(0).kind)) route = Route::Forward;
       on_error();
       break;
     case be::kCopyInResponse:
@@ -158,10 +163,26 @@ void Expectations::on_error() {
   bool dropped = false;
   for (; count_ > 0 && entry(0).kind != Kind::Sync; pop()) {
     dropped = dropped || entry(0).kind == Kind::ParseUnnamed;
+    skip(entry(0));
   }
   skipping_ = count_ == 0;
   for (uint32_t i = 0; i < count_ && dropped; ++i) dropped = entry(i).kind != Kind::ParseUnnamed;
   unnamed_failed_ = dropped;
+}
+
+void Expectations::skip(const Entry& entry) {
+  const bool is_parse = entry.kind == Kind::Parse || entry.kind == Kind::ParseUnnamed;
+  if (!is_parse && entry.kind != Kind::Close) return;
+  if (entry.tag.statement == 0 && entry.tag.serial == 0) return;
+  skipped_.push_back({entry.kind == Kind::Close, entry.route, entry.tag});
+}
+
+char Expectations::take_fake(StatementTag& tag) {
+  if (count_ == 0 || entry(0).route != Route::Fake) return 0;
+  tag = entry(0).tag;
+  const char type = entry(0).kind == Kind::Close ? fe::kClose : fe::kParse;
+  pop();
+  return type;
 }
 
 // The server now ignores Sync until the copy ends: with a CopyEnd already sent, or one to come.
@@ -191,7 +212,14 @@ bool Expectations::settled() const {
 }
 
 void Expectations::swallow_all() {
-  for (uint32_t i = 0; i < count_; ++i) entry(i).route = Route::Swallow;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < count_; ++i) {
+    Entry next = entry(i);
+    if (next.route == Route::Fake) continue;
+    next.route = Route::Swallow;
+    entry(kept++) = next;
+  }
+  count_ = kept;
 }
 
 }  // namespace pgtend::pool

@@ -2,21 +2,36 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace pgtend::pool {
 
-// Where the answer to a request goes: to the client, or nowhere because the pool asked itself.
-enum class Route : uint8_t { Forward, Swallow };
+// Where the answer to a request goes: to the client, or nowhere because the pool asked itself. The
+// answer to a Fake one is made by the pool: the server never sees the request.
+enum class Route : uint8_t { Forward, Swallow, Fake };
+
+// What a Parse, Bind or Close is about, for what must be undone if the server skips it.
+struct StatementTag {
+  uint64_t statement = 0;  // a Statement's id; 0 for none
+  uint32_t serial = 0;     // what the client's table has done; 0 for nothing
+};
+
+// A request that the server skipped after an error.
+struct SkippedRequest {
+  bool is_close;
+  Route route;
+  StatementTag tag;
+};
 
 // Told of every message that goes to a server and comes from it, it knows what is outstanding, also
 // across errors (which skip to the next Sync, sent or still to come) and COPY (in which the server
-// ignores Sync). One byte an outstanding request; grows for deep pipelines.
+// ignores Sync). A few bytes an outstanding request; grows for deep pipelines.
 // Thread: one loop's. Cost: O(1) a message in steady state, no allocation.
 class Expectations {
  public:
   // A whole or streaming message of `type` (a frontend type) goes to the server.
-  void sent(char type, Route route);
+  void sent(char type, Route route, StatementTag tag = {});
   // The Parse told last is for the unnamed statement. False if the server will skip it.
   bool mark_unnamed_parse();
   // A message of `type` (a backend type) came from the server: where it goes.
@@ -34,6 +49,15 @@ class Expectations {
   bool in_copy_in() const { return copy_in_; }
   // Only a Sync brings the server back to a ReadyForQuery.
   bool needs_sync() const { return unsynced_ || skipping_; }
+  // After an error: what comes before the next Sync has no effect.
+  bool is_skipping() const { return skipping_; }
+  // What the next answer is about.
+  StatementTag front_tag() const { return count_ > 0 ? entry(0).tag : StatementTag{}; }
+  bool has_fake() const { return count_ > 0 && entry(0).route == Route::Fake; }
+  // A faked request is at the front: its answer is due now, and it is gone. 'P' or 'C', else 0.
+  char take_fake(StatementTag& tag);
+  // The tagged requests that errors have dropped since the last call, in the order sent.
+  std::vector<SkippedRequest> take_skipped() { return std::exchange(skipped_, {}); }
   // An unnamed Parse was dropped by the last error and none is to come: there is no statement.
   bool unnamed_parse_failed() const { return unnamed_failed_; }
   // From now on all answers are swallowed: the client is gone.
@@ -56,12 +80,14 @@ class Expectations {
   struct Entry {
     Kind kind;
     Route route;
+    StatementTag tag;
   };
 
   static bool ends_with_ready(Kind kind);
   Entry& entry(uint32_t index);
   const Entry& entry(uint32_t index) const;
-  void push(Kind kind, Route route);
+  void push(Kind kind, Route route, StatementTag tag = {});
+  void skip(const Entry& entry);
   void pop() { begin_ = (begin_ + 1) & mask_, --count_; }
   bool pop_if(Kind kind);
   void drop_copy_marks();
@@ -73,6 +99,7 @@ class Expectations {
   uint32_t mask_ = 15;
   uint32_t begin_ = 0;
   uint32_t count_ = 0;
+  std::vector<SkippedRequest> skipped_;
   bool unsynced_ = false;
   bool skipping_ = false;
   bool copy_in_ = false;

@@ -23,9 +23,9 @@ void Lease::end() {
   expect_.swallow_all();
 }
 
-void Lease::sent(char type, Route route, SteadyTime now) {
-  expect_.sent(type, route);
-  if (route == Route::Swallow) return;
+void Lease::sent(char type, Route route, SteadyTime now, StatementTag tag) {
+  expect_.sent(type, route, tag);
+  if (route != Route::Forward) return;
   if (!in_query_) query_start_ = now;
   if (!in_transaction_) transaction_start_ = now;
   in_query_ = in_transaction_ = true;

@@ -27,7 +27,10 @@ class Lease {
   void end();
 
   // Requests of the client (Forward) or of the pool itself (Swallow).
-  void sent(char type, Route route, SteadyTime now);
+  void sent(char type, Route route, SteadyTime now, StatementTag tag = {});
+  bool has_fake() const { return expect_.has_fake(); }
+  char take_fake(StatementTag& tag) { return expect_.take_fake(tag); }
+  std::vector<SkippedRequest> take_skipped() { return expect_.take_skipped(); }
   Route received(char type) {
     const Route route = expect_.received(type);
     // A statement that was refused cannot be waited for: its client may never ask again.

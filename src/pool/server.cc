@@ -1,6 +1,7 @@
 #include "pool/server.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -18,11 +19,22 @@ namespace be = wire::backend;
 namespace fe = wire::frontend;
 
 constexpr int kReadsPerTurn = 8;
+// How much of an error or a command tag is looked at.
+constexpr size_t kPeekBytes = 256;
+// The SQLSTATE field of that error.
+constexpr std::string_view kPlanChanged("C0A000\0", 7);
 // When both directions are full the server side is still read, or a client that writes a long
 // pipeline before it reads would stop everything; up to this many unsent bytes.
 constexpr size_t kUnsentMax = size_t{16} << 20;
 // How long a backend may take to end, or to come to rest after its client left.
 constexpr seconds kEndLimit{60};
+
+void append_parse(std::string& out, const Statement& statement) {
+  wire::MessageWriter message(out, fe::kParse);
+  wire::put_cstring(out, statement.name);
+  out += statement.tail;
+  message.finish();
+}
 
 }  // namespace
 
@@ -44,6 +56,7 @@ Server::Server(Worker& worker, Pool& pool, Luggage luggage)
                                          worker.chunks())),
       lease_(std::move(luggage.lease)),
       parameters_(std::move(luggage.parameters)),
+      statements_(std::move(luggage.statements)),
       timer_(worker.loop().timers(), [this] { on_timer(); }) {}
 
 Luggage Server::pack() {
@@ -51,7 +64,8 @@ Luggage Server::pack() {
   Luggage luggage{.identity = std::move(identity_),
                   .descriptor = channel_->socket().release(),
                   .lease = std::move(lease_),
-                  .parameters = std::move(parameters_)};
+                  .parameters = std::move(parameters_),
+                  .statements = std::move(statements_)};
   identity_.id = luggage.identity.id;
   state_ = State::Gone;
   timer_.cancel();
@@ -194,6 +208,10 @@ void Server::on_bytes(std::string_view bytes) {
     inbound_.left -= piece;
     at += static_cast<size_t>(piece);
     if (!inbound_.passing) passed = at;
+    if (inbound_.left == 0 && lease_.has_fake()) {
+      if (inbound_.passing) deliver_until(at);
+      settle_fakes();
+    }
   }
   if (state_ != State::Gone && state_ != State::Draining) deliver_until(at);
 }
@@ -211,7 +229,13 @@ size_t Server::begin_message(std::string_view bytes) {
       break;
   }
   std::string_view body;
-  if (needs_body(head.type)) {
+  if (wants_peek(head)) {
+    // Only the beginning of an error matters here, however long it is.
+    const size_t wanted = std::min<size_t>(head.total(), kPeekBytes);
+    if (bytes.size() < wanted) return 0;
+    body = bytes.substr(wire::kHeadBytes,
+                        std::min<size_t>(head.body_bytes, bytes.size() - wire::kHeadBytes));
+  } else if (needs_body(head.type)) {
     if (head.total() > kRestMax) {
       close("the server sent too long a message");
       return 1;
@@ -229,6 +253,16 @@ bool Server::needs_body(char type) const {
   return state_ == State::Login || (applying_ && type == be::kErrorResponse);
 }
 
+// Messages that tell what became of prepared statements.
+bool Server::wants_peek(const wire::Head& head) const {
+  const Client* client = lease_.client();
+  const bool has_any =
+      statements_.size() > 0 || (client != nullptr && client->statements() != nullptr);
+  if (!has_any || state_ == State::Login || applying_) return false;
+  if (head.type == be::kErrorResponse) return true;
+  return head.type == be::kCommandComplete && head.total() <= kPeekBytes;
+}
+
 Route Server::on_message(char type, std::string_view body) {
   told_ = false;
   if (state_ == State::Login) {
@@ -243,7 +277,10 @@ Route Server::on_message(char type, std::string_view body) {
     }
     return Route::Swallow;
   }
+  const StatementTag about = lease_.expect().front_tag();
   const Route route = lease_.received(type);
+  if (type == be::kErrorResponse) on_error(body, about);
+  if (type == be::kCommandComplete && !body.empty()) on_tag(body);
   told_ = type == be::kErrorResponse && route == Route::Forward;
   if (type == be::kParameterStatus) on_parameter(body, route);
   if (type == be::kReadyForQuery) on_ready_message(body, route);
@@ -304,6 +341,7 @@ void Server::lease_to(Client& client) {
   lease_.begin(client);
   ++pool_.counters().server_assignment_count;
   apply_parameters(client);
+  trim_statements();
 }
 
 // Brings the link's parameters to the client's. Values a server has accepted before travel glued
@@ -344,7 +382,97 @@ void Server::parameters_applied() {
   client->on_parameters_applied();
 }
 
-void Server::expect(char type) { lease_.sent(type, Route::Forward, worker_.now()); }
+// --- prepared statements
+
+void Server::ensure(const Statement& statement) {
+  if (!statements_.use(statement.id)) prepare(statement, Route::Swallow, 0);
+}
+
+void Server::parse(const Statement& statement, uint32_t serial) {
+  if (!statements_.use(statement.id)) return prepare(statement, Route::Forward, serial);
+  lease_.sent(fe::kParse, Route::Fake, worker_.now(), {0, serial});
+  settle_fakes();
+}
+
+void Server::prepare(const Statement& statement, Route route, uint32_t serial) {
+  if (statements_.take_outdated(statement.id)) close_on_server(statement.id);
+  statements_.add(statement.id);
+  ++pool_.counters().server_parse_count;
+  append_parse(prelude_, statement);
+  lease_.sent(fe::kParse, route, worker_.now(), {statement.id, serial});
+}
+
+void Server::close_on_server(uint64_t id) {
+  fe::append_close(prelude_, {'S', server_name_of(id)});
+  lease_.sent(fe::kClose, Route::Swallow, worker_.now(), {id, 0});
+}
+
+void Server::close_statement(uint32_t serial) {
+  lease_.sent(fe::kClose, Route::Fake, worker_.now(), {0, serial});
+  settle_fakes();
+}
+
+// Answers what the pool answers itself, once it is its turn.
+void Server::settle_fakes() {
+  if (inbound_.left > 0) return;
+  std::string out;
+  StatementTag tag;
+  Client* client = lease_.client();
+  while (const char type = lease_.take_fake(tag)) {
+    be::append_bare(out, type == fe::kClose ? be::kCloseComplete : be::kParseComplete);
+    if (type == fe::kClose && client != nullptr) client->statements()->confirm(tag.serial);
+  }
+  if (client != nullptr && !out.empty()) client->deliver(out);
+}
+
+// Between transactions, because a closed statement takes its portals along.
+void Server::trim_statements() {
+  const auto most =
+      static_cast<size_t>(std::max(0, worker_.config().settings.session.statements_max));
+  while (statements_.size() > most) {
+    const uint64_t id = statements_.oldest();
+    statements_.remove(id);
+    close_on_server(id);
+  }
+}
+
+// The server skipped requests after an error: what the tables hold of them is not so. The last
+// first, because one name may have been closed and prepared again.
+void Server::undo_skipped() {
+  auto skipped = lease_.take_skipped();
+  Client* client = lease_.client();
+  for (const SkippedRequest& request : skipped | std::views::reverse) {
+    if (request.tag.statement != 0) {
+      if (request.is_close) {
+        statements_.add(request.tag.statement);
+      } else {
+        statements_.remove(request.tag.statement);
+      }
+    }
+    if (request.tag.serial != 0 && client != nullptr)
+      client->statements()->undo(request.tag.serial);
+  }
+}
+
+void Server::on_error(std::string_view body, StatementTag about) {
+  undo_skipped();
+  // "cached plan must not change result type": the link's statement is from before a schema change.
+  if (about.statement == 0 || !statements_.use(about.statement)) return;
+  if (body.find(kPlanChanged) == std::string_view::npos) return;
+  statements_.outdate(about.statement);
+}
+
+void Server::on_tag(std::string_view body) {
+  const std::string_view tag = body.substr(0, body.find('\0'));
+  if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL") return;
+  statements_.clear();
+  Client* client = lease_.client();
+  if (client != nullptr && client->statements() != nullptr) client->statements()->clear();
+}
+
+void Server::expect(char type, StatementTag tag) {
+  lease_.sent(type, Route::Forward, worker_.now(), tag);
+}
 
 void Server::forward(std::string_view bytes) {
   const bool sent = channel_->send(prelude_, bytes);

@@ -12,6 +12,7 @@
 #include "pool/lease.h"
 #include "pool/list.h"
 #include "pool/parameters.h"
+#include "pool/prepared.h"
 #include "pool/receiver.h"
 #include "wire/frame.h"
 #include "wire/startup.h"
@@ -57,7 +58,16 @@ class Server final : private net::Handler {
   void start();
   void lease_to(Client& client);
   // A message of the client begins; call before its bytes are sent.
-  void expect(char type);
+  void expect(char type, StatementTag tag = {});
+  // Makes the link have `statement`, if need be by a Parse in front of what is forwarded next.
+  void ensure(const Statement& statement);
+  // The client's own Parse of `statement`: sent, or answered by the pool if the link has it.
+  void parse(const Statement& statement, uint32_t serial);
+  // The client's Close, which no server needs to see.
+  void close_statement(uint32_t serial);
+  // Bytes that go out with what is forwarded next.
+  std::string& prelude() { return prelude_; }
+  const LinkStatements& statements() const { return statements_; }
   // Sends bytes of the client, behind the pool's own statements that wait for them.
   void forward(std::string_view bytes);
   // The client has room again: read on, or let the link go.
@@ -133,6 +143,14 @@ class Server final : private net::Handler {
   void nudge();
   void on_idle_message(char type);
   void apply_parameters(Client& client);
+  void prepare(const Statement& statement, Route route, uint32_t serial);
+  void close_on_server(uint64_t id);
+  bool wants_peek(const wire::Head& head) const;
+  void on_tag(std::string_view body);
+  void trim_statements();
+  void settle_fakes();
+  void undo_skipped();
+  void on_error(std::string_view body, StatementTag about);
   void parameters_applied();
   bool is_free() const;
   void release();
@@ -153,6 +171,7 @@ class Server final : private net::Handler {
   Inbound inbound_;
   Lease lease_;
   Parameters parameters_;
+  LinkStatements statements_;
   std::string prelude_;  // goes out before the client's next bytes
   std::string failure_;  // the error message with which the server refused a prelude
   std::unique_ptr<Login> login_;
@@ -171,6 +190,7 @@ struct Luggage {
   int descriptor = -1;
   Lease lease;
   Parameters parameters;
+  LinkStatements statements;
 };
 
 }  // namespace pgtend::pool

@@ -61,6 +61,7 @@ SocketFigures figures_of(Client& client, SteadyTime now) {
                         .request_at = who.request_at,
                         .application_name = client.parameters().get(kApplicationName).value_or("")};
   if (waits) figures.wait = std::chrono::duration_cast<microseconds>(now - who.request_at);
+  if (client.statements() != nullptr) figures.prepared_statements = client.statements()->size();
   if (client.server() != nullptr) figures.link = client.server()->identity().id;
   return figures;
 }
@@ -79,6 +80,7 @@ SocketFigures figures_of(Server& server) {
       .close_wanted = server.close_wanted() || who.epoch != server.pool().group().epoch(),
       .pid = who.pid,
       .application_name = server.parameters().get(kApplicationName).value_or("")};
+  figures.prepared_statements = server.statements().size();
   if (server.lease().client() != nullptr) figures.link = server.lease().client()->identity().id;
   return figures;
 }

@@ -53,6 +53,7 @@ struct SocketFigures {
   std::optional<uint64_t> link = {};  // the id at the other side
   int32_t pid = 0;
   std::string application_name;
+  size_t prepared_statements = 0;
 };
 
 // Which parts are wanted; the others stay empty.

@@ -16,6 +16,7 @@
 #include "pool/client.h"
 #include "pool/config.h"
 #include "pool/pools.h"
+#include "pool/prepared.h"
 #include "pool/receiver.h"
 #include "pool/server.h"
 #include "pool/statistics.h"
@@ -59,6 +60,7 @@ class Worker {
   Receiver& receiver() { return receiver_; }
   LoginCache& logins() { return logins_; }
   Pools& pools() { return pools_; }
+  Statements& statements() { return statements_; }
   Cancels& cancels() { return cancels_; }
   Statistics& statistics() { return statistics_; }
   Service service() const { return service_; }
@@ -101,6 +103,7 @@ class Worker {
   net::ChunkPool chunks_;
   Receiver receiver_;
   LoginCache logins_;
+  Statements statements_;
   Pools pools_;
   Cancels cancels_;
   Statistics statistics_;

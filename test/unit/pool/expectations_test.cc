@@ -276,5 +276,54 @@ TEST(Expectations, SkippedParseIsNotMarked) {
   EXPECT_FALSE(queue.mark_unnamed_parse());
 }
 
+TEST(Expectations, FakedAnswerIsDueWhenItsTurnComes) {
+  Expectations queue;
+  send(queue, "PB");
+  queue.sent('P', Route::Fake, {0, 7});
+  send(queue, "ES");
+  StatementTag tag;
+  EXPECT_EQ(queue.take_fake(tag), 0);
+  queue.received('1');
+  queue.received('2');
+
+  EXPECT_EQ(queue.take_fake(tag), 'P');
+  EXPECT_EQ(tag.serial, 7u);
+  receive(queue, "CZ");
+
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, ErrorNamesTheStatementsItSkipped) {
+  Expectations queue;
+  queue.sent('P', Route::Swallow, {11, 0});
+  queue.sent('B', Route::Forward, {11, 0});
+  queue.sent('P', Route::Fake, {0, 5});
+  queue.sent('C', Route::Fake, {0, 6});
+  send(queue, "S");
+
+  EXPECT_EQ(queue.front_tag().statement, 11u);
+  EXPECT_EQ(queue.received('E'), Route::Forward);
+
+  const auto skipped = queue.take_skipped();
+  ASSERT_EQ(skipped.size(), 3u);
+  EXPECT_EQ(skipped[0].tag.statement, 11u);
+  EXPECT_EQ(skipped[1].tag.serial, 5u);
+  EXPECT_TRUE(skipped[2].is_close);
+  receive(queue, "Z");
+  EXPECT_TRUE(queue.settled());
+}
+
+TEST(Expectations, NobodyIsLeftForFakedAnswersWhenTheClientIsGone) {
+  Expectations queue;
+  send(queue, "B");
+  queue.sent('P', Route::Fake, {0, 5});
+  send(queue, "S");
+
+  queue.swallow_all();
+
+  EXPECT_EQ(queue.outstanding(), 2u);
+  EXPECT_EQ(queue.received('2'), Route::Swallow);
+}
+
 }  // namespace
 }  // namespace pgtend::pool

@@ -61,7 +61,9 @@ class GroupOfThree : public testing::Test {
 
   Slots database_;
   Slots user_;
-  Group group_{{"db", "user"}, database_, user_, 3};
+  Switches switches_;
+  std::atomic<bool> all_paused_{false};
+  Group group_{{"db", "user"}, {database_, user_, switches_, all_paused_}, 3};
 };
 
 TEST_F(GroupOfThree, LongestWaitingIsLookedForOnOtherWorkersOnly) {
@@ -99,6 +101,15 @@ TEST_F(GroupOfThree, OutcomeOfAnEarlierEpochIsForgotten) {
   EXPECT_EQ(group_.last_outcome().welcome, nullptr);
   group_.publish({.welcome = welcome}, group_.epoch() - 1);
   EXPECT_EQ(group_.last_outcome().welcome, nullptr);
+}
+
+TEST_F(GroupOfThree, PausedAloneOrWithAllOthers) {
+  EXPECT_FALSE(group_.is_paused());
+  switches_.paused = true;
+  EXPECT_TRUE(group_.is_paused());
+  switches_.paused = false;
+  all_paused_ = true;
+  EXPECT_TRUE(group_.is_paused());
 }
 
 TEST(Groups, PoolsOfOneDatabaseOrUserShareItsSlots) {

@@ -1,0 +1,164 @@
+// Named prepared statements of a client that shares links: its names become the names of the
+// server.
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "pool/client.h"
+#include "pool/pools.h"
+#include "pool/worker.h"
+#include "wire/backend.h"
+#include "wire/frontend.h"
+
+namespace pgtend::pool {
+namespace {
+
+namespace be = wire::backend;
+namespace fe = wire::frontend;
+
+bool is_named(std::string_view body) { return !body.empty() && body[0] != '\0'; }
+
+// The two names at the front of a Bind, if both are there.
+struct BindNames {
+  std::string_view portal;
+  std::string_view statement;
+  size_t bytes = 0;  // of both, with their ends
+};
+std::optional<BindNames> bind_names(std::string_view body) {
+  const size_t first = body.find('\0');
+  if (first == std::string_view::npos) return std::nullopt;
+  const size_t second = body.find('\0', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  return BindNames{body.substr(0, first), body.substr(first + 1, second - first - 1), second + 1};
+}
+
+bool holds_names(char type) {
+  return type == fe::kParse || type == fe::kBind || type == fe::kDescribe || type == fe::kClose;
+}
+
+}  // namespace
+
+bool Client::maps_statements() const {
+  return worker_.config().settings.session.statements_max > 0 || statements_ != nullptr;
+}
+
+// Whether enough of the message is there to see its names.
+Client::Next Client::check_names(const wire::Head& head, std::string_view bytes) {
+  if (!holds_names(head.type) || !maps_statements()) return Next::Pass;
+  const std::string_view body = bytes.substr(wire::kHeadBytes);
+  if (body.size() >= head.body_bytes) return Next::Pass;
+  if (head.type == fe::kParse) return Next::Pass;  // an incomplete one is collected
+  if (head.type == fe::kBind && bind_names(body)) return Next::Pass;
+  return bytes.size() < kRestMax ? Next::More : Next::Bad;
+}
+
+// True if the rest of a named Parse is to be awaited; its beginning is kept.
+bool Client::begin_collecting(const wire::Head& head, std::string_view bytes) {
+  if (head.type != fe::kParse || !maps_statements()) return false;
+  const std::string_view body = bytes.substr(wire::kHeadBytes);
+  if (body.size() >= head.body_bytes || !is_named(body)) return false;
+  collected_ = std::make_unique<std::string>();
+  return true;
+}
+
+// True if the message is about a statement whose name may have to be replaced.
+bool Client::is_mapped(const wire::Head& head, std::string_view bytes) const {
+  if (!holds_names(head.type) || !maps_statements()) return false;
+  // The server skips it, or answers it with the end of a COPY.
+  const Expectations& expect = server_->lease().expect();
+  if (expect.is_skipping() || expect.in_copy_in()) return false;
+  const std::string_view body = bytes.substr(wire::kHeadBytes);
+  if (head.type == fe::kParse) return is_named(body);
+  if (head.type != fe::kBind) return !body.empty() && body[0] == 'S';
+  const auto names = bind_names(body);
+  return names && !names->statement.empty();
+}
+
+// Rewrites the message at the front of `bytes`, of which at least the names are there. Returns how
+// many of its bytes are dealt with: the rest goes to the server as it is. 0: nothing to rewrite.
+size_t Client::map_message(const wire::Head& head, std::string_view bytes) {
+  const std::string_view body = bytes.substr(wire::kHeadBytes, head.body_bytes);
+  if (head.type == fe::kParse) return map_parse(head, body);
+  if (head.type == fe::kBind) return map_bind(head, bytes);
+  return map_target(head, body);
+}
+
+// Null when the name is unknown: then the client is closed, or the server will say so.
+Statement* Client::known_statement(std::string_view name) {
+  Statement* found = statements_ ? statements_->find(name) : nullptr;
+  const auto answer = worker_.config().settings.session.statement_errors;
+  if (found == nullptr && answer == StatementErrors::Pgbouncer) {
+    fail("prepared statement did not exist");
+  }
+  return found;
+}
+
+size_t Client::map_parse(const wire::Head& head, std::string_view body) {
+  const size_t end = body.find('\0');
+  if (end == std::string_view::npos) return 0;  // the server refuses it
+  const std::string_view name = body.substr(0, end);
+  if (!statements_) statements_ = std::make_unique<ClientStatements>(worker_.statements());
+  ++pool_->counters().client_parse_count;
+  if (Statement* used = statements_->find(name)) {
+    if (worker_.config().settings.session.statement_errors == StatementErrors::Pgbouncer) {
+      fail("prepared statement name is already in use");
+      return head.total();
+    }
+    // The server has one of this name, too, and answers as it should.
+    server_->ensure(*used);
+    fe::append_parse(server_->prelude(), {used->name, ""});
+    server_->expect(fe::kParse);
+    return head.total();
+  }
+  if (statements_->size() >= ClientStatements::kNamesMax) {
+    fail(cat("more than ", ClientStatements::kNamesMax, " prepared statements"));
+    return head.total();
+  }
+  Statement& statement = worker_.statements().acquire(body.substr(end + 1));
+  server_->parse(statement, statements_->add(name, statement));
+  return head.total();
+}
+
+size_t Client::map_bind(const wire::Head& head, std::string_view bytes) {
+  const auto names = bind_names(bytes.substr(wire::kHeadBytes));
+  if (!names || names->statement.empty()) return 0;
+  Statement* statement = known_statement(names->statement);
+  if (state_ != State::Active) return head.total();
+  if (statement == nullptr) return 0;
+  server_->ensure(*statement);
+  ++pool_->counters().bind_count;
+  const uint64_t length = uint64_t{head.body_bytes} + sizeof(int32_t) - names->statement.size() +
+                          statement->name.size();
+  if (length > wire::kLengthMax) {
+    fail("bad packet header");
+    return head.total();
+  }
+  std::string& out = server_->prelude();
+  out += fe::kBind;
+  wire::put_i32(out, static_cast<int32_t>(length));
+  wire::put_cstring(out, names->portal);
+  wire::put_cstring(out, statement->name);
+  server_->expect(fe::kBind, {statement->id, 0});
+  return wire::kHeadBytes + names->bytes;
+}
+
+// Describe and Close of a statement; those of a portal are the server's.
+size_t Client::map_target(const wire::Head& head, std::string_view body) {
+  const bool describes = head.type == fe::kDescribe;
+  const auto target = describes ? fe::read_describe(body) : fe::read_close(body);
+  if (!target || target->kind != 'S' || target->name.empty()) return 0;
+  if (!describes) {
+    if (!statements_) statements_ = std::make_unique<ClientStatements>(worker_.statements());
+    server_->close_statement(statements_->remove(target->name));
+    return head.total();
+  }
+  Statement* statement = known_statement(target->name);
+  if (state_ != State::Active) return head.total();
+  if (statement == nullptr) return 0;
+  server_->ensure(*statement);
+  fe::append_describe(server_->prelude(), {'S', statement->name});
+  server_->expect(fe::kDescribe);
+  return head.total();
+}
+
+}  // namespace pgtend::pool
