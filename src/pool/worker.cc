@@ -36,6 +36,7 @@ Worker::~Worker() {
   acceptors_.clear();
   clients_.clear();
   servers_.clear();
+  gone_.clear();
 }
 
 Status Worker::listen() {
@@ -110,13 +111,14 @@ Client* Worker::client(uint64_t id) {
   return found == clients_.end() ? nullptr : found->second.get();
 }
 
-// Out of the map at once, because a link that moved may be back before the end of the turn.
+// Out of the map at once, because a link that moved may be back before the end of the turn. Not in
+// the task: one that is never run must not outlive this worker with what it holds.
 void Worker::remove(Server& server) {
   const auto found = servers_.find(server.identity().id);
-  std::shared_ptr<Server> gone(std::move(found->second));
+  gone_.push_back(std::move(found->second));
   servers_.erase(found);
-  loop_.defer([this, gone]() mutable {
-    gone.reset();
+  loop_.defer([this] {
+    gone_.clear();
     stop_if_done();
   });
 }

@@ -110,6 +110,7 @@ class Worker {
   std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
   std::unordered_map<uint64_t, std::unique_ptr<Server>> servers_;
+  std::vector<std::unique_ptr<Server>> gone_;  // until the end of the turn
   Service service_ = Service::Running;
   bool done_ = false;
   net::Timer tick_;
