@@ -408,6 +408,7 @@ void Client::read_on() {
 void Client::on_released() {
   server_ = nullptr;
   state_ = State::Idle;
+  identity_.idle_since = worker_.now();
   if (half_closed_) return close("client close request");
   if (worker_.service() == Service::WaitForServers) return fail("pooler is shutting down");
   read_on();

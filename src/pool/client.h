@@ -49,6 +49,7 @@ class Client final : private net::Handler {
     std::string secret;
     SteadyTime connected_at{};
     SteadyTime request_at{};  // when the oldest request without a server came
+    SteadyTime idle_since{};  // when it was last served or greeted
   };
 
   Client(Worker& worker, uint64_t id, net::Accepted accepted);

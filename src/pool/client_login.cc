@@ -251,6 +251,7 @@ void Client::greet() {
   timer_.cancel();
   login_.reset();
   pool_->clients.push_back(*this);
+  identity_.idle_since = worker_.now();
   ++pool_->counters().client_login_count;
   state_ = State::Idle;
   deliver(out);

@@ -110,11 +110,13 @@ size_t Client::map_parse(const wire::Head& head, std::string_view body) {
     server_->expect(fe::kParse);
     return head.total();
   }
-  if (statements_->size() >= ClientStatements::kNamesMax) {
-    fail(cat("more than ", ClientStatements::kNamesMax, " prepared statements"));
+  const std::string_view tail = body.substr(end + 1);
+  if (!statements_->has_room_for(tail)) {
+    fail(cat("more than ", ClientStatements::kNamesMax, " prepared statements, or ",
+             ClientStatements::kBytesMax >> 20, " MiB of their texts"));
     return head.total();
   }
-  Statement& statement = worker_.statements().acquire(body.substr(end + 1));
+  Statement& statement = worker_.statements().acquire(tail);
   server_->parse(statement, statements_->add(name, statement));
   return head.total();
 }

@@ -30,8 +30,10 @@ constexpr Key<Settings> kKeys[] = {
     {"auth_file", "", kYes, to<&S::auth, &AuthSettings::file>, "file of \"user\" \"secret\" lines"},
     {"auth_type", "md5", kYes, to<&S::auth, &AuthSettings::type>, "how clients log in: trust, plain, md5, scram-sha-256"},
     {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
+    {"client_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::client_idle>, "close a client idle outside of a transaction for so many seconds; 0 = never"},
     {"client_login_timeout", "60", kYes, to<&S::time, &TimeSettings::client_login>, "seconds a login may take; 0 = no limit"},
     {"default_pool_size", "20", kYes, to<&S::limit, &LimitSettings::pool_size>, "server connections of a pool, one pool per (database, user); 0 = no limit"},
+    {"idle_transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::idle_transaction>, "close a client idle inside a transaction for so many seconds; 0 = never"},
     {"ignore_startup_parameters", "", kYes, to<&S::session, &SessionSettings::ignored_parameters>, "start parameters to swallow"},
     {"listen_addr", "", kNo, to<&S::listen, &ListenSettings::addresses>, "TCP addresses, * for all; empty = no TCP"},
     {"listen_backlog", "128", kNo, to<&S::listen, &ListenSettings::backlog>, "listen queue"},
@@ -47,6 +49,7 @@ constexpr Key<Settings> kKeys[] = {
     {"max_user_connections", "0", kYes, to<&S::limit, &LimitSettings::user_connections>, "server connections of a user over all databases; 0 = no limit"},
     {"pidfile", "", kNo, to<&S::log, &LogSettings::pidfile>, "file with the process id while running"},
     {"pool_mode", "session", kYes, to<&S::session, &SessionSettings::mode>, "when a server goes back to the pool: session, transaction"},
+    {"query_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::query>, "seconds a query may run, or its client wait; 0 = no limit"},
     {"query_wait_timeout", "120", kYes, to<&S::time, &TimeSettings::query_wait>, "seconds a client may wait for a server; 0 = no limit"},
     {"scram_iterations", "4096", kYes, to<&S::auth, &AuthSettings::scram_iterations>, "SCRAM iterations for clear-text secrets"},
     {"server_connect_timeout", "15", kYes, to<&S::time, &TimeSettings::server_connect>, "seconds for connect and login of a server"},
@@ -66,6 +69,7 @@ constexpr Key<Settings> kKeys[] = {
     {"tcp_socket_buffer", "0", kYes, to<&S::socket, &net::SocketOptions::buffer_bytes>, "socket buffers in bytes; 0 = the system's"},
     {"tcp_user_timeout", "0", kYes, to<&S::socket, &net::SocketOptions::user_timeout_ms>, "TCP_USER_TIMEOUT in milliseconds; 0 = the system's"},
     {"track_extra_parameters", "IntervalStyle", kNo, to<&S::session, &SessionSettings::tracked_parameters>, "more reported parameters to keep per client"},
+    {"transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::transaction>, "seconds a transaction may last; 0 = no limit"},
     {"unix_socket_dir", "/tmp", kNo, to<&S::listen, &ListenSettings::unix_dir>, "folder of the unix socket, @name for an abstract one; empty = none"},
     {"unix_socket_mode", "0777", kNo, to<&S::listen, &ListenSettings::unix_mode>, "its permissions"},
     {"verbose", "0", kNo, to<&S::log, &LogSettings::verbose>, "more log: 1 and above also debug events"},
@@ -106,9 +110,14 @@ constexpr Key<DatabaseConfig> kDatabaseKeys[] = {
 template <auto... Path>
 constexpr auto to_user = into<UserConfig, Path...>;
 constexpr Key<UserConfig> kUserKeys[] = {
+    {"client_idle_timeout", "", kYes, to_user<&UserConfig::client_idle>, "overrides the global setting"},
+    {"idle_transaction_timeout", "", kYes, to_user<&UserConfig::idle_transaction>, "overrides the global setting"},
     {"max_user_connections", "", kYes, to_user<&UserConfig::connections_max>, "overrides the global setting"},
     {"pool_mode", "", kYes, to_user<&UserConfig::mode>, "overrides database and global setting"},
     {"pool_size", "", kYes, to_user<&UserConfig::pool_size>, "overrides database and global setting"},
+    {"query_timeout", "", kYes, to_user<&UserConfig::query>, "overrides the global setting"},
+    {"query_wait_timeout", "", kYes, to_user<&UserConfig::query_wait>, "overrides database and global setting"},
+    {"transaction_timeout", "", kYes, to_user<&UserConfig::transaction>, "overrides the global setting"},
 };
 // clang-format on
 
@@ -128,7 +137,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"auth_query"},
                             {"auth_user", true},
                             {"autodb_idle_timeout"},
-                            {"client_idle_timeout", false, "0"},
+
                             {"client_tls_ca_file"},
                             {"client_tls_cert_file"},
                             {"client_tls_ciphers"},
@@ -143,7 +152,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"dns_max_ttl"},
                             {"dns_nxdomain_ttl"},
                             {"dns_zone_check_period", false, "0"},
-                            {"idle_transaction_timeout", false, "0"},
+
                             {"job_name"},
                             {"log_stats"},
                             {"login_notify_message"},
@@ -153,7 +162,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"peer_id", false, "0"},
                             {"pkt_buf"},
                             {"pool_idle_timeout", false, "0"},
-                            {"query_timeout", false, "0"},
+
                             {"query_wait_notify"},
                             {"reserve_pool_size", false, "0"},
                             {"reserve_pool_timeout"},
@@ -175,7 +184,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"syslog_facility"},
                             {"syslog_ident"},
                             {"tcp_defer_accept"},
-                            {"transaction_timeout", false, "0"},
+
                             {"unix_socket_group"},
                             {"user", true},
                             {"workers", false, "1"}};
@@ -187,10 +196,7 @@ constexpr Later kDatabaseLater[] = {{"auth_dbname"},
                                     {"min_pool_size"},
                                     {"reserve_pool"},
                                     {"reserve_pool_size"}};
-constexpr Later kUserLater[] = {{"client_idle_timeout"},         {"idle_transaction_timeout"},
-                                {"max_user_client_connections"}, {"query_timeout"},
-                                {"query_wait_timeout"},          {"reserve_pool_size"},
-                                {"transaction_timeout"}};
+constexpr Later kUserLater[] = {{"max_user_client_connections"}, {"reserve_pool_size"}};
 
 Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
   const auto near = nearest(name, known);
@@ -369,6 +375,23 @@ PoolMode Config::mode(const DatabaseConfig& database, const std::string& user) c
   const auto found = users.find(user);
   if (found != users.end() && found->second.mode) return *found->second.mode;
   return database.mode.value_or(settings.session.mode);
+}
+
+microseconds Config::query_wait(const DatabaseConfig& database, const std::string& user) const {
+  const auto found = users.find(user);
+  if (found != users.end() && found->second.query_wait) return *found->second.query_wait;
+  return database.query_wait.value_or(settings.time.query_wait);
+}
+
+ActivityLimits Config::activity(const std::string& user) const {
+  const ActivityLimits& global = settings.time.activity;
+  const auto found = users.find(user);
+  if (found == users.end()) return global;
+  const UserConfig& own = found->second;
+  return {.query = own.query.value_or(global.query),
+          .transaction = own.transaction.value_or(global.transaction),
+          .idle_transaction = own.idle_transaction.value_or(global.idle_transaction),
+          .client_idle = own.client_idle.value_or(global.client_idle)};
 }
 
 std::span<const KeyInfo> keys() { return key_infos(); }

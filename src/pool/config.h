@@ -49,7 +49,15 @@ struct LimitSettings {
   int user_connections = 0;      // 0: no limit
   int64_t packet_bytes = 0;
 };
+// What clients may do for how long; 0: no limit.
+struct ActivityLimits {
+  microseconds query{};
+  microseconds transaction{};
+  microseconds idle_transaction{};
+  microseconds client_idle{};
+};
 struct TimeSettings {
+  ActivityLimits activity;
   microseconds server_idle{};
   microseconds server_lifetime{};
   microseconds server_connect{};
@@ -114,6 +122,11 @@ struct UserConfig {
   std::optional<int> pool_size;
   std::optional<PoolMode> mode;
   std::optional<int> connections_max;
+  std::optional<microseconds> query_wait;
+  std::optional<microseconds> query;
+  std::optional<microseconds> transaction;
+  std::optional<microseconds> idle_transaction;
+  std::optional<microseconds> client_idle;
 };
 
 // A whole configuration. Immutable once loaded, so threads share it. Thread: any.
@@ -133,6 +146,9 @@ struct Config {
   // In the order user, database, global.
   int pool_size(const DatabaseConfig& database, const std::string& user) const;
   PoolMode mode(const DatabaseConfig& database, const std::string& user) const;
+  microseconds query_wait(const DatabaseConfig& database, const std::string& user) const;
+  // In the order user, global.
+  ActivityLimits activity(const std::string& user) const;
 };
 
 enum class Reload : bool { No, Yes };

@@ -33,6 +33,7 @@ void Lease::sent(char type, Route route, SteadyTime now, StatementTag tag) {
 
 void Lease::ready(Status status, Route route, Counters& counters, SteadyTime now) {
   status_ = status;
+  ready_at_ = now;
   ++generation_;
   if (route == Route::Swallow || !in_query_) return;
   ++counters.query_count;

@@ -49,6 +49,12 @@ class Lease {
   bool is_free() const { return status_ == Status::Idle && expect_.settled() && !unnamed_pending_; }
   Status status() const { return status_; }
   const Expectations& expect() const { return expect_; }
+  // What the client does now, and since when.
+  bool in_query() const { return in_query_; }
+  bool in_transaction() const { return in_transaction_; }
+  SteadyTime query_start() const { return query_start_; }
+  SteadyTime transaction_start() const { return transaction_start_; }
+  SteadyTime ready_at() const { return ready_at_; }
   // Counts ReadyForQuery messages and leases: a cancel is for one generation and no later one.
   uint64_t generation() const { return generation_; }
 
@@ -60,6 +66,7 @@ class Lease {
   bool unnamed_pending_ = false;
   bool in_query_ = false;
   bool in_transaction_ = false;
+  SteadyTime ready_at_{};
   SteadyTime query_start_{};
   SteadyTime transaction_start_{};
 };

@@ -44,9 +44,7 @@ Pool::Pool(Worker& worker, std::shared_ptr<const DatabaseConfig> database, std::
 PoolMode Pool::mode() const { return worker_.config().mode(*database_, user_); }
 int Pool::size_max() const { return worker_.config().pool_size(*database_, user_); }
 
-microseconds Pool::query_wait() const {
-  return database_->query_wait.value_or(worker_.config().settings.time.query_wait);
-}
+microseconds Pool::query_wait() const { return worker_.config().query_wait(*database_, user_); }
 
 microseconds Pool::lifetime() const {
   return database_->server_lifetime.value_or(worker_.config().settings.time.server_lifetime);
@@ -355,24 +353,6 @@ bool Pool::evict() {
   if (oldest == nullptr) return false;
   oldest->close("evicted");
   return true;
-}
-
-void Pool::keep_house(SteadyTime now) {
-  const auto idle_max = worker_.config().settings.time.server_idle;
-  while (Server* server = idle_.back()) {
-    if (idle_max.count() == 0 || now - server->identity().used_at < idle_max) break;
-    server->close("server idle timeout");
-  }
-  // Spread over the pool: links opened together must not all be closed together.
-  const auto pause = lifetime() / std::max<int64_t>(1, group_.slots().own.used());
-  if (lifetime().count() == 0 || now - last_expiry_ < pause) return;
-  Server* expired = nullptr;
-  idle_.each([&](Server& server) {
-    if (now - server.identity().connected_at > lifetime()) expired = &server;
-  });
-  if (expired == nullptr) return;
-  last_expiry_ = now;
-  expired->close("server lifetime over");
 }
 
 // --- time

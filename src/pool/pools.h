@@ -46,7 +46,8 @@ class Pool {
   void server_gone(Server& server);
   // Gets links as long as clients wait: from other workers, or new ones while slots are free.
   void launch();
-  // Closes links that are idle too long or too old. Call about once a second.
+  // Closes links that are idle too long or too old, and clients that exceed their limits. Call
+  // about twice a second: limits hold to half a second.
   void keep_house(SteadyTime now);
   // Closes the longest idle link, for another pool's sake. False when none is idle.
   bool evict();
@@ -95,6 +96,8 @@ class Pool {
   void move(Server& server, size_t to, bool asked);
   bool ask_for_link();
   bool is_unwanted(const Server& server) const;
+  void expire_links(SteadyTime now);
+  void enforce(const ActivityLimits& limits, SteadyTime now);
   bool is_welcomed() const { return welcome_ && welcome_epoch_ == group_.epoch(); }
   void publish_idle();
   void publish_waiting();

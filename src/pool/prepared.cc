@@ -51,6 +51,7 @@ uint32_t ClientStatements::add(std::string_view name, Statement& statement) {
   const uint32_t serial = next_serial_++;
   const bool added = names_.emplace(name, Entry{&statement, serial}).second;
   CHECK(added);
+  bytes_ += statement.tail.size();
   return serial;
 }
 
@@ -59,6 +60,7 @@ uint32_t ClientStatements::remove(std::string_view name) {
   if (found == names_.end()) return 0;
   const uint32_t serial = next_serial_++;
   removed_.push_back({found->first, found->second, serial});
+  bytes_ -= found->second.statement->tail.size();
   names_.erase(found);
   return serial;
 }
@@ -67,6 +69,7 @@ void ClientStatements::undo(uint32_t serial) {
   const auto added = std::ranges::find_if(
       names_, [serial](const auto& name) { return name.second.serial == serial; });
   if (added != names_.end()) {
+    bytes_ -= added->second.statement->tail.size();
     all_.release(*added->second.statement);
     names_.erase(added);
     return;
@@ -75,7 +78,11 @@ void ClientStatements::undo(uint32_t serial) {
   if (removed == removed_.end()) return;
   const Entry entry = removed->entry;
   // Prepared again in the same pipeline: that one is undone by its own number.
-  if (!names_.emplace(std::move(removed->name), entry).second) all_.release(*entry.statement);
+  if (names_.emplace(std::move(removed->name), entry).second) {
+    bytes_ += entry.statement->tail.size();
+  } else {
+    all_.release(*entry.statement);
+  }
   removed_.erase(removed);
 }
 
@@ -91,6 +98,7 @@ void ClientStatements::clear() {
   for (const Removed& removed : removed_) all_.release(*removed.entry.statement);
   names_.clear();
   removed_.clear();
+  bytes_ = 0;
 }
 
 bool LinkStatements::use(uint64_t id) {

@@ -40,14 +40,19 @@ class Statements {
 // The names that one client has given. Thread: one loop's; `all` outlives it.
 class ClientStatements {
  public:
-  // More names than that are refused.
+  // More names, or more bytes of text behind them, are refused.
   static constexpr size_t kNamesMax = 10'000;
+  static constexpr size_t kBytesMax = size_t{64} << 20;
 
   explicit ClientStatements(Statements& all) : all_(all) {}
   ~ClientStatements() { clear(); }
   ClientStatements(const ClientStatements&) = delete;
   ClientStatements& operator=(const ClientStatements&) = delete;
 
+  // Whether one more with this tail is within the limits.
+  bool has_room_for(std::string_view tail) const {
+    return names_.size() < kNamesMax && bytes_ + tail.size() <= kBytesMax;
+  }
   // Null for an unknown name. Cost: no allocation.
   Statement* find(std::string_view name) const;
   // `name` must be new; the serial number by which undo() finds it.
@@ -80,6 +85,7 @@ class ClientStatements {
   Statements& all_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> names_;
   std::list<Removed> removed_;  // not answered yet
+  size_t bytes_ = 0;            // of the texts behind the names, each counted for itself
   uint32_t next_serial_ = 1;
 };
 

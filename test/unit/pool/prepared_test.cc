@@ -84,6 +84,17 @@ TEST_F(ClientNames, SkippedCloseAndParseOfOneNameAreUndoneLastFirst) {
   EXPECT_EQ(all_.size(), 1u);
 }
 
+TEST_F(ClientNames, TextsOfOneClientAreBounded) {
+  const std::string big(ClientStatements::kBytesMax, 'x');
+  EXPECT_TRUE(names_.has_room_for(big));
+  const uint32_t serial = names_.add("s1", all_.acquire("x"));
+  EXPECT_FALSE(names_.has_room_for(big));
+
+  names_.undo(serial);
+
+  EXPECT_TRUE(names_.has_room_for(big));
+}
+
 TEST(LinkStatements, LeastRecentlyUsedIsTheOldest) {
   LinkStatements link;
   link.add(1);
