@@ -13,7 +13,7 @@
 namespace pgtend::cli {
 
 namespace {
-constexpr Parameter kParameters[] = {
+constexpr Parameter kDoctorParameters[] = {
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
 };
 // Extensions that make the advice better, and what for.
@@ -103,7 +103,7 @@ Status print_levels(Output& output, pg::Connection& conn, const pg::Capability& 
 }
 }  // namespace
 
-std::span<const Parameter> doctor_parameters() { return kParameters; }
+std::span<const Parameter> doctor_parameters() { return kDoctorParameters; }
 
 Result<int> run_doctor(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work

@@ -14,7 +14,7 @@
 namespace pgtend::cli {
 
 namespace {
-constexpr Parameter kParameters[] = {
+constexpr Parameter kExplainParameters[] = {
     {"[SQL]", "", "the statement; \"-\" or nothing reads it from standard input"},
     {"-f,--file", "FILE", "read the statement from a file"},
     {"--plan", "FILE", "a plan from EXPLAIN (FORMAT JSON) instead of a statement; \"-\" is stdin"},
@@ -100,7 +100,7 @@ Result<explain::Report> make_report(const Args& args, const explain::Request& re
 }
 }  // namespace
 
-std::span<const Parameter> explain_parameters() { return kParameters; }
+std::span<const Parameter> explain_parameters() { return kExplainParameters; }
 
 Result<int> run_explain(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work

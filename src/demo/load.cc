@@ -12,7 +12,7 @@ namespace pgtend::demo {
 
 namespace {
 
-constexpr milliseconds kTick{100};
+constexpr milliseconds kLoadTick{100};
 constexpr seconds kGrace{5};  // for requests that run when the time is over
 constexpr size_t kBufferBytes = 65'536;
 
@@ -48,7 +48,7 @@ class Driver {
       clients_.push_back(std::make_unique<LoadClient>(run_, i));
     }
     limit_.arm(began_ + run_.options.duration);
-    tick_.arm(began_ + kTick);
+    tick_.arm(began_ + kLoadTick);
     for (const auto& client : clients_) client->start();
     if (run_.alive > 0) run_.loop.run();
     run_.result.elapsed = run_.options.clock->steady() - began_;
@@ -69,7 +69,7 @@ class Driver {
       for (const auto& client : clients_) client->abandon();
       return;
     }
-    tick_.arm(run_.loop.now() + kTick);
+    tick_.arm(run_.loop.now() + kLoadTick);
   }
 
   // First the end of the time, then the end of patience.

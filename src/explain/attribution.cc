@@ -9,8 +9,6 @@
 namespace pgtend::explain {
 namespace {
 
-const Node& at(const Plan& plan, int id) { return plan.nodes[static_cast<size_t>(id)]; }
-
 // What expressions call the outputs of an InitPlan: "InitPlan 1 (returns $0,$1)" gives "$0", "$1";
 // "InitPlan 1" and "InitPlan expr_1" name themselves.
 std::vector<std::string> output_names(std::string_view subplan_name) {

@@ -7,8 +7,6 @@
 namespace pgtend::explain {
 namespace {
 
-const Node& at(const Plan& plan, int id) { return plan.nodes[static_cast<size_t>(id)]; }
-
 // PostgreSQL 18 prints rows with two decimals; one fraction anywhere shows it.
 bool has_fractions(const Plan& plan) {
   return std::ranges::any_of(plan.nodes, [](const Node& node) {

@@ -18,7 +18,7 @@ std::string percent(double share) {
   return cat(std::round(value * 10) / 10, " %");
 }
 
-std::string count(double value) {
+std::string counted(double value) {
   return value < 9e18 ? grouped(std::llround(value)) : compact(value);
 }
 
@@ -48,22 +48,22 @@ std::string object_name(const IndexTarget& target) {
 
 std::string cause_text(const WastefulScan& scan, const std::string& object) {
   const double rows = scan.kept + scan.removed;
-  return cat("the sequential scan on ", printable(object), " reads ", count(rows), " rows",
+  return cat("the sequential scan on ", printable(object), " reads ", counted(rows), " rows",
              scan.relations.size() > 1 ? cat(" of ", scan.relations.size(), " partitions") : "",
-             " to keep ", count(scan.kept), " (", percent(scan.kept_share()), ")");
+             " to keep ", counted(scan.kept), " (", percent(scan.kept_share()), ")");
 }
 
 std::string weight_text(const WastefulScan& scan) {
   if (scan.timed) {
     return cat(milliseconds_text(scan.self_ms), " of the statement (", percent(scan.time_share),
-               ") and ", count(scan.pages), " pages; the cost grows with the table");
+               ") and ", counted(scan.pages), " pages; the cost grows with the table");
   }
   if (scan.measured) {
-    return cat(count(scan.pages), " pages, ", percent(scan.time_share),
+    return cat(counted(scan.pages), " pages, ", percent(scan.time_share),
                " of all the statement touches; the cost grows with the table");
   }
   return cat("estimate only (no ANALYZE): ", percent(scan.time_share), " of the planner's cost, ",
-             count(scan.pages), " pages; the cost grows with the table");
+             counted(scan.pages), " pages; the cost grows with the table");
 }
 
 // Never "100 %" of something that is not nothing.
@@ -76,12 +76,12 @@ std::string prediction_text(const WastefulScan& scan, const Candidate& candidate
   const double low = std::min(candidate.query_pages / pages, 1.0);
   const double high = std::min(candidate.query_pages_max / pages, 1.0);
   const bool range = candidate.query_pages_max > 1.2 * candidate.query_pages;
-  std::string out = cat("about ", count(candidate.query_pages));
+  std::string out = cat("about ", counted(candidate.query_pages));
   if (range)
-    out += cat(" to ", count(candidate.query_pages_max), " pages, by how the rows lie,");
+    out += cat(" to ", counted(candidate.query_pages_max), " pages, by how the rows lie,");
   else
     out += " pages";
-  out += cat(" instead of ", count(scan.pages));
+  out += cat(" instead of ", counted(scan.pages));
   if (!range) out += cat(" (", less_text(1 - low), " less)");
   if (!scan.timed) return out;
   out += cat(", the scan's ", milliseconds_text(scan.self_ms), " become about ",
@@ -95,11 +95,11 @@ void add_evidence(care::Finding& finding, const WastefulScan& scan, const Examin
   finding.evidence.push_back({"plan node", cat("#", scan.nodes[0] + 1, " ",
                                                node.parallel_aware ? "Parallel " : "", node.type)});
   finding.evidence.push_back({"filter", printable(node.text("Filter"))});
-  finding.evidence.push_back({"rows removed", count(scan.removed)});
-  finding.evidence.push_back({"rows kept", count(scan.kept)});
+  finding.evidence.push_back({"rows removed", counted(scan.removed)});
+  finding.evidence.push_back({"rows kept", counted(scan.kept)});
   finding.evidence.push_back(
-      {"pages read",
-       cat(count(scan.pages), scan.pages_estimated ? " (estimated: no BUFFERS in the plan)" : "")});
+      {"pages read", cat(counted(scan.pages),
+                         scan.pages_estimated ? " (estimated: no BUFFERS in the plan)" : "")});
   for (const sql::Predicate& predicate : scan.predicates) {
     const facts::ColumnFacts* column = scan.facts ? scan.facts->column(predicate.column) : nullptr;
     if (!column || predicate.operators == sql::OperatorClass::Other) continue;
@@ -114,8 +114,8 @@ void add_evidence(care::Finding& finding, const WastefulScan& scan, const Examin
 
 std::string pages_text(const Candidate& candidate) {
   const bool range = candidate.query_pages_max > 1.2 * candidate.query_pages;
-  return cat(count(candidate.query_pages),
-             range ? cat(" to ", count(candidate.query_pages_max)) : "");
+  return cat(counted(candidate.query_pages),
+             range ? cat(" to ", counted(candidate.query_pages_max)) : "");
 }
 
 void add_candidates(care::Finding& finding, const Advice& advice, const IndexTarget& target,

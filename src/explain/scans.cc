@@ -13,8 +13,6 @@
 namespace pgtend::explain {
 namespace {
 
-const Node& at(const Plan& plan, int id) { return plan.nodes[static_cast<size_t>(id)]; }
-
 // Scanned again and again for an outer side: another cause (an inner side without an index).
 bool rescanned(const Plan& plan, int id) {
   const Node& node = at(plan, id);

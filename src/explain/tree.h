@@ -116,4 +116,7 @@ struct Plan {
 
 bool is_gather(const Node& node);
 
+// The node with this index of Plan::nodes.
+inline const Node& at(const Plan& plan, int id) { return plan.nodes[static_cast<size_t>(id)]; }
+
 }  // namespace pgtend::explain

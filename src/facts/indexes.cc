@@ -8,7 +8,7 @@ namespace pgtend::facts {
 namespace {
 
 // Key and INCLUDE columns as JSON arrays; an expression key has attnum 0 and becomes "".
-constexpr std::string_view kSql = R"(
+constexpr std::string_view kIndexesSql = R"(
 SELECT c.oid::int8, n.nspname, c.relname, am.amname, i.indisunique, i.indisprimary,
        i.indisvalid AND i.indisready,
        coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), ''),
@@ -84,7 +84,8 @@ json::array to_array(const std::vector<std::string>& list) {
 }  // namespace
 
 Result<std::vector<IndexFacts>> load_indexes(pg::Connection& conn, uint32_t oid) {
-  const pg::Rows rows = TRY_DURING(conn.query(kSql, {cat(oid)}), "reading the table's indexes");
+  const pg::Rows rows =
+      TRY_DURING(conn.query(kIndexesSql, {cat(oid)}), "reading the table's indexes");
   std::vector<IndexFacts> out;
   for (const pg::Row row : rows) out.push_back(TRY_DURING(to_index(row), "reading an index"));
   return out;

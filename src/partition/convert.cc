@@ -16,7 +16,7 @@ using pg::ident;
 using pg::literal;
 using pg::qualified;
 
-constexpr int kVersionCompression = 140000;
+constexpr int kCompressionSince = 140000;
 constexpr double kRowsPerSecond = 150'000;  // copied, hashed twice and indexed, on two small cores
 
 std::string list(const std::vector<std::string>& names) {
@@ -235,7 +235,7 @@ void Builder::create() {
                          " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED"
                          " INCLUDING IDENTITY INCLUDING STORAGE INCLUDING STATISTICS"
                          " INCLUDING COMMENTS");
-  if (d_.version >= kVersionCompression) like += " INCLUDING COMPRESSION";
+  if (d_.version >= kCompressionSince) like += " INCLUDING COMPRESSION";
   std::string sql =
       cat("CREATE TABLE ", table_, " (", like, ") PARTITION BY RANGE (", ident(p_.column), ")");
   if (!d_.tablespace.empty()) sql += cat(" TABLESPACE ", ident(d_.tablespace));

@@ -25,13 +25,10 @@ namespace be = wire::backend;
 constexpr std::string_view kServerVersion = "1.25.0/bouncer";
 constexpr size_t kArgumentBytesMax = 63;
 
-constexpr int32_t kInt4 = 23;
-constexpr int32_t kInt8 = 20;
-
 void append_table(std::string& out, std::span<const ShowColumn> columns, const ShowRows& rows) {
   std::vector<be::Column> described;
   for (const ShowColumn& column : columns) {
-    const int16_t size = column.type == kInt4 ? 4 : column.type == kInt8 ? 8 : -1;
+    const int16_t size = column.type == kInt4Oid ? 4 : column.type == kInt8Oid ? 8 : -1;
     described.push_back({.name = column.name, .type_oid = column.type, .type_size = size});
   }
   be::append_row_description(out, described);

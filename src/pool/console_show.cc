@@ -13,8 +13,6 @@ namespace pgtend::pool {
 namespace {
 
 constexpr int32_t kText = 25;
-constexpr int32_t kInt4 = 23;
-constexpr int32_t kInt8 = 20;
 constexpr int32_t kNumeric = 1700;
 
 using Column = ShowColumn;
@@ -41,19 +39,19 @@ std::string when(SteadyTime at, SteadyTime now) {
 
 constexpr Column kPoolColumns[] = {{"database", kText},
                                    {"user", kText},
-                                   {"cl_active", kInt4},
-                                   {"cl_waiting", kInt4},
-                                   {"cl_active_cancel_req", kInt4},
-                                   {"cl_waiting_cancel_req", kInt4},
-                                   {"sv_active", kInt4},
-                                   {"sv_active_cancel", kInt4},
-                                   {"sv_being_canceled", kInt4},
-                                   {"sv_idle", kInt4},
-                                   {"sv_used", kInt4},
-                                   {"sv_tested", kInt4},
-                                   {"sv_login", kInt4},
-                                   {"maxwait", kInt4},
-                                   {"maxwait_us", kInt4},
+                                   {"cl_active", kInt4Oid},
+                                   {"cl_waiting", kInt4Oid},
+                                   {"cl_active_cancel_req", kInt4Oid},
+                                   {"cl_waiting_cancel_req", kInt4Oid},
+                                   {"sv_active", kInt4Oid},
+                                   {"sv_active_cancel", kInt4Oid},
+                                   {"sv_being_canceled", kInt4Oid},
+                                   {"sv_idle", kInt4Oid},
+                                   {"sv_used", kInt4Oid},
+                                   {"sv_tested", kInt4Oid},
+                                   {"sv_login", kInt4Oid},
+                                   {"maxwait", kInt4Oid},
+                                   {"maxwait_us", kInt4Oid},
                                    {"pool_mode", kText},
                                    {"load_balance_hosts", kText}};
 
@@ -145,21 +143,21 @@ constexpr Column kSocketColumns[] = {{"type", kText},
                                      {"replication", kText},
                                      {"state", kText},
                                      {"addr", kText},
-                                     {"port", kInt4},
+                                     {"port", kInt4Oid},
                                      {"local_addr", kText},
-                                     {"local_port", kInt4},
+                                     {"local_port", kInt4Oid},
                                      {"connect_time", kText},
                                      {"request_time", kText},
-                                     {"wait", kInt4},
-                                     {"wait_us", kInt4},
-                                     {"close_needed", kInt4},
+                                     {"wait", kInt4Oid},
+                                     {"wait_us", kInt4Oid},
+                                     {"close_needed", kInt4Oid},
                                      {"ptr", kText},
                                      {"link", kText},
-                                     {"remote_pid", kInt4},
+                                     {"remote_pid", kInt4Oid},
                                      {"tls", kText},
                                      {"application_name", kText},
-                                     {"prepared_statements", kInt4},
-                                     {"id", kInt4}};
+                                     {"prepared_statements", kInt4Oid},
+                                     {"id", kInt4Oid}};
 std::string pointer(const char* kind, std::optional<uint64_t> id) {
   return id ? cat(kind, *id) : std::string();
 }
@@ -206,21 +204,21 @@ Rows show_servers(const ShowInput& input) {
 
 constexpr Column kDatabaseColumns[] = {{"name", kText},
                                        {"host", kText},
-                                       {"port", kInt4},
+                                       {"port", kInt4Oid},
                                        {"database", kText},
                                        {"force_user", kText},
-                                       {"pool_size", kInt4},
-                                       {"min_pool_size", kInt4},
-                                       {"reserve_pool_size", kInt4},
-                                       {"server_lifetime", kInt4},
+                                       {"pool_size", kInt4Oid},
+                                       {"min_pool_size", kInt4Oid},
+                                       {"reserve_pool_size", kInt4Oid},
+                                       {"server_lifetime", kInt4Oid},
                                        {"pool_mode", kText},
                                        {"load_balance_hosts", kText},
-                                       {"max_connections", kInt4},
-                                       {"current_connections", kInt4},
-                                       {"max_client_connections", kInt4},
-                                       {"current_client_connections", kInt4},
-                                       {"paused", kInt4},
-                                       {"disabled", kInt4}};
+                                       {"max_connections", kInt4Oid},
+                                       {"current_connections", kInt4Oid},
+                                       {"max_client_connections", kInt4Oid},
+                                       {"current_client_connections", kInt4Oid},
+                                       {"paused", kInt4Oid},
+                                       {"disabled", kInt4Oid}};
 
 // Everybody known: from the user list, from [users], and who is here.
 std::set<std::string> user_names(const ShowInput& input) {
@@ -282,7 +280,7 @@ Rows show_state(const ShowInput& input) {
       {"active", paused ? "no" : "yes"}, {"paused", paused ? "yes" : "no"}, {"suspended", "no"}};
 }
 
-constexpr Column kListColumns[] = {{"list", kText}, {"items", kInt4}};
+constexpr Column kListColumns[] = {{"list", kText}, {"items", kInt4Oid}};
 
 Rows show_lists(const ShowInput& input) {
   const Snapshot& snapshot = input.snapshot;
@@ -314,10 +312,10 @@ constexpr Column kUserColumns[] = {{"name", kText},
                                    {"pool_size", kText},
                                    {"reserve_pool_size", kText},
                                    {"pool_mode", kText},
-                                   {"max_user_connections", kInt4},
-                                   {"current_connections", kInt4},
-                                   {"max_user_client_connections", kInt4},
-                                   {"current_client_connections", kInt4}};
+                                   {"max_user_connections", kInt4Oid},
+                                   {"current_connections", kInt4Oid},
+                                   {"max_user_client_connections", kInt4Oid},
+                                   {"current_client_connections", kInt4Oid}};
 
 Rows show_users(const ShowInput& input) {
   Rows rows;

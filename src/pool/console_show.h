@@ -13,6 +13,9 @@
 
 namespace pgtend::pool {
 
+inline constexpr int32_t kInt4Oid = 23;
+inline constexpr int32_t kInt8Oid = 20;
+
 struct ShowColumn {
   std::string_view name;
   int32_t type;  // an oid

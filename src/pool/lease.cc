@@ -3,7 +3,7 @@
 namespace pgtend::pool {
 namespace {
 
-uint64_t micros(SteadyTime from, SteadyTime to) {
+uint64_t lasted(SteadyTime from, SteadyTime to) {
   const auto elapsed = std::chrono::duration_cast<microseconds>(to - from).count();
   return elapsed > 0 ? static_cast<uint64_t>(elapsed) : 0;
 }
@@ -37,12 +37,12 @@ void Lease::ready(Status status, Route route, Counters& counters, SteadyTime now
   ++generation_;
   if (route == Route::Swallow || !in_query_) return;
   ++counters.query_count;
-  counters.query_time += micros(query_start_, now);
+  counters.query_time += lasted(query_start_, now);
   query_start_ = now;
   in_query_ = expect_.outstanding() > 0;
   if (status != Status::Idle) return;
   ++counters.xact_count;
-  counters.xact_time += micros(transaction_start_, now);
+  counters.xact_time += lasted(transaction_start_, now);
   transaction_start_ = now;
   in_transaction_ = in_query_;
 }
