@@ -165,9 +165,11 @@ void Client::pump() {
 void Client::on_peer_closed() {
   if (server_ == nullptr) return close(state_ == State::Lingering ? "" : "client unexpected eof");
   half_closed_ = true;
-  const bool idle = server_->lease().expect().outstanding() == 0;
-  if (channel_.broken() || inbound_.left > 0 || idle) return on_vanished();
-  probe();
+  const Expectations& expect = server_->lease().expect();
+  if (channel_.broken() || inbound_.left > 0 || expect.is_clients_turn()) return on_vanished();
+  // Without this a server keeps the answers to what is not synced.
+  if (expect.needs_sync()) server_->flush_answers();
+  if (server_ != nullptr) probe();
 }
 
 void Client::finish_half_closed() {
@@ -181,7 +183,7 @@ void Client::probe() {
   if (probed_ || identity_.peer.is_unix() || state_ == State::Console) return;
   probed_ = true;
   // Only between two messages; when rows are streaming they are the probe.
-  if (server_ != nullptr && server_->is_delivering()) return;
+  if (is_cut()) return;
   const auto& encoding = parameters_.get(0);
   std::string out;
   be::append_parameter_status(out, {worker_.tracked().name(0), encoding ? *encoding : "UTF8"});
@@ -397,6 +399,9 @@ void Client::deliver(std::string_view bytes) {
     });
 }
 
+// Within a message nothing can be said: the client would take it for a part of that.
+bool Client::is_cut() const { return server_ != nullptr && server_->is_delivering(); }
+
 void Client::server_has_room() { read_on(); }
 
 // What came while nobody read was announced once and is not announced again. Callers may have
@@ -416,9 +421,10 @@ void Client::on_released() {
 
 void Client::on_server_lost(std::string_view reason, bool told) {
   if (state_ == State::Closed || state_ == State::Lingering) return;
+  const bool cut = is_cut();
   server_ = nullptr;
   held_.clear();
-  if (told) return linger(reason);
+  if (told || cut) return linger(reason);
   fail(reason);
 }
 
@@ -480,7 +486,7 @@ void Client::fail_with(std::string_view message, std::string_view reason) {
     log::warn("pooler error", {log::kv("client", identity_.id), log::kv("db", identity_.database),
                                log::kv("user", identity_.user), log::kv("cause", reason)});
   }
-  if (!channel_.send(message)) {
+  if (!is_cut() && !channel_.send(message)) {
     if (server_ != nullptr) leave_server(true);
     return close(reason);
   }

@@ -159,6 +159,7 @@ class Client final : private net::Handler {
   void on_terminate();
   void resume_held();
   void probe();
+  bool is_cut() const;
   void leave_server(bool cancel);
   void answer_canceled();
   void linger(std::string_view reason);

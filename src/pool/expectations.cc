@@ -190,8 +190,10 @@ void Expectations::on_copy_in() {
   uint32_t kept = count_ > 0 ? 1 : 0;
   bool ended = false;
   bool has_data = false;
+  bool ignored = false;  // the last Sync
   for (uint32_t i = kept; i < count_; ++i) {
     const Entry next = entry(i);
+    if (ends_with_ready(next.kind)) ignored = !ended && next.kind == Kind::Sync;
     if (ended) {
       entry(kept++) = next;
     } else if (next.kind == Kind::CopyData) {
@@ -205,6 +207,7 @@ void Expectations::on_copy_in() {
   }
   count_ = kept;
   copy_in_ = !ended;
+  unsynced_ = unsynced_ || ignored;
 }
 
 bool Expectations::settled() const {

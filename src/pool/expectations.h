@@ -41,6 +41,8 @@ class Expectations {
   bool settled() const;
   // Requests sent whose answers have not ended.
   uint32_t outstanding() const { return count_; }
+  // Nothing will come before the client sends more.
+  bool is_clients_turn() const { return count_ == 0 || copy_in_; }
   // The count of answers is not known any more: one came that nothing asked for, or a COPY failed
   // amid whose data a Sync went out, which the server ignores only while the COPY runs. The link
   // must not be used again.

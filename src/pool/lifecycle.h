@@ -21,7 +21,8 @@ struct Scope {
 };
 
 // New requests wait; done when every link is closed and its backend known to be gone. Errors:
-// Conflict when all databases are paused already; NotFound, as all below, for an unknown database.
+// Conflict when all databases are paused already, or resumed before that; NotFound, as all below,
+// for an unknown database.
 void pause(const Scope& scope, const Done& done);
 // The end of pause() and kill(). Errors: Conflict when nothing is paused.
 void resume(const Scope& scope, const Done& done);

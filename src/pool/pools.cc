@@ -368,7 +368,9 @@ void Pool::arm_timer() {
   if (const Client* first = greeting_.front(); first != nullptr && limited) {
     consider(first->identity().request_at + query_wait());
   }
-  if (failure_ && waiting() > 0) consider(failure_->retry_at);
+  // Once that has passed, a slot that becomes free is what is waited for.
+  const bool retries = failure_ && failure_->retry_at > worker_.now();
+  if (retries && waiting() > 0) consider(failure_->retry_at);
   if (!next) return timer_.cancel();
   if (!timer_.armed() || timer_.deadline() > *next) timer_.arm(*next);
 }

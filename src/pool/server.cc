@@ -95,6 +95,7 @@ std::string_view Server::state_name() const {
       return "tested";
     case State::BeingCanceled:
       return "being_canceled";
+    case State::Settling:
     case State::Draining:
     case State::Gone:
       return "used";
@@ -132,9 +133,10 @@ void Server::on_timer() {
     case State::Connecting:
       return connect_next("connect timeout");
     case State::Login:
-      return login_failed("connect timeout", kPoolerState, false);
+      return login_failed("connect timeout", kPoolerState, LoginEnd::GivenUp);
     case State::Cleaning:
     case State::BeingCanceled:
+    case State::Settling:
       return close("the backend did not come to rest");
     case State::Draining:
       log::warn("backend does not end, its slot is given up",
@@ -177,8 +179,22 @@ void Server::pump() {
     on_bytes(bytes);
     walking_ = false;
     release_if_free();
+    settle();
   }
   if (state_ != State::Gone) channel_->socket().resume_later();
+}
+
+// An idle link with half a message in hand can neither move nor serve before it has the rest.
+void Server::settle() {
+  if (state_ == State::Idle && !inbound_.at_boundary()) {
+    state_ = State::Settling;
+    pool_.retire(*this);
+    wait(kEndLimit);
+  } else if (state_ == State::Settling && inbound_.at_boundary()) {
+    state_ = State::Idle;
+    timer_.cancel();
+    pool_.give(*this);
+  }
 }
 
 // Walks over the messages in `bytes`. Neighbours that go to the client are delivered in one piece.
@@ -269,12 +285,17 @@ Route Server::on_message(char type, std::string_view body) {
     on_login_message(type, body);
     return Route::Swallow;
   }
-  if (state_ == State::Idle || state_ == State::BeingCanceled) {
+  if (state_ == State::Idle || state_ == State::Settling || state_ == State::BeingCanceled) {
     if (type == be::kParameterStatus) {
       on_parameter(body, Route::Swallow);
     } else {
       on_idle_message(type);
     }
+    return Route::Swallow;
+  }
+  // Nobody waits for it: the link ends, and its client may go on with another one.
+  if (type == be::kErrorResponse && pool_.mode() != PoolMode::Session && lease_.is_free()) {
+    close_wanted_ = true;
     return Route::Swallow;
   }
   const StatementTag about = lease_.expect().front_tag();
@@ -480,6 +501,12 @@ void Server::forward(std::string_view bytes) {
   if (!sent) on_lost("server conn crashed?");
 }
 
+void Server::flush_answers() {
+  std::string out;
+  fe::append_flush(out);
+  forward(out);
+}
+
 void Server::client_has_room() {
   release_if_free();
   if (state_ == State::Active && channel_->readable()) channel_->socket().resume_later();
@@ -492,7 +519,7 @@ bool Server::is_free() const {
 void Server::release_if_free() {
   Client* client = lease_.client();
   if (state_ != State::Active || client == nullptr) return;
-  if (client->is_half_closed() && lease_.expect().outstanding() == 0) {
+  if (client->is_half_closed() && lease_.expect().is_clients_turn()) {
     return client->finish_half_closed();
   }
   if (pool_.mode() == PoolMode::Session) return;
@@ -532,16 +559,22 @@ void Server::abandon(bool mid_message, bool cancel) {
   prelude_.clear();
   // With an unknown count of answers, or in a COPY, clean_on() knows what to do.
   const bool plain = !lease_.expect().in_copy_in() && !lease_.expect().lost();
-  if (plain && lease_.expect().needs_sync()) {
-    fe::append_sync(out);
-    lease_.sent(fe::kSync, Route::Swallow, worker_.now());
-  }
+  if (plain && lease_.expect().needs_sync()) append_undo(out);
   // A client that said goodbye with requests outstanding gets them done, but the link is not
   // reused.
   if (busy && !cancel) close_wanted_ = true;
   wait(kEndLimit);
   if (!channel_->send(out)) return on_lost("server conn crashed?");
   clean_on();
+}
+
+// Ends a pipeline that the client did not sync. Only a Sync would commit it; the server skips the
+// ROLLBACK when an error came before it.
+void Server::append_undo(std::string& out) {
+  fe::append_query(out, "ROLLBACK");
+  lease_.sent(fe::kQuery, Route::Swallow, worker_.now());
+  fe::append_sync(out);
+  lease_.sent(fe::kSync, Route::Swallow, worker_.now());
 }
 
 // One step of cleaning a time: everything answered, no transaction, session reset, then back.
@@ -559,8 +592,7 @@ void Server::clean_on() {
   if (close_wanted_) return close("unclean server");
   if (lease_.expect().needs_sync()) {
     std::string out;
-    fe::append_sync(out);
-    lease_.sent(fe::kSync, Route::Swallow, worker_.now());
+    append_undo(out);
     if (!channel_->send(out)) on_lost("server conn crashed?");
     return;
   }
@@ -596,9 +628,8 @@ void Server::ask(std::string_view sql) {
 void Server::cancel_ended() {
   --cancels_;
   if (cancels_ > 0 || state_ != State::BeingCanceled) return;
-  timer_.cancel();
-  state_ = State::Idle;
-  pool_.give(*this);
+  state_ = State::Settling;
+  settle();
 }
 
 // --- the end
@@ -613,7 +644,7 @@ void Server::close(std::string_view reason) { end(reason, true); }
 // `polite`: with a Terminate, which must not get into a message that is only half sent.
 void Server::end(std::string_view reason, bool polite) {
   if (state_ == State::Draining || state_ == State::Gone) return;
-  if (login_) return login_failed(reason, kPoolerState, false);
+  if (login_) return login_failed(reason, kPoolerState, LoginEnd::GivenUp);
   if (worker_.config().settings.log.disconnections) {
     log::info("closing because",
               {log::kv("reason", reason), log::kv("server", identity_.id),
@@ -629,6 +660,11 @@ void Server::end(std::string_view reason, bool polite) {
   if (polite) fe::append_terminate(out);
   prelude_.clear();
   if (!channel_->send(out)) return gone();
+  drain();
+}
+
+// The backend counts until it has closed its side.
+void Server::drain() {
   if (channel_->unsent() == 0) channel_->socket().shutdown_send();
   wait(kEndLimit);
   if (channel_->readable()) channel_->socket().resume_later();
@@ -636,7 +672,7 @@ void Server::end(std::string_view reason, bool polite) {
 
 void Server::on_lost(std::string_view reason) {
   if (state_ == State::Gone) return;
-  if (state_ == State::Login) return login_failed(reason, kPoolerState, false);
+  if (state_ == State::Login) return login_failed(reason, kPoolerState, LoginEnd::Lost);
   const bool expected = state_ == State::Draining;
   if (!expected && worker_.config().settings.log.disconnections) {
     log::info("closing because",

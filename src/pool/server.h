@@ -35,6 +35,7 @@ class Server final : private net::Handler {
     Active,         // leased to a client
     Cleaning,       // finishing what a client left, rolling back, resetting
     BeingCanceled,  // free, but a cancel request is still on its way to it
+    Settling,       // free, but half of a message is in hand
     Draining,       // closed by us; waiting for the backend to be gone
     Gone,
   };
@@ -70,6 +71,8 @@ class Server final : private net::Handler {
   const LinkStatements& statements() const { return statements_; }
   // Sends bytes of the client, behind the pool's own statements that wait for them.
   void forward(std::string_view bytes);
+  // Asks for the answers to what is not synced.
+  void flush_answers();
   // The client has room again: read on, or let the link go.
   void client_has_room();
   // Gives the link back if the transaction is over and nothing is buffered on either side.
@@ -103,7 +106,7 @@ class Server final : private net::Handler {
   // Bytes that were received are being looked at.
   bool is_walking() const { return walking_; }
   // In the middle of a message to the client.
-  bool is_delivering() const { return inbound_.left > 0; }
+  bool is_delivering() const { return inbound_.left > 0 && inbound_.passing; }
 
   ListHook<Server> pool_hook;
 
@@ -129,7 +132,10 @@ class Server final : private net::Handler {
   void on_login_message(char type, std::string_view body);
   void on_login_error(std::string_view body);
   void on_login_ready();
-  void login_failed(std::string_view text, std::string_view sqlstate, bool refused = true);
+  enum class LoginEnd : uint8_t { Refused, Lost, GivenUp };
+  void login_failed(std::string_view text, std::string_view sqlstate,
+                    LoginEnd end = LoginEnd::Refused);
+  void drain();
 
   // server.cc
   void pump();
@@ -155,7 +161,9 @@ class Server final : private net::Handler {
   bool is_free() const;
   void release();
   void abandon(bool mid_message, bool cancel);
+  void append_undo(std::string& out);
   void clean_on();
+  void settle();
   void end(std::string_view reason, bool polite);
   void ask(std::string_view sql);
   void on_lost(std::string_view reason);

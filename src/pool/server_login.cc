@@ -75,7 +75,7 @@ void Server::on_connected() {
     parameters.emplace_back(name, value);
   std::string out;
   wire::append_startup(out, wire::kProtocol30, parameters);
-  if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, false);
+  if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, LoginEnd::Lost);
 }
 
 void Server::on_login_message(char type, std::string_view body) {
@@ -89,7 +89,7 @@ void Server::on_login_message(char type, std::string_view body) {
         return login_failed(cat("server login failed: ", satisfied.error().message), kPoolerState);
       }
       login_->authenticated = *satisfied;
-      if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, false);
+      if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, LoginEnd::Lost);
       return;
     }
     case be::kParameterStatus: {
@@ -135,7 +135,7 @@ void Server::on_login_ready() {
     login_->connect_query_sent = true;
     std::string out;
     fe::append_query(out, query);
-    if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, false);
+    if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, LoginEnd::Lost);
     return;
   }
   timer_.cancel();
@@ -150,22 +150,22 @@ void Server::on_login_ready() {
   pool_.server_ready(*this, std::move(login->welcome));
 }
 
-// `refused`: by the server, as opposed to lost on the way.
-void Server::login_failed(std::string_view text, std::string_view sqlstate, bool refused) {
+void Server::login_failed(std::string_view text, std::string_view sqlstate, LoginEnd end) {
   if (worker_.config().settings.log.pooler_errors) {
     log::warn("server login failed",
               {log::kv("db", pool_.database().name), log::kv("user", pool_.server_user()),
                log::kv("cause", text), log::kv("sqlstate", sqlstate)});
   }
-  Failure failure{.is_login = refused,
+  Failure failure{.is_login = end == LoginEnd::Refused,
                   .message = std::move(failure_),
                   .text = std::string(text),
                   .sqlstate = std::string(sqlstate)};
   failure_.clear();
-  // Not lost, but refused: the pool decides who is told. Then the backend ends by itself.
+  const bool no_backend = end == LoginEnd::Lost || state_ == State::Connecting;
   state_ = State::Draining;
   pool_.server_failed(*this, std::move(failure));
-  gone();
+  if (no_backend) return gone();
+  drain();
 }
 
 }  // namespace pgtend::pool

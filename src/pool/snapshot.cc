@@ -39,6 +39,7 @@ PoolFigures figures_of(Pool& pool, SteadyTime now) {
         ++figures.being_canceled;
         break;
       case Server::State::Idle:
+      case Server::State::Settling:
       case Server::State::Draining:
       case Server::State::Gone:
         ++figures.used;

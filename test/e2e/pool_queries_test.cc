@@ -74,6 +74,30 @@ print(conn.execute('select 5').fetchone()[0])
   EXPECT_EQ(outcome.out, "124750\n22012\n5\n") << outcome.err << pool.log();
 }
 
+TEST_F(PoolQueries, APipelineThatWasNotSyncedIsNotCommitted) {
+  auto direct = connect();
+  must(direct.exec("CREATE TABLE kept (n int8)"));
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+
+  const auto outcome = python(pool, R"py(
+conn = connect()
+raw = conn.pgconn
+raw.enter_pipeline_mode()
+raw.send_query_params(b'insert into kept values (1) returning n', [])
+raw.send_flush_request()
+raw.flush()
+while raw.is_busy():
+    raw.consume_input()
+print(raw.get_result().get_value(0, 0).decode())
+raw.finish()
+conn = connect()
+print(conn.execute('select count(*) from kept').fetchone()[0])
+)py");
+
+  EXPECT_EQ(outcome.out, "1\n0\n") << outcome.err << pool.log();
+  EXPECT_EQ(must(must(direct.query("SELECT count(*) FROM kept"))[0].get<int64_t>(0)), 0);
+}
+
 TEST_F(PoolQueries, CopyMovesMegabytesBothWays) {
   PoolProcess pool(ini("default_pool_size = 1\n"));
 

@@ -230,6 +230,20 @@ TEST(Expectations, SyncAheadOfCopyDataIsIgnoredByTheServer) {
   EXPECT_TRUE(queue.settled());
 }
 
+TEST(Expectations, SyncIgnoredByACopyIsStillOwed) {
+  Expectations queue;
+  send(queue, "PBES");
+  receive(queue, "12G");
+  send(queue, "dc");
+
+  receive(queue, "C");
+  EXPECT_FALSE(queue.settled());
+  send(queue, "S");
+  receive(queue, "Z");
+
+  EXPECT_TRUE(queue.settled());
+}
+
 TEST(Expectations, RequestBehindAFailedCopyIsStillAwaited) {
   Expectations queue;
   send(queue, "Q");
