@@ -1,0 +1,330 @@
+#include "sim/pool_sim.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace pgtend::sim {
+namespace {
+
+constexpr std::string_view kServerAddress = "10.0.0.1";
+constexpr std::string_view kPoolAddress = "127.0.0.1";
+constexpr int kPoolPort = 6432;
+// Nothing arrives anywhere for so long: somebody waits for ever.
+constexpr seconds kStill{400};
+// How long waiters may see free slots unused: a failed login is retried after less.
+constexpr seconds kNeglect{2};
+// How much longer somebody on another worker may have to wait than who is served.
+constexpr milliseconds kSkew{5};
+constexpr seconds kCloseLimit{300};
+
+NetworkOptions network_options(const Scenario& scenario, Dice& dice) {
+  NetworkOptions options;
+  options.delay_max = microseconds(dice.chance(200) ? 20'000 : 500);
+  options.split = dice.below(500);
+  options.buffer_min = dice.chance(500) ? 64 : 4096;
+  options.buffer_max = dice.chance(500) ? 8192 : 131'072;
+  options.resets = scenario.stormy;
+  options.connect_failures = scenario.stormy && dice.chance(300) ? 5 : 0;
+  return options;
+}
+
+BackendFaults backend_faults(const Scenario& scenario, Dice& dice) {
+  if (!scenario.stormy) return {};
+  BackendFaults faults;
+  faults.crash = dice.below(6);
+  faults.fatal = dice.below(6);
+  faults.refuse = dice.chance(400) ? dice.below(60) : 0;
+  faults.slow_login = dice.chance(400) ? dice.below(40) : 0;
+  faults.idle_end = dice.below(6);
+  faults.chatter = 50;
+  return faults;
+}
+
+ClientHabits client_habits(const Scenario& scenario, Dice& dice) {
+  ClientHabits habits;
+  habits.slow_read = dice.below(20);
+  habits.trickle = dice.below(100);
+  if (!scenario.stormy) return habits;
+  habits.sudden = dice.below(700);
+  habits.cancel = scenario.cancelling ? 900 : dice.below(150);
+  habits.errors_allowed = true;
+  return habits;
+}
+
+bool is_opening(const pool::Server& server) {
+  return server.state() == pool::Server::State::Connecting ||
+         server.state() == pool::Server::State::Login;
+}
+
+}  // namespace
+
+PoolSim::PoolSim(const Scenario& scenario)
+    : scenario_(scenario),
+      dice_(scenario.seed),
+      journal_(clock_),
+      network_(dice_, clock_, journal_, network_options(scenario, dice_)),
+      scheduler_(dice_, clock_, network_),
+      server_loop_(scheduler_.add_loop()),
+      client_loop_(scheduler_.add_loop()) {
+  clock_.advance(seconds(1000));
+  for (size_t i = 0; i < scenario.workers; ++i) pool_loops_.push_back(&scheduler_.add_loop());
+  config_ = make_config();
+  server_ = std::make_unique<FakeServer>(server_loop_, dice_, journal_,
+                                         backend_faults(scenario, dice_), limits_);
+  server_->listen(net::Address::ip(kServerAddress, 5432).take()).take();
+  workers_ = std::make_unique<pool::Workers>(
+      std::vector<net::Loop*>(pool_loops_.begin(), pool_loops_.end()), clock_, config_);
+  workers_->listen().take();
+  ClientWorld world{.pools = workers_->first().listening(),
+                    .databases = {"alpha", "beta"},
+                    .users = {"ann", "bob"},
+                    .names = config_->settings.session.statements_max > 0 ||
+                             scenario.mode == pool::PoolMode::Session,
+                    .habits = client_habits(scenario, dice_)};
+  world.pools.front() = net::Address::ip(kPoolAddress, kPoolPort).take();
+  clients_ =
+      std::make_unique<SimClients>(client_loop_, network_, dice_, journal_, std::move(world));
+  admin_ =
+      std::make_unique<SimAdmin>(client_loop_, dice_, journal_, *workers_, *server_,
+                                 std::vector<std::string>{"", "alpha", "beta"}, scenario.stormy);
+}
+
+PoolSim::~PoolSim() = default;
+
+std::shared_ptr<const pool::Config> PoolSim::make_config() {
+  limits_.pool = static_cast<int>(dice_.between(1, 4));
+  const int database = dice_.chance(500) ? static_cast<int>(dice_.between(1, 5)) : 0;
+  const int user = dice_.chance(500) ? static_cast<int>(dice_.between(1, 5)) : 0;
+  for (const char* name : {"alpha", "beta"}) limits_.database[name] = database;
+  for (const char* name : {"ann", "bob"}) limits_.user[name] = user;
+  const std::pair<std::string, std::string> settings[] = {
+      {"listen_addr", std::string(kPoolAddress)},
+      {"listen_port", cat(kPoolPort)},
+      {"unix_socket_dir", "@sim"},
+      {"auth_type", "trust"},
+      {"max_client_conn", "1000"},
+      {"pool_mode", std::string(pool::name_of(scenario_.mode))},
+      {"default_pool_size", cat(limits_.pool)},
+      {"max_db_connections", cat(database)},
+      {"max_user_connections", cat(user)},
+      {"server_connect_timeout", "3"},
+      {"server_login_retry", "0.3"},
+      {"server_idle_timeout", cat(dice_.between(1, 20))},
+      {"server_lifetime", cat(dice_.between(1, 30))},
+      {"query_wait_timeout", scenario_.stormy && dice_.chance(300) ? "5" : "0"},
+      {"max_prepared_statements", cat(dice_.chance(700) ? dice_.below(12) : 200)},
+      {"statement_errors", dice_.chance(500) ? "postgres" : "pgbouncer"},
+      {"server_round_robin", dice_.chance(500) ? "1" : "0"},
+      {"server_reset_query_always", dice_.chance(200) ? "1" : "0"}};
+  std::vector<IniEntry> entries;
+  for (const auto& [key, value] : settings) entries.push_back({"pgbouncer", key, value, "", 0});
+  for (const char* name : {"alpha", "beta"}) entries.push_back({"databases", name, "", "", 0});
+  auto config = std::make_shared<pool::Config>(pool::config_from(entries).take());
+  for (auto& [name, database_config] : config->databases) {
+    auto resolved = std::make_shared<pool::DatabaseConfig>(*database_config);
+    resolved->addresses.push_back(net::Address::ip(kServerAddress, 5432).take());
+    database_config = std::move(resolved);
+  }
+  return config;
+}
+
+seconds PoolSim::simulated() const {
+  return std::chrono::duration_cast<seconds>(clock_.steady().time_since_epoch()) - seconds(1000);
+}
+
+// --- the run
+
+std::string PoolSim::run() {
+  clients_->begin(scenario_.clients, scenario_.operations);
+  if (scenario_.administered) admin_->begin();
+  step_until_clients_are_done();
+  if (!journal_.failed()) step_until_links_are_closed();
+  if (!journal_.failed()) check_end();
+  return journal_.failed() ? describe() : "";
+}
+
+void PoolSim::step_until_clients_are_done() {
+  uint64_t seen = 0;
+  SteadyTime moved_at = clock_.steady();
+  while (!journal_.failed() && !clients_->done()) {
+    if (!scheduler_.step()) return journal_.fail("nothing will ever happen again");
+    if (pool_ran()) check_pools();
+    if (network_.progress() != seen) {
+      seen = network_.progress();
+      moved_at = clock_.steady();
+    } else if (clock_.steady() - moved_at > kStill) {
+      journal_.fail("nothing moves, but clients wait");
+    }
+  }
+}
+
+// The idle timeout ends every link, which brings every slot back.
+void PoolSim::step_until_links_are_closed() {
+  server_->calm();
+  admin_->end();
+  const SteadyTime limit = clock_.steady() + kCloseLimit;
+  const auto links_left = [this] {
+    size_t links = static_cast<size_t>(server_->alive());
+    each_server([&](pool::Server&) { ++links; });
+    each_client([&](pool::Client&) { ++links; });
+    each_worker([&](pool::Worker& worker) { links += worker.cancels().in_flight(); });
+    workers_->groups().each(
+        [&](pool::Group& group) { links += static_cast<size_t>(group.slots().own.used()); });
+    return links;
+  };
+  while (!journal_.failed() && links_left() > 0) {
+    if (clock_.steady() > limit) return journal_.fail("links stay though all clients are gone");
+    if (!scheduler_.step()) return journal_.fail("nothing will ever happen again");
+    if (pool_ran()) check_pools();
+  }
+}
+
+// --- what must be true
+
+bool PoolSim::pool_ran() const {
+  return std::ranges::find(pool_loops_, scheduler_.ran()) != pool_loops_.end();
+}
+
+void PoolSim::check_pools() {
+  ++turns_;
+  workers_->groups().each([this](pool::Group& group) { check_group(group); });
+  check_queues();
+}
+
+void PoolSim::check_group(pool::Group& group) {
+  const auto& [database, user] = group.key();
+  const std::string name = cat("pool ", database, '/', user);
+  int links = 0;
+  int opening = 0;
+  each_server([&](pool::Server& server) {
+    if (&server.pool().group() != &group || server.state() == pool::Server::State::Gone) return;
+    ++links;
+    if (is_opening(server)) ++opening;
+  });
+  size_t waiting = 0;
+  size_t idle = 0;
+  for (size_t i = 0; i < workers_->size(); ++i) {
+    pool::Pool* pool = workers_->worker(i).pools().find(group);
+    links += group.seat(i).promised.load();
+    if (pool == nullptr) continue;
+    waiting += pool->waiting();
+    idle += pool->idle().size();
+  }
+  const auto& slots = group.slots();
+  const int used = slots.own.used();
+  if (used != links) journal_.fail(cat(name, " uses ", used, " slots for ", links, " links"));
+  const int alive = server_->alive(group.key());
+  if (alive > used) journal_.fail(cat(name, ": ", alive, " backends with ", used, " slots"));
+  // Between workers a link or the word of it may be under way.
+  const bool paused = group.is_paused();
+  if (waiting > 0 && idle > 0 && workers_->size() == 1 && !paused) {
+    journal_.fail(cat(name, ": ", waiting, " clients wait beside an idle link"));
+  }
+  const int database_max = limits_.database[database];
+  const int user_max = limits_.user[user];
+  const bool room = used < limits_.pool &&
+                    (database_max == 0 || slots.database->used() < database_max) &&
+                    (user_max == 0 || slots.user->used() < user_max);
+  if (waiting == 0 || opening > 0 || paused || (!room && idle == 0)) {
+    neglected_since_.erase(&group);
+  } else if (!neglected_since_.contains(&group)) {
+    neglected_since_[&group] = clock_.steady();
+  } else if (clock_.steady() - neglected_since_[&group] > kNeglect) {
+    journal_.fail(cat(name, ": ", waiting, " clients wait beside free slots or idle links"));
+  }
+}
+
+// Whoever has waited longer than one that was served must have been served, or be gone.
+void PoolSim::check_queues() {
+  std::map<const pool::Group*, Waiter> served;
+  std::map<uint64_t, pool::Client*> clients;
+  each_client([&](pool::Client& client) { clients[client.identity().id] = &client; });
+  for (auto& [group, queue] : queues_) {
+    std::erase_if(queue, [&](const Waiter& waiter) {
+      const auto found = clients.find(waiter.id);
+      if (found == clients.end()) return true;
+      const auto& [id, client] = *found;
+      if (client->state() == pool::Client::State::Active) {
+        if (waiter.rank > served[group].rank) served[group] = waiter;
+      }
+      return client->state() != pool::Client::State::Waiting ||
+             client->identity().request_at != waiter.since;
+    });
+    const auto last = served.find(group);
+    if (queue.empty() || last == served.end()) continue;
+    Waiter& first = queue.front();
+    const bool alone = workers_->size() == 1;
+    const bool overtaken =
+        alone ? first.rank < last->second.rank : first.since + kSkew < last->second.since;
+    if (!overtaken) continue;
+    const SteadyTime now = clock_.steady();
+    if (!first.overtaken_at) first.overtaken_at = now;
+    // A link may be on its way between workers.
+    if (alone || now - *first.overtaken_at > kSkew) {
+      journal_.fail(cat("client ", first.id, " of pool ", group->key().first, '/',
+                        group->key().second, " was overtaken by ", last->second.id));
+    }
+  }
+  for (auto& [id, client] : clients) {
+    if (client->pool() == nullptr || client->state() != pool::Client::State::Waiting) continue;
+    auto& queue = queues_[&client->pool()->group()];
+    const auto is_same = [id](const Waiter& waiter) { return waiter.id == id; };
+    if (std::ranges::none_of(queue, is_same)) {
+      queue.push_back({id, client->identity().request_at, turns_});
+    }
+  }
+}
+
+void PoolSim::check_end() {
+  workers_->groups().each([&](pool::Group& group) {
+    const auto& slots = group.slots();
+    if (slots.own.used() != 0 || slots.database->used() != 0 || slots.user->used() != 0) {
+      journal_.fail(cat("slots lost: ", slots.own.used(), ' ', slots.database->used(), ' ',
+                        slots.user->used()));
+    }
+  });
+  const int admitted = workers_->clients().used();
+  if (admitted != 0) journal_.fail(cat(admitted, " clients still admitted"));
+  if (network_.open_descriptors() != 3) {
+    journal_.fail(cat(network_.open_descriptors(), " descriptors left open, 3 listen"));
+  }
+  check_counters();
+}
+
+void PoolSim::check_counters() {
+  pool::Counters sum;
+  each_pool([&](pool::Pool& pool) { sum.add(pool.counters()); });
+  const auto compare = [this](const char* what, uint64_t pool, uint64_t server, uint64_t client) {
+    const bool right = scenario_.stormy ? pool <= server : pool == server && pool == client;
+    if (right) return;
+    journal_.fail(
+        cat(what, ": the pool counted ", pool, ", the server ", server, ", clients ", client));
+  };
+  const auto& server = server_->totals();
+  const auto& client = clients_->totals();
+  compare("queries", sum.query_count, server.queries, client.queries);
+  compare("transactions", sum.xact_count, server.transactions, client.transactions);
+  if (!scenario_.stormy && server.cut_messages > 0) {
+    journal_.fail(cat(server.cut_messages, " messages were cut"));
+  }
+}
+
+std::string PoolSim::describe() {
+  std::string out = cat(journal_.violation(), "\nafter ", clients_->totals().operations,
+                        " operations and ", simulated().count(), " s\nlast events:\n",
+                        journal_.text(), "clients:\n", clients_->state(), "links:\n");
+  each_server([&](pool::Server& server) {
+    out += cat("  link ", server.identity().id, " of ", server.pool().database().name, '/',
+               server.pool().user(), ' ', server.state_name(), " pid ", server.identity().pid,
+               ", outstanding ", server.lease().expect().outstanding(), '\n');
+  });
+  each_client([&](pool::Client& client) {
+    out += cat("  pool's client ", client.identity().id, ' ', client.state_name(), '\n');
+  });
+  return out;
+}
+
+}  // namespace pgtend::sim

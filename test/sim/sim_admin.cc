@@ -1,0 +1,145 @@
+#include "sim/sim_admin.h"
+
+#include "base/text.h"
+
+namespace pgtend::sim {
+namespace {
+
+constexpr milliseconds kBetween{400};
+constexpr milliseconds kPaused{300};
+
+}  // namespace
+
+SimAdmin::SimAdmin(SimLoop& loop, Dice& dice, Journal& journal, pool::Workers& workers,
+                   FakeServer& server, std::vector<std::string> databases, bool harsh)
+    : loop_(loop),
+      dice_(dice),
+      journal_(journal),
+      workers_(workers),
+      server_(server),
+      databases_(std::move(databases)),
+      harsh_(harsh),
+      origin_(dice.below(workers.size())),
+      timer_(loop.timers(), [this] { act(); }) {}
+
+void SimAdmin::begin() { act_within(kBetween); }
+
+void SimAdmin::act_within(milliseconds most) {
+  timer_.arm(loop_.now() + milliseconds(dice_.between(0, most.count())));
+}
+
+void SimAdmin::end() {
+  timer_.cancel();
+  if (paused_) resume();
+  if (!disabled_.empty()) enable();
+}
+
+void SimAdmin::act() {
+  if (paused_) {
+    resume();
+  } else if (!disabled_.empty()) {
+    enable();
+  } else {
+    switch (dice_.below(harsh_ ? 5 : 2)) {
+      case 0:
+        pause();
+        return act_within(kPaused);
+      case 1:
+        reconnect();
+        break;
+      case 2:
+        kill();
+        return act_within(kPaused);
+      case 3:
+        disable();
+        return act_within(kPaused);
+      default:
+        kill_client();
+        break;
+    }
+  }
+  act_within(kBetween);
+}
+
+void SimAdmin::pause() {
+  paused_ = true;
+  scope_ = databases_[dice_.below(databases_.size())];
+  journal_.note("admin pauses", ++pauses_);
+  give([this, database = scope_, number = pauses_](size_t origin) {
+    pool::pause(scope(origin, database), [this, database, number](const Status& status) {
+      if (!status) return;
+      journal_.note("admin has paused", number);
+      pool::Groups& groups = workers_.groups();
+      const bool is = groups.all_paused() || groups.switches(database).paused;
+      if (!is) return journal_.fail("PAUSE ended after RESUME, as if paused");
+      if (number != pauses_) return;
+      for (const std::string& each : databases_) {
+        const bool concerned = !each.empty() && (database.empty() || database == each);
+        if (concerned && server_.alive_in(each) > 0) {
+          journal_.fail(cat("PAUSE ended with ", server_.alive_in(each), " backends in ", each));
+        }
+      }
+    });
+  });
+}
+
+void SimAdmin::resume() {
+  paused_ = false;
+  journal_.note("admin resumes", pauses_);
+  give([this, database = scope_](size_t origin) {
+    pool::resume(scope(origin, database), [this](const Status& status) {
+      if (!status) journal_.fail(cat("RESUME: ", status.error().message));
+    });
+  });
+}
+
+void SimAdmin::kill() {
+  paused_ = true;
+  ++pauses_;
+  scope_ = databases_[dice_.below(databases_.size())];
+  journal_.note("admin kills");
+  give([this, database = scope_](size_t origin) {
+    pool::kill(scope(origin, database), [](const Status&) {});
+  });
+}
+
+void SimAdmin::reconnect() {
+  journal_.note("admin reconnects");
+  give([this, database = databases_[dice_.below(databases_.size())]](size_t origin) {
+    const int64_t before = server_.last_session();
+    pool::reconnect(scope(origin, database), [this, origin, database, before](const Status&) {
+      pool::wait_close(scope(origin, database), [this, database, before](const Status&) {
+        if (server_.has_older(database, before)) journal_.fail("WAIT_CLOSE ended too early");
+      });
+    });
+  });
+}
+
+void SimAdmin::disable() {
+  disabled_ = databases_[1 + dice_.below(databases_.size() - 1)];
+  journal_.note("admin disables");
+  give([this, database = disabled_](size_t origin) {
+    pool::set_disabled(scope(origin, database), true, [](const Status&) {});
+  });
+}
+
+void SimAdmin::enable() {
+  give([this, database = std::exchange(disabled_, {})](size_t origin) {
+    pool::set_disabled(scope(origin, database), false, [](const Status&) {});
+  });
+}
+
+void SimAdmin::kill_client() {
+  uint64_t victim = 0;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_.worker(i).each_client([&](pool::Client& client) {
+      if (victim == 0 || dice_.chance(200)) victim = client.identity().id;
+    });
+  }
+  journal_.note("admin kills a client", static_cast<int64_t>(victim));
+  give([this, victim](size_t origin) {
+    pool::kill_client(scope(origin, ""), victim, [](const Status&) {});
+  });
+}
+
+}  // namespace pgtend::sim

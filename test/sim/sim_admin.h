@@ -1,0 +1,62 @@
+// An administrator who switches databases while they are served, by the seed, and checks what each
+// command promises.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "net/timers.h"
+#include "pool/lifecycle.h"
+#include "pool/workers.h"
+#include "sim/fake_backend.h"
+#include "sim/journal.h"
+#include "sim/sim_net.h"
+
+namespace pgtend::sim {
+
+// Thread: the loop's.
+class SimAdmin {
+ public:
+  // `harsh`: also commands that end clients.
+  SimAdmin(SimLoop& loop, Dice& dice, Journal& journal, pool::Workers& workers, FakeServer& server,
+           std::vector<std::string> databases, bool harsh);
+
+  void begin();
+  // Undoes what is switched and does nothing more.
+  void end();
+
+ private:
+  void act();
+  void pause();
+  void resume();
+  void kill();
+  void reconnect();
+  void disable();
+  void enable();
+  void kill_client();
+  void act_within(milliseconds most);
+  pool::Scope scope(size_t origin, const std::string& database) {
+    return {workers_, origin, database};
+  }
+  // Gives a command on the worker that serves this console.
+  template <class Command>
+  void give(Command command) {
+    workers_.post(origin_, [command, this](pool::Worker&) { command(origin_); });
+  }
+
+  SimLoop& loop_;
+  Dice& dice_;
+  Journal& journal_;
+  pool::Workers& workers_;
+  FakeServer& server_;
+  const std::vector<std::string> databases_;  // the first one is "": all
+  const bool harsh_;
+  const size_t origin_;
+  bool paused_ = false;
+  std::string scope_;     // of the pause
+  std::string disabled_;  // "" for none
+  int64_t pauses_ = 0;
+  net::Timer timer_;
+};
+
+}  // namespace pgtend::sim
