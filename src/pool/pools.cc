@@ -209,8 +209,13 @@ void Pool::publish_waiting() {
 
 void Pool::server_ready(Server& server, Welcome welcome) {
   --logins_;
-  const bool news = failure_ != nullptr || !is_welcomed();
   const uint32_t epoch = server.identity().epoch;
+  // It says nothing of the server that is wanted now: give() closes it.
+  if (epoch != group_.epoch()) {
+    give(server);
+    return launch();
+  }
+  const bool news = failure_ != nullptr || !is_welcomed();
   auto shared = std::make_shared<const Welcome>(std::move(welcome));
   if (news && group_.is_shared()) {
     group_.publish({.welcome = shared}, epoch);

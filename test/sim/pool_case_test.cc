@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/acceptor.h"
+#include "pool/lifecycle.h"
 #include "pool/workers.h"
 #include "sim/sim_net.h"
 #include "wire/backend.h"
@@ -399,6 +400,35 @@ TEST_F(PoolCase, ALinkWithHalfAMessageServesNobody) {
 
   EXPECT_EQ(servers[0]->take(), query("SELECT 1"));
   EXPECT_EQ(client.take(), "");
+}
+
+TEST_F(PoolCase, AWelcomeFromBeforeAReconnectIsNoWelcome) {
+  start({{"default_pool_size", "2"}});
+  Peer& first = first_client();
+  first.send(query("BEGIN"));
+  client().send(query("SELECT 1"));
+  settle();
+  ASSERT_EQ(servers.size(), 2u);
+  client().send(query("SELECT 2"));
+  settle();
+  pool::reconnect({*workers, 0, "db"}, [](const Status&) {});
+  // The first link ends with its transaction, and a new one opens.
+  servers[0]->take();
+  servers[0]->send(answer("", be::TransactionStatus::Idle));
+  settle();
+  servers[0]->close();
+  settle();
+  ASSERT_EQ(servers.size(), 3u);
+  welcome(*servers[2]);
+  for (int i = 0; i < 2; ++i) {
+    servers[2]->send(answer("", be::TransactionStatus::Idle));
+    settle();
+  }
+
+  welcome(*servers[1]);
+  Peer& third = client();
+
+  EXPECT_THAT(third.take(), testing::EndsWith(std::string("Z\0\0\0\5I", 6)));
 }
 
 }  // namespace
