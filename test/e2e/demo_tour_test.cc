@@ -7,7 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -26,8 +26,10 @@ std::vector<std::string> processes_with(const std::string& word) {
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", failure)) {
     std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-    std::string line((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (line.find(word) != std::string::npos) found.push_back(line);
+    // A process that ends now makes the stream fail; an iterator over its buffer would throw.
+    std::ostringstream line;
+    line << file.rdbuf();
+    if (line.str().find(word) != std::string::npos) found.push_back(line.str());
   }
   return found;
 }
