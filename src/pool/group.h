@@ -148,6 +148,10 @@ class Groups {
     for (auto& [database, switches] : switches_) visit(switches);
   }
   std::atomic<bool>& all_paused() { return all_paused_; }
+  // "" for all databases.
+  bool is_paused(const std::string& database) {
+    return all_paused_.load() || (!database.empty() && switches(database).paused.load());
+  }
 
  private:
   const size_t workers_;

@@ -45,13 +45,10 @@ bool all_links_are_gone(const Scope& scope) {
   return gone;
 }
 
-bool is_paused(const Scope& scope) {
-  Groups& groups = scope.workers.groups();
-  return groups.all_paused() || (!scope.database.empty() && groups.switches(scope.database).paused);
-}
-
 void when_links_are_gone(const Scope& scope, const Done& done) {
-  if (!is_paused(scope)) return done(Error{ErrorCode::Conflict, "resumed before all was paused"});
+  if (!scope.workers.groups().is_paused(scope.database)) {
+    return done(Error{ErrorCode::Conflict, "resumed before all was paused"});
+  }
   if (all_links_are_gone(scope)) return done(ok());
   scope.workers.worker(scope.origin).later(kLook, [scope, done] {
     when_links_are_gone(scope, done);

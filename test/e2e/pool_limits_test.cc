@@ -20,6 +20,10 @@ class PoolLimits : public PoolTest {
     }
     return client.error_text();
   }
+  static void begin(RawClient& client) {
+    client.send(query("begin"));
+    client.read_until('Z');
+  }
   static void expect_served(RawClient& client) {
     client.send(query("select 1"));
     EXPECT_EQ(client.read_until('Z'), "TDCZ");
@@ -42,8 +46,7 @@ TEST_F(PoolLimits, WaitingCountsAgainstTheQuerysTime) {
   PoolProcess pool(ini("default_pool_size = 1\nquery_timeout = 0.3\n"));
   auto holder = client_of(pool);
   auto waiter = client_of(pool);
-  holder->send(query("begin"));
-  holder->read_until('Z');
+  begin(*holder);
 
   waiter->send(query("select 1"));
 
@@ -57,8 +60,7 @@ TEST_F(PoolLimits, IdleTransactionEndsAndAnIdleClientStays) {
   auto outside = client_of(pool);
   auto inside = client_of(pool);
   expect_served(*outside);
-  inside->send(query("begin"));
-  inside->read_until('Z');
+  begin(*inside);
 
   EXPECT_EQ(last_words(*inside), "idle transaction timeout");
 
@@ -68,8 +70,7 @@ TEST_F(PoolLimits, IdleTransactionEndsAndAnIdleClientStays) {
 TEST_F(PoolLimits, TransactionEndsHoweverBusyItIs) {
   PoolProcess pool(ini("default_pool_size = 1\ntransaction_timeout = 0.3\n"));
   auto client = client_of(pool);
-  client->send(query("begin"));
-  client->read_until('Z');
+  begin(*client);
   while (true) {
     client->send(query("select 1"));
     if (client->read_until('Z').ends_with('.')) break;
@@ -82,8 +83,7 @@ TEST_F(PoolLimits, IdleClientEndsOutsideOfTransactionsOnly) {
   PoolProcess pool(ini("default_pool_size = 1\nclient_idle_timeout = 0.3\n"));
   auto inside = client_of(pool);
   auto outside = client_of(pool);
-  inside->send(query("begin"));
-  inside->read_until('Z');
+  begin(*inside);
 
   EXPECT_EQ(last_words(*outside), "client_idle_timeout");
 

@@ -66,6 +66,9 @@ class ScriptWriter {
 // Compares what a client reads with what a server of its own would have answered.
 class Mirror {
  public:
+  using Message = std::pair<char, std::string>;  // type and body
+  static std::deque<Message> split_frames(std::string_view bytes);
+
   Engine& engine() { return engine_; }
   // Whole messages go out.
   void sent(std::string_view messages);
@@ -83,12 +86,9 @@ class Mirror {
   std::string state() const;
 
  private:
-  using Message = std::pair<char, std::string>;
-
   void advance();
   void learn(const std::string& name, std::string_view value);
   bool was_cancelled();
-  static std::deque<Message> split_frames(std::string_view bytes);
 
   Engine engine_;
   Engine before_;              // as it was when current_ was taken

@@ -24,7 +24,6 @@ namespace {
 namespace be = wire::backend;
 namespace fe = wire::frontend;
 using testing::HasSubstr;
-using testing::Not;
 
 // One end of a connection, in the test's hand.
 class Peer final : private net::Handler {
@@ -39,7 +38,6 @@ class Peer final : private net::Handler {
   void close() { socket_.close(); }
   // What came since the last call.
   std::string take() { return std::exchange(in_, {}); }
-  const std::string& got() const { return in_; }
   bool ended() const { return ended_; }
 
  private:
@@ -105,6 +103,10 @@ class PoolCase : public testing::Test {
     return steps;
   }
 
+  void say(Peer& peer, std::string_view bytes) {
+    peer.send(bytes);
+    settle();
+  }
   // A client that has sent its start packet.
   Peer& client() {
     const auto descriptor = peers_.connect(net::Address::ip("127.0.0.1", 6432).take(), {}).take();
@@ -132,6 +134,13 @@ class PoolCase : public testing::Test {
     welcome(*servers.back());
     added.take();
     return added;
+  }
+
+  // The same with its first request at that server.
+  Peer& first_client_asking(std::string_view request) {
+    Peer& asking = first_client();
+    say(asking, request);
+    return asking;
   }
 
   static std::string query(std::string_view sql) {
@@ -193,23 +202,18 @@ TEST_F(PoolCase, AnAnswerComesBackThroughThePool) {
   start();
   Peer& client = first_client();
 
-  client.send(query("SELECT 1"));
-  settle();
+  say(client, query("SELECT 1"));
   EXPECT_EQ(servers[0]->take(), query("SELECT 1"));
-  servers[0]->send(answer("one", be::TransactionStatus::Idle));
-  settle();
+  say(*servers[0], answer("one", be::TransactionStatus::Idle));
 
   EXPECT_EQ(client.take(), answer("one", be::TransactionStatus::Idle));
 }
 
 TEST_F(PoolCase, ALostServerLeavesNoErrorWithinARow) {
   start();
-  Peer& client = first_client();
-  client.send(query("SELECT 1"));
-  settle();
+  Peer& client = first_client_asking(query("SELECT 1"));
   const std::string half = answer("a row that is cut", be::TransactionStatus::Idle).substr(0, 15);
-  servers[0]->send(half);
-  settle();
+  say(*servers[0], half);
 
   servers[0]->close();
   settle();
@@ -220,9 +224,7 @@ TEST_F(PoolCase, ALostServerLeavesNoErrorWithinARow) {
 
 TEST_F(PoolCase, ALostServerIsExplainedBetweenTwoMessages) {
   start();
-  Peer& client = first_client();
-  client.send(query("SELECT 1"));
-  settle();
+  Peer& client = first_client_asking(query("SELECT 1"));
 
   servers[0]->close();
   settle();
@@ -233,15 +235,11 @@ TEST_F(PoolCase, ALostServerIsExplainedBetweenTwoMessages) {
 
 TEST_F(PoolCase, AClientsOwnErrorIsNotToldWithinARow) {
   start();
-  Peer& client = first_client();
-  client.send(query("SELECT 1"));
-  settle();
+  Peer& client = first_client_asking(query("SELECT 1"));
   const std::string half = answer("a row that is cut", be::TransactionStatus::Idle).substr(0, 15);
-  servers[0]->send(half);
-  settle();
+  say(*servers[0], half);
 
-  client.send("no message at all");
-  settle();
+  say(client, "no message at all");
 
   EXPECT_EQ(client.take(), half);
   EXPECT_TRUE(client.ended());
@@ -249,9 +247,7 @@ TEST_F(PoolCase, AClientsOwnErrorIsNotToldWithinARow) {
 
 TEST_F(PoolCase, AnErrorBehindTheLastAnswerConcernsTheLinkAlone) {
   start();
-  Peer& client = first_client();
-  client.send(query("SELECT 1"));
-  settle();
+  Peer& client = first_client_asking(query("SELECT 1"));
   std::string bytes = answer("one", be::TransactionStatus::Idle);
   be::append_error(bytes, {.severity = "FATAL", .sqlstate = "57P01", .message = "shut down"});
   servers[0]->send(bytes);
@@ -260,8 +256,7 @@ TEST_F(PoolCase, AnErrorBehindTheLastAnswerConcernsTheLinkAlone) {
 
   EXPECT_EQ(client.take(), answer("one", be::TransactionStatus::Idle));
   EXPECT_FALSE(client.ended());
-  client.send(query("SELECT 2"));
-  settle();
+  say(client, query("SELECT 2"));
   ASSERT_EQ(servers.size(), 2u);
   welcome(*servers[1]);
   EXPECT_EQ(servers[1]->take(), query("SELECT 2"));
@@ -269,12 +264,9 @@ TEST_F(PoolCase, AnErrorBehindTheLastAnswerConcernsTheLinkAlone) {
 
 TEST_F(PoolCase, AHalfClosedClientInACopyIsLetGo) {
   start();
-  Peer& client = first_client();
-  client.send(query("COPY t FROM STDIN"));
-  settle();
+  Peer& client = first_client_asking(query("COPY t FROM STDIN"));
   servers[0]->take();
-  servers[0]->send(std::string("G\0\0\0\7\0\0\0", 8));
-  settle();
+  say(*servers[0], std::string("G\0\0\0\7\0\0\0", 8));
 
   client.half_close();
   settle();
@@ -287,9 +279,7 @@ TEST_F(PoolCase, AHalfClosedClientInACopyIsLetGo) {
 
 TEST_F(PoolCase, AHalfClosedClientGetsAnswersThatItDidNotSync) {
   start();
-  Peer& client = first_client();
-  client.send(unsynced("INSERT"));
-  settle();
+  Peer& client = first_client_asking(unsynced("INSERT"));
   servers[0]->take();
   client.half_close();
   settle();
@@ -298,8 +288,7 @@ TEST_F(PoolCase, AHalfClosedClientGetsAnswersThatItDidNotSync) {
   EXPECT_EQ(servers[0]->take(), flush);
   client.take();
 
-  servers[0]->send(completed());
-  settle();
+  say(*servers[0], completed());
 
   EXPECT_EQ(client.take(), completed());
   EXPECT_TRUE(client.ended());
@@ -307,12 +296,9 @@ TEST_F(PoolCase, AHalfClosedClientGetsAnswersThatItDidNotSync) {
 
 TEST_F(PoolCase, WhatAClientDidNotSyncIsRolledBackWhenItLeaves) {
   start();
-  Peer& client = first_client();
-  client.send(unsynced("INSERT"));
-  settle();
+  Peer& client = first_client_asking(unsynced("INSERT"));
   servers[0]->take();
-  servers[0]->send(completed());
-  settle();
+  say(*servers[0], completed());
 
   client.close();
   settle();
@@ -340,13 +326,11 @@ TEST_F(PoolCase, APoolThatIsFullAfterAFailureRests) {
   Peer& busy = first_client();
   busy.send(query("BEGIN"));
   Peer& waits = client();
-  waits.send(query("SELECT 1"));
-  settle();
+  say(waits, query("SELECT 1"));
   ASSERT_EQ(servers.size(), 2u);
   std::string refused;
   be::append_error(refused, {.severity = "FATAL", .sqlstate = "53300", .message = "too many"});
-  servers[1]->send(refused);
-  settle();
+  say(*servers[1], refused);
 
   const size_t steps = pass(seconds(10));
 
@@ -358,29 +342,23 @@ TEST_F(PoolCase, ASyncThatACopyIgnoredDoesNotFreeTheLink) {
   start();
   Peer& first = first_client();
   Peer& second = client();
-  first.send(unsynced("COPY t FROM STDIN") + synced());
-  settle();
+  say(first, unsynced("COPY t FROM STDIN") + synced());
   second.send(query("SELECT 1"));
   servers[0]->take();
-  servers[0]->send(
-      std::string("1\0\0\0\4"
-                  "2\0\0\0\4"
-                  "G\0\0\0\7\0\0\0",
-                  18));
-  settle();
+  say(*servers[0], std::string("1\0\0\0\4"
+                               "2\0\0\0\4"
+                               "G\0\0\0\7\0\0\0",
+                               18));
   std::string end;
   fe::append_copy_done(end);
-  first.send(end);
-  settle();
+  say(first, end);
   EXPECT_EQ(servers[0]->take(), end);
 
   std::string complete;
   be::append_command_complete(complete, "COPY 0");
-  servers[0]->send(complete);
-  settle();
+  say(*servers[0], complete);
   EXPECT_EQ(servers[0]->take(), "");
-  first.send(synced());
-  settle();
+  say(first, synced());
   EXPECT_EQ(servers[0]->take(), synced());
 }
 
@@ -389,14 +367,11 @@ TEST_F(PoolCase, ALinkWithHalfAMessageServesNobody) {
   Peer& client = first_client();
   std::string notice;
   be::append_notice(notice, {.severity = "NOTICE", .sqlstate = "00000", .message = "hello"});
-  servers[0]->send(std::string_view(notice).substr(0, 3));
-  settle();
-  client.send(query("SELECT 1"));
-  settle();
+  say(*servers[0], std::string_view(notice).substr(0, 3));
+  say(client, query("SELECT 1"));
   EXPECT_EQ(servers[0]->take(), "");
 
-  servers[0]->send(std::string_view(notice).substr(3));
-  settle();
+  say(*servers[0], std::string_view(notice).substr(3));
 
   EXPECT_EQ(servers[0]->take(), query("SELECT 1"));
   EXPECT_EQ(client.take(), "");
@@ -414,15 +389,13 @@ TEST_F(PoolCase, AWelcomeFromBeforeAReconnectIsNoWelcome) {
   pool::reconnect({*workers, 0, "db"}, [](const Status&) {});
   // The first link ends with its transaction, and a new one opens.
   servers[0]->take();
-  servers[0]->send(answer("", be::TransactionStatus::Idle));
-  settle();
+  say(*servers[0], answer("", be::TransactionStatus::Idle));
   servers[0]->close();
   settle();
   ASSERT_EQ(servers.size(), 3u);
   welcome(*servers[2]);
   for (int i = 0; i < 2; ++i) {
-    servers[2]->send(answer("", be::TransactionStatus::Idle));
-    settle();
+    say(*servers[2], answer("", be::TransactionStatus::Idle));
   }
 
   welcome(*servers[1]);

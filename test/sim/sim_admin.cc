@@ -69,9 +69,8 @@ void SimAdmin::pause() {
     pool::pause(scope(origin, database), [this, database, number](const Status& status) {
       if (!status) return;
       journal_.note("admin has paused", number);
-      pool::Groups& groups = workers_.groups();
-      const bool is = groups.all_paused() || groups.switches(database).paused;
-      if (!is) return journal_.fail("PAUSE ended after RESUME, as if paused");
+      if (!workers_.groups().is_paused(database))
+        return journal_.fail("PAUSE ended after RESUME, as if paused");
       if (number != pauses_) return;
       for (const std::string& each : databases_) {
         const bool concerned = !each.empty() && (database.empty() || database == each);

@@ -17,12 +17,6 @@ constexpr int64_t kDoomMaxMs = 600;
 // Longer than any queue for a server in a run: by then the pool must have closed.
 constexpr milliseconds kHalfCloseMax{300'000};
 
-std::string message_types(std::string_view messages) {
-  std::string types;
-  while (!messages.empty()) types += wire::next_frame(messages).take()->type;
-  return types;
-}
-
 }  // namespace
 
 SimClient::SimClient(SimClients& owner, int id)
@@ -170,8 +164,9 @@ void SimClient::act() {
     const Step step = std::move(steps_.front());
     steps_.pop_front();
     mirror_.sent(step.bytes);
-    for (const char type : message_types(step.bytes))
+    for (const auto& [type, body] : Mirror::split_frames(step.bytes)) {
       owner_.journal_.note("client asks", id_, type);
+    }
     send(step.bytes);
     if (state_ != State::Working) return;
     if (step.wait || steps_.empty()) break;

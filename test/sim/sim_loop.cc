@@ -85,10 +85,6 @@ void SimLoop::run() {
 
 // --- turns
 
-bool SimLoop::at_rest() const {
-  return ready_.empty() && resumed_.empty() && deferred_.empty() && !mail_at_;
-}
-
 std::optional<SteadyTime> SimLoop::next() const {
   auto next = const_cast<SimLoop*>(this)->timers().next();
   if (mail_at_ && (!next || *mail_at_ < *next)) next = mail_at_;

@@ -166,8 +166,6 @@ class SimLoop final : public net::Loop {
   bool stopped() const { return stopped_; }
   // Something to do at this moment.
   bool has_work() const;
-  // Nothing that a turn left undone, timers apart.
-  bool at_rest() const;
   std::optional<SteadyTime> next() const;
   void turn();
 
