@@ -28,6 +28,14 @@ constexpr size_t kHeldKept = 1024;
 constexpr seconds kLingerLimit{5};
 constexpr std::string_view kCanceledText = "canceling statement due to user request";
 constexpr std::string_view kCanceledState = "57014";
+constexpr std::string_view kQueuedText =
+    "No server connection available in postgres backend, client being queued";
+
+// Why a message of `type` was refused.
+std::string_view reason_against(char type) {
+  if (type == fe::kQuery) return "PQexec disallowed";
+  return fe::name_of(type).empty() ? "unknown pkt" : "bad packet header";
+}
 
 bool is_copy_message(char type) {
   return type == fe::kCopyData || type == fe::kCopyDone || type == fe::kCopyFail;
@@ -224,8 +232,7 @@ void Client::on_bytes(std::string_view bytes) {
       }
       if (next == Next::Bad) {
         forward_until(at);
-        return fail(wire::frontend::name_of(head.type).empty() ? "unknown pkt"
-                                                               : "bad packet header");
+        return fail(reason_against(head.type));
       }
       inbound_.passing = next == Next::Pass;
       if (next == Next::Pass && begin_collecting(head, bytes.substr(at))) {
@@ -307,6 +314,9 @@ Client::Next Client::next_message(std::string_view bytes, wire::Head& head) {
   // A password message has no place after the login.
   if (fe::name_of(head.type).empty() || head.type == fe::kPassword) return Next::Bad;
   if (head.type == fe::kTerminate) return Next::Stop;
+  if (head.type == fe::kQuery && worker_.config().settings.session.simple_query_refused) {
+    return Next::Bad;
+  }
   if (skipping_) return skip_canceled(head.type);
   // The name of a Parse decides whether the link may be changed before the Bind.
   const bool name_to_come = head.body_bytes > 0 && bytes.size() <= wire::kHeadBytes;
@@ -349,6 +359,7 @@ bool Client::need_server(std::string_view rest) {
   Server* server = pool_->acquire(*this);
   if (server == nullptr) {
     state_ = State::Waiting;
+    told_of_wait_ = false;
     held_ = rest;
     watch_end();
     return false;
@@ -388,6 +399,13 @@ void Client::resume_held() {
   }
   // One read filled the buffer; what has come since was announced then.
   read_on();
+}
+
+void Client::tell_of_wait() {
+  if (std::exchange(told_of_wait_, true)) return;
+  std::string out;
+  be::append_notice(out, {.severity = "NOTICE", .sqlstate = "00000", .message = kQueuedText});
+  deliver(out);
 }
 
 void Client::deliver(std::string_view bytes) {
@@ -511,6 +529,10 @@ void Client::linger(std::string_view reason) {
 // Leaves everything that knows of it.
 void Client::detach() {
   if (pool_ != nullptr) pool_->leave(*this);
+  if (user_clients_ != nullptr) {
+    std::exchange(user_clients_, nullptr)->give();
+    pool_->group().clients().give();
+  }
   if (identity_.pid != 0) worker_.cancels().remove_key(std::exchange(identity_.pid, 0));
   if (std::exchange(admitted_, false)) worker_.discharge();
 }

@@ -22,6 +22,7 @@
 namespace pgtend::pool {
 
 class Pool;
+class Slots;
 class Server;
 class Worker;
 
@@ -80,6 +81,8 @@ class Client final : private net::Handler {
   void fail(std::string_view reason, std::string_view sqlstate = "08P01");
   // The same with a message a server sent.
   void fail_with(std::string_view message, std::string_view reason);
+  // NOTICE that no server was free for a long time; once a wait.
+  void tell_of_wait();
   // Closed without a word.
   void close(std::string_view reason);
 
@@ -127,6 +130,8 @@ class Client final : private net::Handler {
   void on_auth_message(std::string_view body);
   void on_auth_step(Result<ClientAuth::Step> step, const std::string& out);
   void on_authenticated();
+  void note_host();
+  bool admit_to(Pool& pool);
   bool is_console() const;
   bool is_console_owner() const;
 
@@ -179,8 +184,10 @@ class Client final : private net::Handler {
   std::unique_ptr<ClientStatements> statements_;
   std::unique_ptr<std::string> collected_;  // a named Parse longer than a receive buffer
   std::unique_ptr<Login> login_;
+  Slots* user_clients_ = nullptr;  // set: counts there and in its database
   net::Timer timer_;
   bool parameters_proven_ = false;
+  bool told_of_wait_ = false;
   bool admitted_ = false;  // counts against max_client_conn
   bool skipping_ = false;  // a canceled extended query: swallow up to its Sync
   bool probed_ = false;

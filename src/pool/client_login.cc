@@ -11,6 +11,7 @@
 #include "pool/pools.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
+#include "pool/workers.h"
 #include "wire/backend.h"
 #include "wire/frontend.h"
 
@@ -105,6 +106,7 @@ void Client::on_startup(const wire::StartupPacket& packet) {
     if (!channel_.send(out)) return close("client unexpected eof");
   }
   if (!taken) return fail(taken.error().message);
+  note_host();
   if (!is_console()) {
     if (!worker_.admit()) return fail("no more connections allowed (max_client_conn)");
     admitted_ = true;
@@ -160,6 +162,31 @@ Status Client::take_options(std::string_view options) {
     }
   }
   return ok();
+}
+
+void Client::note_host() {
+  if (!worker_.config().settings.session.host_in_application_name) return;
+  const auto index = worker_.tracked().find("application_name");
+  const std::string name = parameters_.get(*index).value_or("app");
+  parameters_.set(*index, cat(name, " - ", identity_.peer.text()));
+}
+
+// Counts it among the clients of its database and of its user. False: refused, and told.
+bool Client::admit_to(Pool& pool) {
+  const Config& config = worker_.config();
+  Slots& database = pool.group().clients();
+  Slots& user = worker_.workers().groups().user_clients(identity_.user);
+  if (!database.take(config.database_clients(pool.database()))) {
+    fail("client connections exceeded (max_db_client_connections)");
+    return false;
+  }
+  if (!user.take(config.user_clients(identity_.user))) {
+    database.give();
+    fail("client connections exceeded (max_user_client_connections)");
+    return false;
+  }
+  user_clients_ = &user;
+  return true;
 }
 
 bool Client::is_console() const { return identity_.database == kConsoleDatabase; }
@@ -223,6 +250,7 @@ void Client::on_authenticated() {
   if (pool.group().is_disabled()) {
     return fail(cat("database \"", identity_.database, "\" is disabled"));
   }
+  if (!admit_to(pool)) return;
   pool_ = &pool;
   state_ = State::Greeting;
   identity_.request_at = worker_.now();
@@ -247,6 +275,10 @@ void Client::greet() {
   identity_.secret = wire::random_bytes(secret_bytes);
   identity_.pid = worker_.cancels().add_key(*this);
   be::append_backend_key_data(out, {identity_.pid, identity_.secret});
+  const std::string& notice = worker_.config().settings.session.login_notice;
+  if (!notice.empty()) {
+    be::append_notice(out, {.severity = "NOTICE", .sqlstate = "00000", .message = notice});
+  }
   be::append_ready_for_query(out, be::TransactionStatus::Idle);
   timer_.cancel();
   login_.reset();

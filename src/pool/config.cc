@@ -24,15 +24,24 @@ constexpr auto kYes = Reload::Yes;
 template <auto... Path>
 constexpr auto to = into<Settings, Path...>;
 
+// `<empty>` stands for a query without text, which is something else than none.
+constexpr std::string_view kEmptyQuery = ";";
+Status to_check_query(Settings& settings, std::string_view text) {
+  settings.session.check_query = text == "<empty>" ? kEmptyQuery : text;
+  return ok();
+}
+
 // clang-format off
 constexpr Key<Settings> kKeys[] = {
     {"admin_users", "", kYes, to<&S::auth, &AuthSettings::admin_users>, "users allowed every console command"},
+    {"application_name_add_host", "0", kYes, to<&S::session, &SessionSettings::host_in_application_name>, "append the client's address to its application_name at login"},
     {"auth_file", "", kYes, to<&S::auth, &AuthSettings::file>, "file of \"user\" \"secret\" lines"},
     {"auth_type", "md5", kYes, to<&S::auth, &AuthSettings::type>, "how clients log in: trust, plain, md5, scram-sha-256"},
     {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
     {"client_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::client_idle>, "close a client idle outside of a transaction for so many seconds; 0 = never"},
     {"client_login_timeout", "60", kYes, to<&S::time, &TimeSettings::client_login>, "seconds a login may take; 0 = no limit"},
     {"default_pool_size", "20", kYes, to<&S::limit, &LimitSettings::pool_size>, "server connections of a pool, one pool per (database, user); 0 = no limit"},
+    {"disable_pqexec", "0", kNo, to<&S::session, &SessionSettings::simple_query_refused>, "1: clients that send a simple Query are closed"},
     {"idle_transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::idle_transaction>, "close a client idle inside a transaction for so many seconds; 0 = never"},
     {"ignore_startup_parameters", "", kYes, to<&S::session, &SessionSettings::ignored_parameters>, "start parameters to swallow"},
     {"listen_addr", "", kNo, to<&S::listen, &ListenSettings::addresses>, "TCP addresses, * for all; empty = no TCP"},
@@ -42,17 +51,27 @@ constexpr Key<Settings> kKeys[] = {
     {"log_disconnections", "1", kYes, to<&S::log, &LogSettings::disconnections>, "log disconnections with their reason"},
     {"log_pooler_errors", "1", kYes, to<&S::log, &LogSettings::pooler_errors>, "log errors the pooler sends to clients"},
     {"logfile", "", kNo, to<&S::log, &LogSettings::file>, "log to this file instead of stderr"},
+    {"login_notify_message", "", kYes, to<&S::session, &SessionSettings::login_notice>, "NOTICE to each client after its login"},
     {"max_client_conn", "100", kYes, to<&S::limit, &LimitSettings::client_connections>, "client connections; logins to database pgbouncer are exempt"},
+    {"max_db_client_connections", "0", kYes, to<&S::limit, &LimitSettings::database_clients>, "client connections of a database; 0 = no limit"},
     {"max_db_connections", "0", kYes, to<&S::limit, &LimitSettings::database_connections>, "server connections of a database over all users; 0 = no limit"},
     {"max_packet_size", "2147483647", kYes, to<&S::limit, &LimitSettings::packet_bytes>, "a larger message closes its connection"},
     {"max_prepared_statements", "200", kYes, to<&S::session, &SessionSettings::statements_max>, "prepared statements kept on a server connection; 0 = names are passed through as they are"},
+    {"max_user_client_connections", "0", kYes, to<&S::limit, &LimitSettings::user_clients>, "client connections of a user; 0 = no limit"},
     {"max_user_connections", "0", kYes, to<&S::limit, &LimitSettings::user_connections>, "server connections of a user over all databases; 0 = no limit"},
+    {"min_pool_size", "0", kYes, to<&S::limit, &LimitSettings::pool_size_min>, "server connections kept open in a pool that has clients or a forced user"},
     {"pidfile", "", kNo, to<&S::log, &LogSettings::pidfile>, "file with the process id while running"},
-    {"pool_mode", "session", kYes, to<&S::session, &SessionSettings::mode>, "when a server goes back to the pool: session, transaction"},
+    {"pool_mode", "session", kYes, to<&S::session, &SessionSettings::mode>, "when a server goes back to the pool: session, transaction, statement"},
     {"query_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::query>, "seconds a query may run, or its client wait; 0 = no limit"},
+    {"query_wait_notify", "5", kYes, to<&S::time, &TimeSettings::query_wait_notice>, "NOTICE to a client that has waited so many seconds for a server; 0 = none"},
     {"query_wait_timeout", "120", kYes, to<&S::time, &TimeSettings::query_wait>, "seconds a client may wait for a server; 0 = no limit"},
+    {"reserve_pool_size", "0", kYes, to<&S::limit, &LimitSettings::reserve_size>, "more server connections of a pool once a client has waited reserve_pool_timeout"},
+    {"reserve_pool_timeout", "5", kYes, to<&S::time, &TimeSettings::reserve_wait>, "seconds a client waits before the reserve is used; 0 = never used"},
     {"scram_iterations", "4096", kYes, to<&S::auth, &AuthSettings::scram_iterations>, "SCRAM iterations for clear-text secrets"},
+    {"server_check_delay", "30", kYes, to<&S::time, &TimeSettings::server_check>, "seconds unused after which a server is checked before use; 0 = always"},
+    {"server_check_query", "<empty>", kYes, to_check_query, "SQL of that check; <empty> is an empty query, blank turns it off"},
     {"server_connect_timeout", "15", kYes, to<&S::time, &TimeSettings::server_connect>, "seconds for connect and login of a server"},
+    {"server_fast_close", "0", kYes, to<&S::session, &SessionSettings::fast_close>, "session mode: close an outdated server at the end of its transaction, not of its session"},
     {"server_idle_timeout", "600", kYes, to<&S::time, &TimeSettings::server_idle>, "close a server unused this many seconds; 0 = never"},
     {"server_lifetime", "3600", kYes, to<&S::time, &TimeSettings::server_lifetime>, "close a free server of this age in seconds; 0 = use once"},
     {"server_login_retry", "15", kYes, to<&S::time, &TimeSettings::server_login_retry>, "seconds between attempts after a failed connect or login"},
@@ -96,12 +115,17 @@ constexpr Key<DatabaseConfig> kDatabaseKeys[] = {
     {"datestyle", "", kYes, to_parameter<kDateStyle>, "start parameter of server connections"},
     {"dbname", "", kYes, to_db<&D::dbname>, "name on the server"},
     {"host", "", kYes, to_db<&D::host>, "names or addresses by comma, or a folder of a unix socket"},
+    {"load_balance_hosts", "round-robin", kYes, to_db<&D::load_balance>, "of several hosts: round-robin, or disable = the first that works"},
+    {"max_db_client_connections", "", kYes, to_db<&D::clients_max>, "overrides the global setting"},
     {"max_db_connections", "", kYes, to_db<&D::connections_max>, "overrides the global setting"},
+    {"min_pool_size", "", kYes, to_db<&D::pool_size_min>, "overrides the global setting"},
     {"password", "", kYes, to_db<&D::password>, "secret of the forced user"},
     {"pool_mode", "", kYes, to_db<&D::mode>, "overrides the global setting"},
     {"pool_size", "", kYes, to_db<&D::pool_size>, "overrides default_pool_size"},
     {"port", "5432", kYes, to_db<&D::port>, "port on the server"},
     {"query_wait_timeout", "", kYes, to_db<&D::query_wait>, "overrides the global setting"},
+    {"reserve_pool", "", kYes, to_db<&D::reserve_size>, "older name of reserve_pool_size"},
+    {"reserve_pool_size", "", kYes, to_db<&D::reserve_size>, "overrides the global setting"},
     {"server_lifetime", "", kYes, to_db<&D::server_lifetime>, "overrides the global setting"},
     {"timezone", "", kYes, to_parameter<kTimeZone>, "start parameter of server connections"},
     {"user", "", kYes, to_db<&D::user>, "forced user on the server"},
@@ -112,11 +136,13 @@ constexpr auto to_user = into<UserConfig, Path...>;
 constexpr Key<UserConfig> kUserKeys[] = {
     {"client_idle_timeout", "", kYes, to_user<&UserConfig::client_idle>, "overrides the global setting"},
     {"idle_transaction_timeout", "", kYes, to_user<&UserConfig::idle_transaction>, "overrides the global setting"},
+    {"max_user_client_connections", "", kYes, to_user<&UserConfig::clients_max>, "overrides the global setting"},
     {"max_user_connections", "", kYes, to_user<&UserConfig::connections_max>, "overrides the global setting"},
     {"pool_mode", "", kYes, to_user<&UserConfig::mode>, "overrides database and global setting"},
     {"pool_size", "", kYes, to_user<&UserConfig::pool_size>, "overrides database and global setting"},
     {"query_timeout", "", kYes, to_user<&UserConfig::query>, "overrides the global setting"},
     {"query_wait_timeout", "", kYes, to_user<&UserConfig::query_wait>, "overrides database and global setting"},
+    {"reserve_pool_size", "", kYes, to_user<&UserConfig::reserve_size>, "overrides database and global setting"},
     {"transaction_timeout", "", kYes, to_user<&UserConfig::transaction>, "overrides the global setting"},
 };
 // clang-format on
@@ -147,27 +173,16 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"client_tls_protocols"},
                             {"client_tls_sslmode", true, "disable allow prefer"},
                             {"conffile"},
-                            {"disable_pqexec", true, "0"},
                             {"dns_max_ttl"},
                             {"dns_nxdomain_ttl"},
                             {"dns_zone_check_period", false, "0"},
                             {"job_name"},
                             {"log_stats"},
-                            {"login_notify_message"},
-                            {"max_db_client_connections", false, "0"},
-                            {"max_user_client_connections", false, "0"},
-                            {"min_pool_size", false, "0"},
                             {"peer_id", false, "0"},
                             {"pkt_buf"},
                             {"pool_idle_timeout", false, "0"},
-                            {"query_wait_notify"},
-                            {"reserve_pool_size", false, "0"},
-                            {"reserve_pool_timeout"},
                             {"resolv_conf"},
                             {"sbuf_loopcnt"},
-                            {"server_check_delay"},
-                            {"server_check_query"},
-                            {"server_fast_close", false, "0"},
                             {"server_tls_ca_file"},
                             {"server_tls_cert_file"},
                             {"server_tls_ciphers"},
@@ -183,15 +198,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"tcp_defer_accept"},
                             {"unix_socket_group"},
                             {"user", true}};
-constexpr Later kDatabaseLater[] = {{"auth_dbname"},
-                                    {"auth_query"},
-                                    {"auth_user", true},
-                                    {"load_balance_hosts"},
-                                    {"max_db_client_connections"},
-                                    {"min_pool_size"},
-                                    {"reserve_pool"},
-                                    {"reserve_pool_size"}};
-constexpr Later kUserLater[] = {{"max_user_client_connections"}, {"reserve_pool_size"}};
+constexpr Later kDatabaseLater[] = {{"auth_dbname"}, {"auth_query"}, {"auth_user", true}};
 
 Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
   const auto near = nearest(name, known);
@@ -299,10 +306,10 @@ class Loader {
   Status take_user(const IniEntry& entry) {
     UserConfig user;
     for (const auto& [name, value] : TRY(parse_connection_words(entry.value))) {
-      TRY_DURING(apply<UserConfig>(user, name, value, kUserKeys, kUserLater, config_.warnings),
-                 name);
+      TRY_DURING(apply<UserConfig>(user, name, value, kUserKeys, {}, config_.warnings), name);
     }
     config_.users[entry.key] = user;
+    config_.users_wait_differently = config_.users_wait_differently || user.query_wait;
     return ok();
   }
 
@@ -328,13 +335,20 @@ std::string_view name_of(PoolMode mode) {
       return "session";
     case PoolMode::Transaction:
       return "transaction";
+    case PoolMode::Statement:
+      return "statement";
   }
   std::abort();
 }
 
+std::string_view name_of(LoadBalance balance) {
+  return balance == LoadBalance::RoundRobin ? "round-robin" : "disable";
+}
+
 bool DatabaseConfig::same_server(const DatabaseConfig& other) const {
   return dbname == other.dbname && host == other.host && port == other.port && user == other.user &&
-         connect_query == other.connect_query && parameters == other.parameters;
+         connect_query == other.connect_query && load_balance == other.load_balance &&
+         parameters == other.parameters;
 }
 
 std::shared_ptr<const DatabaseConfig> Config::database(const std::string& name) const {
@@ -352,6 +366,7 @@ void Config::keep_start_values(const Config& running) {
   const Settings& start = running.settings;
   settings.listen = start.listen;
   settings.session.tracked_parameters = start.session.tracked_parameters;
+  settings.session.simple_query_refused = start.session.simple_query_refused;
   settings.log.file = start.log.file;
   settings.log.pidfile = start.log.pidfile;
   settings.log.verbose = start.log.verbose;
@@ -360,33 +375,61 @@ void Config::keep_start_values(const Config& running) {
   }
 }
 
+const UserConfig* Config::user(const std::string& name) const {
+  const auto found = users.find(name);
+  return found == users.end() ? nullptr : &found->second;
+}
+
 int Config::pool_size(const DatabaseConfig& database, const std::string& user) const {
-  const auto found = users.find(user);
-  if (found != users.end() && found->second.pool_size) return *found->second.pool_size;
-  return database.pool_size.value_or(settings.limit.pool_size);
+  const auto own = of_user(user, &UserConfig::pool_size);
+  return own.value_or(database.pool_size.value_or(settings.limit.pool_size));
+}
+
+int Config::reserve_size(const DatabaseConfig& database, const std::string& user) const {
+  const auto own = of_user(user, &UserConfig::reserve_size);
+  return own.value_or(database.reserve_size.value_or(settings.limit.reserve_size));
+}
+
+int Config::pool_size_min(const DatabaseConfig& database, const std::string& user) const {
+  const int wanted = database.pool_size_min.value_or(settings.limit.pool_size_min);
+  const int most = pool_size(database, user);
+  return most > 0 ? std::min(wanted, most) : wanted;
 }
 
 PoolMode Config::mode(const DatabaseConfig& database, const std::string& user) const {
-  const auto found = users.find(user);
-  if (found != users.end() && found->second.mode) return *found->second.mode;
-  return database.mode.value_or(settings.session.mode);
+  const auto own = of_user(user, &UserConfig::mode);
+  return own.value_or(database.mode.value_or(settings.session.mode));
 }
 
 microseconds Config::query_wait(const DatabaseConfig& database, const std::string& user) const {
-  const auto found = users.find(user);
-  if (found != users.end() && found->second.query_wait) return *found->second.query_wait;
-  return database.query_wait.value_or(settings.time.query_wait);
+  const auto own = of_user(user, &UserConfig::query_wait);
+  return own.value_or(database.query_wait.value_or(settings.time.query_wait));
 }
 
-ActivityLimits Config::activity(const std::string& user) const {
+ActivityLimits Config::activity(const std::string& name) const {
   const ActivityLimits& global = settings.time.activity;
-  const auto found = users.find(user);
-  if (found == users.end()) return global;
-  const UserConfig& own = found->second;
-  return {.query = own.query.value_or(global.query),
-          .transaction = own.transaction.value_or(global.transaction),
-          .idle_transaction = own.idle_transaction.value_or(global.idle_transaction),
-          .client_idle = own.client_idle.value_or(global.client_idle)};
+  const UserConfig* own = user(name);
+  if (own == nullptr) return global;
+  return {.query = own->query.value_or(global.query),
+          .transaction = own->transaction.value_or(global.transaction),
+          .idle_transaction = own->idle_transaction.value_or(global.idle_transaction),
+          .client_idle = own->client_idle.value_or(global.client_idle)};
+}
+
+int Config::user_connections(const std::string& user) const {
+  return of_user(user, &UserConfig::connections_max).value_or(settings.limit.user_connections);
+}
+
+int Config::user_clients(const std::string& user) const {
+  return of_user(user, &UserConfig::clients_max).value_or(settings.limit.user_clients);
+}
+
+int Config::database_connections(const DatabaseConfig& database) const {
+  return database.connections_max.value_or(settings.limit.database_connections);
+}
+
+int Config::database_clients(const DatabaseConfig& database) const {
+  return database.clients_max.value_or(settings.limit.database_clients);
 }
 
 std::span<const KeyInfo> keys() { return key_infos(); }

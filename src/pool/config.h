@@ -19,12 +19,15 @@
 
 namespace pgtend::pool {
 
-enum class PoolMode : uint8_t { Session, Transaction };
+enum class PoolMode : uint8_t { Session, Transaction, Statement };
+// Which host of several a new link tries first: they take turns, or it is the first of the list.
+enum class LoadBalance : uint8_t { RoundRobin, Disable };
 // How the pool answers for prepared statements that it does not know, or knows already.
 enum class StatementErrors : uint8_t { Pgbouncer, Postgres };
 enum class AuthType : uint8_t { Trust, Plain, Md5, ScramSha256 };
 
 std::string_view name_of(PoolMode mode);
+std::string_view name_of(LoadBalance balance);
 
 // The [pgbouncer] section. What the fields mean: the manual column of kKeys in config.cc.
 struct ListenSettings {
@@ -45,6 +48,10 @@ struct AuthSettings {
 struct LimitSettings {
   int client_connections = 0;
   int pool_size = 0;
+  int pool_size_min = 0;
+  int reserve_size = 0;
+  int database_clients = 0;      // 0: no limit
+  int user_clients = 0;          // 0: no limit
   int database_connections = 0;  // 0: no limit
   int user_connections = 0;      // 0: no limit
   int64_t packet_bytes = 0;
@@ -62,7 +69,10 @@ struct TimeSettings {
   microseconds server_lifetime{};
   microseconds server_connect{};
   microseconds server_login_retry{};
+  microseconds server_check{};  // 0: before each use
+  microseconds reserve_wait{};  // 0: no reserve
   microseconds query_wait{};
+  microseconds query_wait_notice{};  // 0: none
   microseconds client_login{};
   microseconds cancel_wait{};
   microseconds stats_period{};
@@ -71,7 +81,12 @@ struct SessionSettings {
   PoolMode mode = PoolMode::Session;
   std::string reset_query;
   bool reset_always = false;
+  std::string check_query;  // "": none
+  bool fast_close = false;
   bool round_robin = false;
+  bool simple_query_refused = false;
+  bool host_in_application_name = false;
+  std::string login_notice;
   int statements_max = 0;  // of a server link; 0: names are not mapped
   StatementErrors statement_errors = StatementErrors::Pgbouncer;
   std::vector<std::string> ignored_parameters;
@@ -105,10 +120,14 @@ struct DatabaseConfig {
   std::optional<std::string> user;
   std::string password;
   std::optional<int> pool_size;
+  std::optional<int> pool_size_min;
+  std::optional<int> reserve_size;
   std::optional<int> connections_max;
+  std::optional<int> clients_max;
   std::optional<PoolMode> mode;
   std::optional<microseconds> query_wait;
   std::optional<microseconds> server_lifetime;
+  LoadBalance load_balance = LoadBalance::RoundRobin;
   std::string connect_query;
   // Start parameters of every server link: client_encoding, datestyle, timezone, application_name.
   std::vector<std::pair<std::string, std::string>> parameters;
@@ -120,8 +139,10 @@ struct DatabaseConfig {
 // One line of [users].
 struct UserConfig {
   std::optional<int> pool_size;
+  std::optional<int> reserve_size;
   std::optional<PoolMode> mode;
   std::optional<int> connections_max;
+  std::optional<int> clients_max;
   std::optional<microseconds> query_wait;
   std::optional<microseconds> query;
   std::optional<microseconds> transaction;
@@ -136,6 +157,7 @@ struct Config {
   std::vector<std::string> values;  // as text, in the order of keys()
   std::map<std::string, std::shared_ptr<const DatabaseConfig>> databases;  // "*" is the fallback
   std::map<std::string, UserConfig> users;
+  bool users_wait_differently = false;  // a line of [users] has its own query_wait_timeout
   Userlist secrets;
   std::vector<std::string> warnings;  // keys that are known but do nothing yet
 
@@ -143,12 +165,30 @@ struct Config {
   std::shared_ptr<const DatabaseConfig> database(const std::string& name) const;
   // Takes from `running` what cannot change at run time.
   void keep_start_values(const Config& running);
-  // In the order user, database, global.
+  // Null when [users] has no line for it.
+  const UserConfig* user(const std::string& name) const;
+  // In the order user, database, global. `user`: whose pool it is.
   int pool_size(const DatabaseConfig& database, const std::string& user) const;
+  int reserve_size(const DatabaseConfig& database, const std::string& user) const;
   PoolMode mode(const DatabaseConfig& database, const std::string& user) const;
+  // `user`: the client's.
   microseconds query_wait(const DatabaseConfig& database, const std::string& user) const;
-  // In the order user, global.
+  // In the order database, global; never more than pool_size(), unless that has no limit.
+  int pool_size_min(const DatabaseConfig& database, const std::string& user) const;
+  // In the order user, global; 0 is no limit.
   ActivityLimits activity(const std::string& user) const;
+  int user_connections(const std::string& user) const;
+  int user_clients(const std::string& user) const;
+  // In the order database, global; 0 is no limit.
+  int database_connections(const DatabaseConfig& database) const;
+  int database_clients(const DatabaseConfig& database) const;
+
+ private:
+  template <class T>
+  std::optional<T> of_user(const std::string& name, std::optional<T> UserConfig::*member) const {
+    const UserConfig* own = user(name);
+    return own == nullptr ? std::nullopt : own->*member;
+  }
 };
 
 enum class Reload : bool { No, Yes };

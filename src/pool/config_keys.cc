@@ -93,11 +93,11 @@ Status read_value(std::string_view text, std::vector<std::string>& out) {
 }
 
 Status read_value(std::string_view text, PoolMode& out) {
-  if (equal_ignoring_case(text, "statement")) {
-    return Error{ErrorCode::Invalid, "pool_mode statement is not yet supported"};
-  }
-  return read_choice<PoolMode>(
-      text, {{"session", PoolMode::Session}, {"transaction", PoolMode::Transaction}}, out);
+  return read_choice<PoolMode>(text,
+                               {{"session", PoolMode::Session},
+                                {"transaction", PoolMode::Transaction},
+                                {"statement", PoolMode::Statement}},
+                               out);
 }
 
 Status read_value(std::string_view text, AuthType& out) {
@@ -112,6 +112,11 @@ Status read_value(std::string_view text, AuthType& out) {
                                 {"md5", AuthType::Md5},
                                 {"scram-sha-256", AuthType::ScramSha256}},
                                out);
+}
+
+Status read_value(std::string_view text, LoadBalance& out) {
+  return read_choice<LoadBalance>(
+      text, {{"round-robin", LoadBalance::RoundRobin}, {"disable", LoadBalance::Disable}}, out);
 }
 
 Status read_value(std::string_view text, StatementErrors& out) {

@@ -25,6 +25,7 @@ Status read_value(std::string_view text, std::vector<std::string>& out);
 // Words, without regard to case.
 Status read_value(std::string_view text, PoolMode& out);
 Status read_value(std::string_view text, AuthType& out);
+Status read_value(std::string_view text, LoadBalance& out);
 Status read_value(std::string_view text, StatementErrors& out);
 
 template <class T>

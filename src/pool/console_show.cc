@@ -59,6 +59,17 @@ std::pair<std::string, std::string> seconds_and_micros(microseconds time) {
   return {cat(time.count() / 1'000'000), cat(time.count() % 1'000'000)};
 }
 
+// Of a database with a list of hosts.
+Cell balance(const DatabaseConfig& database) {
+  if (database.host.find(',') == std::string::npos) return std::nullopt;
+  return std::string(name_of(database.load_balance));
+}
+
+Cell balance_of(const ShowInput& input, const std::string& name) {
+  const auto database = input.config.database(name);
+  return database ? balance(*database) : std::nullopt;
+}
+
 Rows show_pools(const ShowInput& input) {
   Rows rows;
   for (const PoolFigures& pool : input.snapshot.pools) {
@@ -66,7 +77,7 @@ Rows show_pools(const ShowInput& input) {
     rows.push_back({pool.database, pool.user, number(pool.clients), number(pool.waiting), "0", "0",
                     number(pool.active), "0", number(pool.being_canceled), number(pool.idle),
                     number(pool.used), number(pool.tested), number(pool.login), wait_s, wait_us,
-                    std::string(name_of(pool.mode)), std::nullopt});
+                    std::string(name_of(pool.mode)), balance_of(input, pool.database)});
   }
   rows.push_back({"pgbouncer", "pgbouncer", number(input.snapshot.console_clients), "0", "0", "0",
                   "0", "0", "0", "0", "0", "0", "0", "0", "0", "statement", std::nullopt});
@@ -220,11 +231,21 @@ constexpr Column kDatabaseColumns[] = {{"name", kText},
                                        {"paused", kInt4Oid},
                                        {"disabled", kInt4Oid}};
 
+// Users with clients, and how many.
+std::map<std::string, int> clients_by_user(const ShowInput& input) {
+  std::map<std::string, int> clients;
+  input.groups.each_user_clients([&](const std::string& user, const Slots& slots) {
+    if (slots.used() > 0) clients[user] = slots.used();
+  });
+  return clients;
+}
+
 // Everybody known: from the user list, from [users], and who is here.
 std::set<std::string> user_names(const ShowInput& input) {
   std::set<std::string> names = input.config.secrets.names();
   for (const auto& [name, user] : input.config.users) names.insert(name);
   for (const PoolFigures& pool : input.snapshot.pools) names.insert(pool.user);
+  for (const auto& [name, clients] : clients_by_user(input)) names.insert(name);
   return names;
 }
 
@@ -233,12 +254,8 @@ Rows show_databases(const ShowInput& input) {
   const Settings& settings = input.config.settings;
   for (const auto& [name, database] : input.config.databases) {
     uint64_t servers = 0;
-    uint64_t clients = 0;
     for (const PoolFigures& pool : input.snapshot.pools) {
-      if (pool.database != name) continue;
-      servers +=
-          pool.active + pool.being_canceled + pool.idle + pool.used + pool.tested + pool.login;
-      clients += pool.clients + pool.waiting;
+      if (pool.database == name) servers += pool.servers();
     }
     const auto lifetime = std::chrono::duration_cast<seconds>(
         database->server_lifetime.value_or(settings.time.server_lifetime));
@@ -249,9 +266,12 @@ Rows show_databases(const ShowInput& input) {
     rows.push_back({name, database->host.empty() ? Cell() : Cell(database->host),
                     cat(database->port), database->dbname.empty() ? name : database->dbname,
                     database->user, cat(database->pool_size.value_or(settings.limit.pool_size)),
-                    "0", "0", cat(lifetime.count()), mode, std::nullopt,
-                    cat(database->connections_max.value_or(settings.limit.database_connections)),
-                    number(servers), "0", number(clients), paused ? "1" : "0",
+                    cat(database->pool_size_min.value_or(settings.limit.pool_size_min)),
+                    cat(database->reserve_size.value_or(settings.limit.reserve_size)),
+                    cat(lifetime.count()), mode, balance(*database),
+                    cat(input.config.database_connections(*database)), number(servers),
+                    cat(input.config.database_clients(*database)),
+                    cat(input.groups.database_clients(name)), paused ? "1" : "0",
                     switches.disabled ? "1" : "0"});
   }
   return rows;
@@ -319,20 +339,19 @@ constexpr Column kUserColumns[] = {{"name", kText},
 
 Rows show_users(const ShowInput& input) {
   Rows rows;
+  auto clients = clients_by_user(input);
   for (const std::string& name : user_names(input)) {
-    const auto found = input.config.users.find(name);
-    const UserConfig user = found == input.config.users.end() ? UserConfig{} : found->second;
+    const UserConfig* known = input.config.user(name);
+    const UserConfig user = known == nullptr ? UserConfig{} : *known;
     uint64_t servers = 0;
-    uint64_t clients = 0;
     for (const PoolFigures& pool : input.snapshot.pools) {
       if (pool.server_user == name) servers += pool.servers();
-      if (pool.user == name) clients += pool.clients + pool.waiting;
     }
-    const int limit = input.config.settings.limit.user_connections;
-    rows.push_back({name, user.pool_size ? cat(*user.pool_size) : "", "",
+    rows.push_back({name, user.pool_size ? cat(*user.pool_size) : "",
+                    user.reserve_size ? cat(*user.reserve_size) : "",
                     user.mode ? Cell(name_of(*user.mode)) : Cell(),
-                    cat(user.connections_max.value_or(limit)), number(servers), "0",
-                    number(clients)});
+                    cat(input.config.user_connections(name)), number(servers),
+                    cat(input.config.user_clients(name)), cat(clients[name])});
   }
   return rows;
 }

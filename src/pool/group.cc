@@ -10,8 +10,17 @@ bool Slots::take(int limit) {
   return true;
 }
 
+bool Slots::leave(int least) {
+  int leaving = leaving_.load();
+  do {
+    if (used_.load() - leaving <= least) return false;
+  } while (!leaving_.compare_exchange_weak(leaving, leaving + 1));
+  return true;
+}
+
 Group::Group(Key key, const Common& common, size_t workers)
     : key_(std::move(key)),
+      clients_(common.clients),
       switches_(common.switches),
       all_paused_(common.all_paused),
       count_(workers),
@@ -50,15 +59,26 @@ Group::Outcome Group::last_outcome() const {
   return outcome_epoch_ == epoch() ? outcome_ : Outcome{};
 }
 
-Group& Groups::find_or_add(const Group::Key& key, const std::string& server_user) {
+Group& Groups::find_or_add(const Group::Key& key) {
   const std::lock_guard lock(mutex_);
   auto& group = groups_[key];
   if (!group) {
-    const Group::Common common{database_slots_[key.first], user_slots_[server_user],
-                               switches_[key.first], all_paused_};
+    const Group::Common common{database_slots_[key.first], database_clients_[key.first],
+                               user_slots_[key.second], switches_[key.first], all_paused_};
     group = std::make_unique<Group>(key, common, workers_);
   }
   return *group;
+}
+
+Slots& Groups::user_clients(const std::string& user) {
+  const std::lock_guard lock(mutex_);
+  return user_clients_[user];
+}
+
+int Groups::database_clients(const std::string& database) {
+  const std::lock_guard lock(mutex_);
+  const auto found = database_clients_.find(database);
+  return found == database_clients_.end() ? 0 : found->second.used();
 }
 
 Switches& Groups::switches(const std::string& database) {

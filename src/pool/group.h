@@ -25,10 +25,15 @@ class Slots {
   // False when `limit` (0: none) are in use.
   bool take(int limit);
   void give() { used_.fetch_sub(1); }
+  // One of those in use will be given back by choice: false when fewer than `least` would stay,
+  // also counting those that others are about to give back. has_left() follows its give().
+  bool leave(int least);
+  void has_left() { leaving_.fetch_sub(1); }
   int used() const { return used_.load(); }
 
  private:
   std::atomic<int> used_{0};
+  std::atomic<int> leaving_{0};
 };
 
 // The slots a link of one pool needs, taken in the order pool, database, user.
@@ -78,6 +83,7 @@ class Group {
   // What groups have in common; it outlives them.
   struct Common {
     Slots& database;
+    Slots& clients;
     Slots& user;
     Switches& switches;
     const std::atomic<bool>& all_paused;
@@ -88,7 +94,11 @@ class Group {
   const Key& key() const { return key_; }
   SlotSet& slots() { return slots_; }
   const SlotSet& slots() const { return slots_; }
+  // Clients of the database.
+  Slots& clients() { return clients_; }
   bool is_shared() const { return count_ > 1; }
+  // Counts up with each link opened: the host of several that is its turn.
+  size_t next_turn() { return turn_.fetch_add(1); }
   bool is_paused() const { return switches_.paused.load() || all_paused_.load(); }
   bool is_disabled() const { return switches_.disabled.load(); }
   Seat& seat(size_t worker) { return seats_[worker]; }
@@ -117,11 +127,13 @@ class Group {
  private:
   Key key_;
   SlotSet slots_;
+  Slots& clients_;
   Switches& switches_;
   const std::atomic<bool>& all_paused_;
   size_t count_;
   std::unique_ptr<Seat[]> seats_;
   std::atomic<uint32_t> epoch_{0};
+  std::atomic<size_t> turn_{0};
   mutable std::mutex mutex_;  // of the two below
   Outcome outcome_;
   uint32_t outcome_epoch_ = 0;
@@ -133,13 +145,21 @@ class Groups {
  public:
   explicit Groups(size_t workers) : workers_(workers) {}
 
-  // `server_user`: whose limit the links count against.
-  Group& find_or_add(const Group::Key& key, const std::string& server_user);
+  Group& find_or_add(const Group::Key& key);
   template <class Visit>
   void each(Visit visit) {
     const std::lock_guard lock(mutex_);
     for (auto& [key, group] : groups_) visit(*group);
   }
+  // Clients that log in as `user`. Locks: a moment, once a login.
+  Slots& user_clients(const std::string& user);
+  template <class Visit>
+  void each_user_clients(Visit visit) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [user, clients] : user_clients_) visit(user, clients);
+  }
+  // Of all users; 0 for a database that nobody has used yet.
+  int database_clients(const std::string& database);
   // Also of a database that nobody has used yet.
   Switches& switches(const std::string& database);
   template <class Visit>
@@ -158,6 +178,8 @@ class Groups {
   std::mutex mutex_;
   std::map<std::string, Slots> database_slots_;
   std::map<std::string, Slots> user_slots_;
+  std::map<std::string, Slots> database_clients_;
+  std::map<std::string, Slots> user_clients_;
   std::map<std::string, Switches> switches_;
   std::atomic<bool> all_paused_{false};
   std::map<Group::Key, std::unique_ptr<Group>> groups_;

@@ -28,27 +28,42 @@ std::string_view excess(const Lease& lease, const ActivityLimits& limits, Steady
 
 void Pool::keep_house(SteadyTime now) {
   expire_links(now);
-  enforce(worker_.config().activity(user_), now);
+  shrink();
+  fill();
+  enforce(now);
+  notify_waiting(now);
 }
 
-// Only the first in line can have waited longest; links and clients have no such order. A client
-// that fails leaves its list, and may make others move, so the lists are not walked meanwhile.
-void Pool::enforce(const ActivityLimits& limits, SteadyTime now) {
-  while (Client* first = waiting_.front()) {
-    if (!exceeded(first->identity().request_at, now, limits.query)) break;
-    first->fail("query_timeout");
-  }
+// A client that fails leaves its list, and may make others move, so the lists are not walked
+// meanwhile.
+void Pool::enforce(SteadyTime now) {
+  const Config& config = worker_.config();
+  const auto limits_of = [&](const Client& client) {
+    return config.users.empty() ? config.settings.time.activity
+                                : config.activity(client.identity().user);
+  };
   std::vector<std::pair<uint64_t, std::string_view>> over;
+  const auto look_at_waiting = [&](Client& client) {
+    const SteadyTime since = client.identity().request_at;
+    if (config.users_wait_differently && exceeded(since, now, query_wait(client))) {
+      over.emplace_back(client.identity().id, "query_wait_timeout");
+    } else if (exceeded(since, now, limits_of(client).query)) {
+      over.emplace_back(client.identity().id, "query_timeout");
+    }
+  };
+  waiting_.each(look_at_waiting);
+  if (config.users_wait_differently) greeting_.each(look_at_waiting);
   busy.each([&](Server& server) {
     const Client* client = server.lease().client();
     if (client == nullptr) return;
-    const std::string_view reason = excess(server.lease(), limits, now);
+    const std::string_view reason = excess(server.lease(), limits_of(*client), now);
     if (!reason.empty()) over.emplace_back(client->identity().id, reason);
   });
-  if (limits.client_idle.count() > 0) {
+  if (!config.users.empty() || config.settings.time.activity.client_idle.count() > 0) {
     clients.each([&](Client& client) {
       const bool idle = client.state() == Client::State::Idle;
-      if (idle && exceeded(client.identity().idle_since, now, limits.client_idle)) {
+      const microseconds limit = limits_of(client).client_idle;
+      if (idle && exceeded(client.identity().idle_since, now, limit)) {
         over.emplace_back(client.identity().id, "client_idle_timeout");
       }
     });
@@ -58,11 +73,29 @@ void Pool::enforce(const ActivityLimits& limits, SteadyTime now) {
   }
 }
 
+// The first in line have waited longest.
+void Pool::notify_waiting(SteadyTime now) {
+  const microseconds wait = worker_.config().settings.time.query_wait_notice;
+  bool waited_long = wait.count() > 0;
+  waiting_.each([&](Client& client) {
+    waited_long = waited_long && exceeded(client.identity().request_at, now, wait);
+    if (waited_long) client.tell_of_wait();
+  });
+}
+
+// After a reload with a smaller pool_size.
+void Pool::shrink() {
+  const int size = worker_.config().pool_size(*database_, user_);
+  const int most = size + worker_.config().reserve_size(*database_, user_);
+  while (size > 0 && spare(most, "too many servers in the pool")) {
+  }
+}
+
 void Pool::expire_links(SteadyTime now) {
   const auto idle_max = worker_.config().settings.time.server_idle;
   while (Server* server = idle_.back()) {
     if (idle_max.count() == 0 || now - server->identity().used_at < idle_max) break;
-    server->close("server idle timeout");
+    if (!spare(size_min(), "server idle timeout")) break;
   }
   // Spread over the pool: links opened together must not all be closed together.
   const auto pause = lifetime() / std::max<int64_t>(1, group_.slots().own.used());

@@ -42,9 +42,10 @@ Pool::Pool(Worker& worker, std::shared_ptr<const DatabaseConfig> database, std::
 }
 
 PoolMode Pool::mode() const { return worker_.config().mode(*database_, user_); }
-int Pool::size_max() const { return worker_.config().pool_size(*database_, user_); }
 
-microseconds Pool::query_wait() const { return worker_.config().query_wait(*database_, user_); }
+microseconds Pool::query_wait(const Client& client) const {
+  return worker_.config().query_wait(*database_, client.identity().user);
+}
 
 microseconds Pool::lifetime() const {
   return database_->server_lifetime.value_or(worker_.config().settings.time.server_lifetime);
@@ -59,7 +60,8 @@ microseconds Pool::longest_wait(SteadyTime now) const {
 // --- clients
 
 Server* Pool::acquire(Client& client) {
-  if (waiting_.empty() && !idle_.empty() && !group_.is_paused()) {
+  const bool at_once = waiting_.empty() && !idle_.empty() && !group_.is_paused();
+  if (at_once && !needs_check(*idle_.front())) {
     Server& server = *idle_.front();
     busy.push_back(server);
     publish_idle();
@@ -105,6 +107,13 @@ void Pool::assign(Server& server, Client& client) {
 // --- servers
 
 void Pool::give(Server& server) {
+  const bool proven = server.end_check();
+  if (proven) --checking_;
+  hand_out(server, proven);
+}
+
+// `proven`: the server has just answered.
+void Pool::hand_out(Server& server, bool proven) {
   if (server.close_wanted() || is_unwanted(server) ||
       worker_.service() == Service::WaitForServers) {
     return server.close("server no longer wanted");
@@ -117,7 +126,7 @@ void Pool::give(Server& server) {
   Client* first = waiting_.front();
   const auto rival = group_.is_shared() ? group_.longest_waiting(worker_.index()) : std::nullopt;
   if (first != nullptr && (!rival || first->identity().request_at - rival->oldest < kSkew)) {
-    return assign(server, *first);
+    return proven || !needs_check(server) ? assign(server, *first) : check(server);
   }
   if (worker_.config().settings.session.round_robin) {
     idle_.push_back(server);
@@ -144,9 +153,27 @@ void Pool::share() {
       move(*server, rival->worker, false);
       continue;
     }
-    assign(*server, *first);
-    publish_idle();
+    if (needs_check(*server)) {
+      check(*server);
+    } else {
+      assign(*server, *first);
+      publish_idle();
+    }
   }
+}
+
+bool Pool::needs_check(const Server& server) const {
+  const Settings& settings = worker_.config().settings;
+  return !settings.session.check_query.empty() &&
+         worker_.now() - server.identity().used_at >= settings.time.server_check;
+}
+
+// The link comes back by give(), or it is closed.
+void Pool::check(Server& server) {
+  ++checking_;
+  busy.push_back(server);
+  publish_idle();
+  server.check();
 }
 
 void Pool::move(Server& server, size_t to, bool asked) {
@@ -192,6 +219,7 @@ bool Pool::ask_for_link() {
 }
 
 void Pool::retire(Server& server) {
+  if (server.end_check()) --checking_;
   busy.push_back(server);
   publish_idle();
 }
@@ -212,7 +240,7 @@ void Pool::server_ready(Server& server, Welcome welcome) {
   const uint32_t epoch = server.identity().epoch;
   // It says nothing of the server that is wanted now: give() closes it.
   if (epoch != group_.epoch()) {
-    give(server);
+    hand_out(server, true);
     return launch();
   }
   const bool news = failure_ != nullptr || !is_welcomed();
@@ -229,7 +257,7 @@ void Pool::server_ready(Server& server, Welcome welcome) {
   welcome_ = std::move(shared);
   welcome_epoch_ = epoch;
   // The link first, so that the greeted find it.
-  give(server);
+  hand_out(server, true);
   on_welcome(welcome_, epoch);
 }
 
@@ -279,32 +307,44 @@ void Pool::refuse_greeting(const Failure& failure) {
   }
 }
 
-void Pool::server_gone(Server&) {
+void Pool::server_gone(Server& server) {
+  if (server.end_check()) --checking_;
   publish_idle();
   SlotSet& slots = group_.slots();
   slots.own.give();
   slots.database->give();
   slots.user->give();
+  if (server.is_surplus()) slots.own.has_left();
   launch();
+  fill();
   worker_.pools().slot_freed();
   worker_.workers().slot_freed(worker_.index());
 }
 
-bool Pool::take_slots() {
-  const auto& limit = worker_.config().settings.limit;
-  const auto& users = worker_.config().users;
-  const auto user = users.find(server_user());
-  const int user_max = user != users.end()
-                           ? user->second.connections_max.value_or(limit.user_connections)
-                           : limit.user_connections;
-  const int database_max = database_->connections_max.value_or(limit.database_connections);
+// How many links the pool may have now; 0: no limit. The reserve is for a client that has waited
+// long, one link a time.
+int Pool::size_limit() const {
+  const int size = worker_.config().pool_size(*database_, user_);
+  return size > 0 && reserve_is_due() ? size + worker_.config().reserve_size(*database_, user_)
+                                      : size;
+}
+
+bool Pool::reserve_is_due() const {
+  const microseconds wait = worker_.config().settings.time.reserve_wait;
+  const Client* first = waiting_.front();
+  return wait.count() > 0 && first != nullptr && logins_ + checking_ == 0 &&
+         worker_.now() - first->identity().request_at >= wait;
+}
+
+bool Pool::take_slots(int size) {
+  const Config& config = worker_.config();
   SlotSet& slots = group_.slots();
-  if (!slots.own.take(size_max())) return false;
-  if (!slots.database->take(database_max)) {
+  if (!slots.own.take(size)) return false;
+  if (!slots.database->take(config.database_connections(*database_))) {
     slots.own.give();
     return false;
   }
-  if (!slots.user->take(user_max)) {
+  if (!slots.user->take(config.user_connections(server_user()))) {
     slots.database->give();
     slots.own.give();
     return false;
@@ -316,18 +356,22 @@ void Pool::launch() {
   const size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), kLoginsMax);
   set_starving(false);
   if (group_.is_paused()) return;
-  while (static_cast<size_t>(logins_ + asked_) < wanted) {
+  while (checking() < waiting_.size() && !idle_.empty()) {
+    if (idle_.front()->is_walking() || !needs_check(*idle_.front())) break;
+    check(*idle_.front());
+  }
+  while (static_cast<size_t>(logins_ + asked_ + checking_) < wanted) {
     if (waiting_.size() > static_cast<size_t>(asked_) && group_.is_shared() && ask_for_link()) {
       continue;
     }
     // After a failure one attempt at a time tells whether it lasts.
     if (failure_ && (logins_ > 0 || worker_.now() < failure_->retry_at)) return;
-    if (!take_slots()) {
+    const int size = size_limit();
+    if (!take_slots(size)) {
       // Said first, tried again after: a slot freed in between is seen by one side or the other.
       set_starving(true);
-      if (!take_slots()) {
-        const SlotSet& slots = group_.slots();
-        const bool own_full = size_max() > 0 && slots.own.used() >= size_max();
+      if (!take_slots(size)) {
+        const bool own_full = size > 0 && group_.slots().own.used() >= size;
         // The room comes when the evicted backend is gone: slot_freed() calls again.
         if (!own_full && !worker_.pools().evict_for(group_)) {
           worker_.workers().evict_elsewhere(group_, worker_.index());
@@ -336,8 +380,26 @@ void Pool::launch() {
       }
       set_starving(false);
     }
+    if (size > 0 && group_.slots().own.used() > worker_.config().pool_size(*database_, user_)) {
+      log::warn("taking connection from reserve_pool",
+                {log::kv("db", database_->name), log::kv("user", user_)});
+    }
     open_link();
   }
+}
+
+// How many links are kept open here.
+int Pool::size_min() const {
+  const bool wanted = database_->user || !clients.empty() || waiting() > 0;
+  return wanted ? worker_.config().pool_size_min(*database_, user_) : 0;
+}
+
+void Pool::fill() {
+  const int least = size_min();
+  const bool failing = failure_ && (logins_ > 0 || worker_.now() < failure_->retry_at);
+  const bool closing = group_.is_paused() || worker_.service() != Service::Running;
+  if (least == 0 || failing || closing) return;
+  while (static_cast<size_t>(logins_) < kLoginsMax && take_slots(least)) open_link();
 }
 
 void Pool::open_link() {
@@ -353,6 +415,15 @@ void Pool::set_starving(bool starving) {
   worker_.count_starving(starving ? 1 : -1);
 }
 
+// Closes the longest idle link if at least `least` stay.
+bool Pool::spare(int least, std::string_view reason) {
+  Server* server = idle_.back();
+  if (server == nullptr || !group_.slots().own.leave(least)) return false;
+  server->mark_surplus();
+  server->close(reason);
+  return true;
+}
+
 bool Pool::evict() {
   Server* oldest = idle_.back();
   if (oldest == nullptr) return false;
@@ -362,16 +433,22 @@ bool Pool::evict() {
 
 // --- time
 
-// One timer: for the first in line, and for the next attempt after a failure.
+// One timer: for the first in line, for the reserve, and for the next attempt after a failure.
+// Limits that differ between users are house keeping.
 void Pool::arm_timer() {
   std::optional<SteadyTime> next;
   const auto consider = [&next](SteadyTime at) { next = next ? std::min(*next, at) : at; };
-  const bool limited = query_wait().count() > 0;
-  if (const Client* first = waiting_.front(); first != nullptr && limited) {
-    consider(first->identity().request_at + query_wait());
+  for (const ClientList* list : {&waiting_, &greeting_}) {
+    const Client* first = list->front();
+    if (first == nullptr || worker_.config().users_wait_differently) continue;
+    const microseconds limit = query_wait(*first);
+    if (limit.count() > 0) consider(first->identity().request_at + limit);
   }
-  if (const Client* first = greeting_.front(); first != nullptr && limited) {
-    consider(first->identity().request_at + query_wait());
+  if (const Client* first = waiting_.front(); first != nullptr) {
+    const microseconds wait = worker_.config().settings.time.reserve_wait;
+    const SteadyTime due = first->identity().request_at + wait;
+    const bool has_reserve = worker_.config().reserve_size(*database_, user_) > 0;
+    if (has_reserve && wait.count() > 0 && due > worker_.now()) consider(due);
   }
   // Once that has passed, a slot that becomes free is what is waited for.
   const bool retries = failure_ && failure_->retry_at > worker_.now();
@@ -382,16 +459,14 @@ void Pool::arm_timer() {
 
 void Pool::on_timer() {
   const SteadyTime now = worker_.now();
-  const auto limit = query_wait();
-  const auto expire = [&](const ClientList& list) {
-    while (Client* first = list.front()) {
-      if (limit.count() == 0 || now - first->identity().request_at < limit) return;
+  for (const ClientList* list : {&waiting_, &greeting_}) {
+    while (Client* first = list->front()) {
+      const microseconds limit = query_wait(*first);
+      if (limit.count() == 0 || now - first->identity().request_at < limit) break;
       leave(*first);
       first->fail("query_wait_timeout");
     }
-  };
-  expire(waiting_);
-  expire(greeting_);
+  }
   launch();
   arm_timer();
 }
@@ -412,6 +487,7 @@ void Pool::drop_unwanted() {
   idle_.each([this](Server& server) {
     if (is_unwanted(server)) server.close("server no longer wanted");
   });
+  busy.each([](Server& server) { server.close_if_outdated(); });
   launch();
 }
 
@@ -433,11 +509,11 @@ bool Pool::is_unwanted(const Server& server) const {
 
 Pool& Pools::find_or_add(const std::shared_ptr<const DatabaseConfig>& database,
                          const std::string& user) {
-  const auto key = std::make_pair(database->name, user);
+  const auto key = std::make_pair(database->name, database->user.value_or(user));
   auto& pool = pools_[key];
   if (!pool) {
-    Group& group = worker_.workers().groups().find_or_add(key, database->user.value_or(user));
-    pool = std::make_unique<Pool>(worker_, database, user, group);
+    Group& group = worker_.workers().groups().find_or_add(key);
+    pool = std::make_unique<Pool>(worker_, database, key.second, group);
   }
   return *pool;
 }
@@ -459,6 +535,14 @@ bool Pools::evict_for(const Group& group) {
     if ((shares_database || shares_user) && other->evict()) return true;
   }
   return false;
+}
+
+void Pools::open_kept() {
+  const Config& config = worker_.config();
+  for (const auto& [name, database] : config.databases) {
+    const bool kept = database->user && name != "*";
+    if (kept && config.pool_size_min(*database, *database->user) > 0) find_or_add(database, "");
+  }
 }
 
 void Pools::drop_unwanted() {

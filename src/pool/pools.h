@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,9 @@ namespace pgtend::pool {
 
 class Worker;
 
-// The links and the clients of one (database, user) on one worker. Owned by Pools, never destroyed
-// while one of its clients or servers lives. Thread: one loop's.
+// The links and the clients of one (database, user) on one worker; the user is the one on the
+// server, so that the clients of a database with a forced user share one pool. Owned by Pools,
+// never destroyed while one of its clients or servers lives. Thread: one loop's.
 //
 // A link that becomes free goes to the first in line here, unless somebody on another worker waits
 // for longer by more than kSkew: then it moves there. A client for whom no link is idle here asks a
@@ -46,8 +48,8 @@ class Pool {
   void server_gone(Server& server);
   // Gets links as long as clients wait: from other workers, or new ones while slots are free.
   void launch();
-  // Closes links that are idle too long or too old, and clients that exceed their limits. Call
-  // about twice a second: limits hold to half a second.
+  // Closes links that are idle too long, too old or too many, and clients that exceed their limits;
+  // opens links up to min_pool_size. Call about twice a second: limits hold to half a second.
   void keep_house(SteadyTime now);
   // Closes the longest idle link, for another pool's sake. False when none is idle.
   bool evict();
@@ -72,10 +74,9 @@ class Pool {
 
   const DatabaseConfig& database() const { return *database_; }
   const std::string& user() const { return user_; }
-  // The user on the server.
+  // The user on the server: user(), unless a reload forced another one.
   const std::string& server_user() const { return database_->user ? *database_->user : user_; }
   PoolMode mode() const;
-  int size_max() const;
   const Welcome& welcome() const { return *welcome_; }
   Counters& counters() { return counters_; }
   Group& group() { return group_; }
@@ -89,22 +90,33 @@ class Pool {
   ServerList busy;     // all but idle
   ClientList clients;  // logged in, neither waiting nor greeting
   const ServerList& idle() const { return idle_; }
+  size_t checking() const { return static_cast<size_t>(checking_); }
 
  private:
+  void hand_out(Server& server, bool proven);
   void assign(Server& server, Client& client);
+  bool needs_check(const Server& server) const;
+  void check(Server& server);
   void share();
   void move(Server& server, size_t to, bool asked);
   bool ask_for_link();
   bool is_unwanted(const Server& server) const;
   void expire_links(SteadyTime now);
-  void enforce(const ActivityLimits& limits, SteadyTime now);
+  void shrink();
+  bool spare(int least, std::string_view reason);
+  int size_min() const;
+  void fill();
+  void enforce(SteadyTime now);
+  void notify_waiting(SteadyTime now);
+  int size_limit() const;
+  bool reserve_is_due() const;
   bool is_welcomed() const { return welcome_ && welcome_epoch_ == group_.epoch(); }
   void publish_idle();
   void publish_waiting();
   void on_timer();
   void arm_timer();
-  microseconds query_wait() const;
-  bool take_slots();
+  microseconds query_wait(const Client& client) const;
+  bool take_slots(int size);
   void set_starving(bool starving);
   void open_link();
   void refuse_greeting(const Failure& failure);
@@ -121,6 +133,7 @@ class Pool {
   std::shared_ptr<const Welcome> welcome_;
   uint32_t welcome_epoch_ = 0;
   int logins_ = 0;
+  int checking_ = 0;       // links whose check is under way
   int asked_ = 0;          // links asked for from other workers, not answered yet
   bool starving_ = false;  // clients wait and no slot was free
   std::shared_ptr<const Failure> failure_;
@@ -144,6 +157,8 @@ class Pools {
   bool evict_for(const Group& group);
   void reconfigure();
   void drop_unwanted();
+  // Makes the pools that have links without having clients: a forced user, and min_pool_size.
+  void open_kept();
 
   // In the order of (database, user).
   template <class Visit>

@@ -178,6 +178,7 @@ void Server::pump() {
     walking_ = true;
     on_bytes(bytes);
     walking_ = false;
+    refuse_block();
     release_if_free();
     settle();
   }
@@ -349,6 +350,9 @@ void Server::on_ready_message(std::string_view body, Route route) {
   auto status = be::read_ready_for_query(body);
   if (!status) return close("the server sent a malformed ReadyForQuery");
   lease_.ready(*status, route, pool_.counters(), worker_.now());
+  if (pool_.mode() == PoolMode::Statement && lease_.client() != nullptr) {
+    block_seen_ = block_seen_ || *status != be::TransactionStatus::Idle;
+  }
   if (applying_ && route == Route::Swallow) return parameters_applied();
   if (state_ == State::Cleaning) clean_on();
 }
@@ -522,7 +526,7 @@ void Server::release_if_free() {
   if (client->is_half_closed() && lease_.expect().is_clients_turn()) {
     return client->finish_half_closed();
   }
-  if (pool_.mode() == PoolMode::Session) return;
+  if (pool_.mode() == PoolMode::Session) return close_if_outdated();
   if (!is_free() || !client->is_quiet()) return;
   release();
   client->on_released();
@@ -617,6 +621,25 @@ void Server::clean_on() {
   pool_.give(*this);
 }
 
+// A client that opened a transaction in statement mode may not go on in it.
+void Server::refuse_block() {
+  if (!std::exchange(block_seen_, false)) return;
+  if (Client* client = lease_.client()) {
+    client->fail("transaction blocks not allowed in statement pooling mode");
+  }
+}
+
+void Server::check() {
+  DCHECK(state_ == State::Idle);
+  const Settings& settings = worker_.config().settings;
+  state_ = State::Cleaning;
+  phase_ = Phase::Check;
+  checking_ = true;
+  // Not answering is as not being reached.
+  wait(settings.time.server_connect);
+  ask(settings.session.check_query);
+}
+
 void Server::ask(std::string_view sql) {
   if (!timer_.armed()) wait(kEndLimit);
   std::string out;
@@ -637,6 +660,12 @@ void Server::cancel_ended() {
 void Server::close_when_free() {
   close_wanted_ = true;
   if (state_ == State::Idle) close("server no longer wanted");
+}
+
+void Server::close_if_outdated() {
+  if (state_ != State::Active || pool_.mode() != PoolMode::Session) return;
+  if (!worker_.config().settings.session.fast_close || !is_free()) return;
+  if (identity_.epoch != pool_.group().epoch()) close("database configuration changed");
 }
 
 void Server::close(std::string_view reason) { end(reason, true); }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "net/loop.h"
 #include "pool/auth.h"
@@ -88,6 +89,15 @@ class Server final : private net::Handler {
   void unpack();
   // The same as close() as soon as no client has it.
   void close_when_free();
+  // With server_fast_close: the same as soon as its client's transaction is over.
+  void close_if_outdated();
+  // Idle: sees whether the server still answers, then goes back to the pool or is closed.
+  void check();
+  // It is closed because there are more than are kept: counted by Slots::leave().
+  void mark_surplus() { surplus_ = true; }
+  bool is_surplus() const { return surplus_; }
+  // True once after check() began.
+  bool end_check() { return std::exchange(checking_, false); }
 
   // A cancel request is on its way: the link is not reused before it has arrived.
   void cancel_started() { ++cancels_; }
@@ -115,13 +125,14 @@ class Server final : private net::Handler {
   struct Login {
     Login(ServerAuth made) : auth(std::move(made)) {}
     ServerAuth auth;
+    size_t turn = 0;  // the host that is tried first
     size_t address_tries = 0;
     std::vector<std::pair<std::string, std::string>> welcome;
     bool authenticated = false;
     bool connect_query_sent = false;
   };
   // What Cleaning is doing.
-  enum class Phase : uint8_t { Settle, Rollback, Reset };
+  enum class Phase : uint8_t { Settle, Rollback, Reset, Check };
 
   void on_ready(net::Ready ready) override;
   void on_timer();
@@ -166,6 +177,7 @@ class Server final : private net::Handler {
   void settle();
   void end(std::string_view reason, bool polite);
   void ask(std::string_view sql);
+  void refuse_block();
   void on_lost(std::string_view reason);
   void gone();
   void wait(microseconds limit);
@@ -188,6 +200,9 @@ class Server final : private net::Handler {
   bool applying_ = false;
   bool walking_ = false;
   bool close_wanted_ = false;
+  bool checking_ = false;
+  bool surplus_ = false;
+  bool block_seen_ = false;  // a transaction block in statement mode
   bool reset_wanted_ = false;
   bool told_ = false;  // the last message was an error that went to the client
 };

@@ -30,6 +30,8 @@ void Server::start() {
   const bool forced = pool_.database().user.has_value() || !pool_.database().password.empty();
   login_ = std::make_unique<Login>(ServerAuth(
       pool_.server_user(), secret_for(worker_.config(), pool_), forced, worker_.logins()));
+  const bool turns = pool_.database().load_balance == LoadBalance::RoundRobin;
+  login_->turn = turns ? pool_.group().next_turn() : 0;
   connect_next("");
 }
 
@@ -38,14 +40,20 @@ void Server::connect_next(std::string_view failure) {
   channel_.reset();
   const auto& addresses = pool_.database().addresses;
   std::string cause(failure);
+  const auto note_failure = [&](std::string_view text) {
+    cause = text;
+    if (!worker_.config().settings.log.pooler_errors) return;
+    log::warn("connect failed", {log::kv("db", pool_.database().name), log::kv("cause", cause)});
+  };
+  if (!failure.empty()) note_failure(failure);
   while (login_->address_tries < addresses.size()) {
     // Several hosts take turns; the next one is tried before anybody is told of a failure.
-    const size_t turn = (identity_.id + login_->address_tries) % addresses.size();
+    const size_t turn = (login_->turn + login_->address_tries) % addresses.size();
     ++login_->address_tries;
     identity_.address = addresses[turn];
     auto descriptor = worker_.loop().connect(identity_.address, worker_.config().settings.socket);
     if (!descriptor) {
-      cause = descriptor.error().message;
+      note_failure(descriptor.error().message);
       continue;
     }
     channel_ =
@@ -53,10 +61,7 @@ void Server::connect_next(std::string_view failure) {
     state_ = State::Connecting;
     wait(worker_.config().settings.time.server_connect);
     if (channel_->socket().watch(*this)) return;
-    cause = "out of file descriptors";
-  }
-  if (worker_.config().settings.log.pooler_errors) {
-    log::warn("connect failed", {log::kv("db", pool_.database().name), log::kv("cause", cause)});
+    note_failure("out of file descriptors");
   }
   pool_.server_failed(*this, {.text = cause, .sqlstate = std::string(kPoolerState)});
   gone();

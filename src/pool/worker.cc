@@ -141,6 +141,7 @@ void Worker::count_starving(int change) { workers_.count_starving(index_, change
 
 void Worker::on_tick() {
   const SteadyTime now = loop_.now();
+  if (index_ == 0) pools_.open_kept();
   pools_.each([now](Pool& pool) { pool.keep_house(now); });
   statistics_.sample(pools_, now, config_->settings.time.stats_period);
   tick_.arm(now + kTick);

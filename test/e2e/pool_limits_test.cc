@@ -1,34 +1,10 @@
 // Clients that take too long: what they are told, and what becomes of their link.
-#include <memory>
-
-#include "base/text.h"
 #include "e2e/support/pool.h"
 
 namespace pgtend::e2e {
 namespace {
 
-class PoolLimits : public PoolTest {
- protected:
-  std::unique_ptr<RawClient> client_of(const PoolProcess& pool) const {
-    auto client = std::make_unique<RawClient>(pool.port());
-    client->log_in("app", database());
-    return client;
-  }
-  // What a client is told at its end.
-  static std::string last_words(RawClient& client) {
-    while (client.read().type != 0) {
-    }
-    return client.error_text();
-  }
-  static void begin(RawClient& client) {
-    client.send(query("begin"));
-    client.read_until('Z');
-  }
-  static void expect_served(RawClient& client) {
-    client.send(query("select 1"));
-    EXPECT_EQ(client.read_until('Z'), "TDCZ");
-  }
-};
+using PoolLimits = PoolTest;
 
 TEST_F(PoolLimits, LongQueryIsCanceledAndItsLinkReused) {
   auto direct = connect();
@@ -103,6 +79,22 @@ TEST_F(PoolLimits, UsersOwnLimitStandsAboveTheGlobalOne) {
 
   EXPECT_EQ(last_words(*limited), "query timeout");
   EXPECT_EQ(other.read_until('Z'), "TDCZ");
+}
+
+TEST_F(PoolLimits, UsersOwnWaitInLineStandsAboveTheGlobalOne) {
+  PoolProcess pool(ini(
+      "default_pool_size = 1\nquery_wait_timeout = 0\n[users]\napp = query_wait_timeout=0.3\n"));
+  auto holder = client_of(pool);
+  auto limited = client_of(pool);
+  auto patient = client_of(pool, "other");
+  begin(*holder);
+
+  patient->send(query("select 1"));
+  limited->send(query("select 1"));
+
+  EXPECT_EQ(last_words(*limited), "query_wait_timeout");
+  holder->send(query("end"));
+  EXPECT_EQ(patient->read_until('Z'), "TDCZ");
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ void ScriptWriter::several() {
 }
 
 void ScriptWriter::transaction() {
+  if (!blocks_) return pipeline();
   const bool piped = dice_.chance(300);
   const auto next = [&] { piped ? pause(false) : pause(true); };
   query("BEGIN");

@@ -21,8 +21,9 @@ struct Step {
 // Writes one operation: a query, a transaction, a pipeline, a COPY… Thread: one.
 class ScriptWriter {
  public:
-  // `names`: named prepared statements work here.
-  ScriptWriter(Dice& dice, int client, bool names) : dice_(dice), client_(client), names_(names) {}
+  // `names`: named prepared statements work here. `blocks`: transaction blocks do.
+  ScriptWriter(Dice& dice, int client, bool names, bool blocks)
+      : dice_(dice), client_(client), names_(names), blocks_(blocks) {}
 
   std::deque<Step> operation();
 
@@ -57,6 +58,7 @@ class ScriptWriter {
   Dice& dice_;
   int client_;
   bool names_;
+  bool blocks_;
   std::set<std::string> prepared_;
   int sequence_ = 0;
   std::string bytes_;

@@ -83,6 +83,7 @@ PoolSim::PoolSim(const Scenario& scenario)
                     .users = {"ann", "bob"},
                     .names = config_->settings.session.statements_max > 0 ||
                              scenario.mode == pool::PoolMode::Session,
+                    .blocks = scenario.mode != pool::PoolMode::Statement,
                     .habits = client_habits(scenario, dice_)};
   world.pools.front() = net::Address::ip(kPoolAddress, kPoolPort).take();
   clients_ =
@@ -95,11 +96,16 @@ PoolSim::PoolSim(const Scenario& scenario)
 PoolSim::~PoolSim() = default;
 
 std::shared_ptr<const pool::Config> PoolSim::make_config() {
-  limits_.pool = static_cast<int>(dice_.between(1, 4));
+  size_ = static_cast<int>(dice_.between(1, 4));
+  const int reserve = dice_.chance(300) ? static_cast<int>(dice_.between(1, 2)) : 0;
+  limits_.pool = size_ + reserve;
   const int database = dice_.chance(500) ? static_cast<int>(dice_.between(1, 5)) : 0;
   const int user = dice_.chance(500) ? static_cast<int>(dice_.between(1, 5)) : 0;
   for (const char* name : {"alpha", "beta"}) limits_.database[name] = database;
   for (const char* name : {"ann", "bob"}) limits_.user[name] = user;
+  const bool forced = dice_.chance(300);
+  // Links of a forced user would be kept for ever.
+  const int64_t least = !forced && dice_.chance(300) ? dice_.between(1, 3) : 0;
   const std::pair<std::string, std::string> settings[] = {
       {"listen_addr", std::string(kPoolAddress)},
       {"listen_port", cat(kPoolPort)},
@@ -107,7 +113,14 @@ std::shared_ptr<const pool::Config> PoolSim::make_config() {
       {"auth_type", "trust"},
       {"max_client_conn", "1000"},
       {"pool_mode", std::string(pool::name_of(scenario_.mode))},
-      {"default_pool_size", cat(limits_.pool)},
+      {"default_pool_size", cat(size_)},
+      {"reserve_pool_size", cat(reserve)},
+      {"reserve_pool_timeout", cat("0.", dice_.between(1, 9))},
+      {"min_pool_size", cat(least)},
+      {"server_check_delay", dice_.chance(300) ? "0" : cat("0.", dice_.between(1, 9))},
+      {"server_check_query", dice_.chance(500) ? "<empty>" : ""},
+      // The mirrors know no notices of the pool.
+      {"query_wait_notify", "0"},
       {"max_db_connections", cat(database)},
       {"max_user_connections", cat(user)},
       {"server_connect_timeout", "3"},
@@ -121,7 +134,8 @@ std::shared_ptr<const pool::Config> PoolSim::make_config() {
       {"server_reset_query_always", dice_.chance(200) ? "1" : "0"}};
   std::vector<IniEntry> entries;
   for (const auto& [key, value] : settings) entries.push_back({"pgbouncer", key, value, "", 0});
-  for (const char* name : {"alpha", "beta"}) entries.push_back({"databases", name, "", "", 0});
+  entries.push_back({"databases", "alpha", "", "", 0});
+  entries.push_back({"databases", "beta", forced ? "user=ann" : "", "", 0});
   auto config = std::make_shared<pool::Config>(pool::config_from(entries).take());
   for (auto& [name, database_config] : config->databases) {
     auto resolved = std::make_shared<pool::DatabaseConfig>(*database_config);
@@ -206,12 +220,14 @@ void PoolSim::check_group(pool::Group& group) {
   });
   size_t waiting = 0;
   size_t idle = 0;
+  size_t checking = 0;
   for (size_t i = 0; i < workers_->size(); ++i) {
     pool::Pool* pool = workers_->worker(i).pools().find(group);
     links += group.seat(i).promised.load();
     if (pool == nullptr) continue;
     waiting += pool->waiting();
     idle += pool->idle().size();
+    checking += pool->checking();
   }
   const auto& slots = group.slots();
   const int used = slots.own.used();
@@ -220,15 +236,14 @@ void PoolSim::check_group(pool::Group& group) {
   if (alive > used) journal_.fail(cat(name, ": ", alive, " backends with ", used, " slots"));
   // Between workers a link or the word of it may be under way.
   const bool paused = group.is_paused();
-  if (waiting > 0 && idle > 0 && workers_->size() == 1 && !paused) {
+  if (waiting > checking && idle > 0 && workers_->size() == 1 && !paused) {
     journal_.fail(cat(name, ": ", waiting, " clients wait beside an idle link"));
   }
   const int database_max = limits_.database[database];
   const int user_max = limits_.user[user];
-  const bool room = used < limits_.pool &&
-                    (database_max == 0 || slots.database->used() < database_max) &&
+  const bool room = used < size_ && (database_max == 0 || slots.database->used() < database_max) &&
                     (user_max == 0 || slots.user->used() < user_max);
-  if (waiting == 0 || opening > 0 || paused || (!room && idle == 0)) {
+  if (waiting == 0 || opening > 0 || checking > 0 || paused || (!room && idle == 0)) {
     neglected_since_.erase(&group);
   } else if (!neglected_since_.contains(&group)) {
     neglected_since_[&group] = clock_.steady();
@@ -257,8 +272,11 @@ void PoolSim::check_queues() {
     if (queue.empty() || last == served.end()) continue;
     Waiter& first = queue.front();
     const bool alone = workers_->size() == 1;
+    // One that was cancelled in line and asked again within the same microsecond looks as if it had
+    // never left.
+    const bool later = first.since < last->second.since;
     const bool overtaken =
-        alone ? first.rank < last->second.rank : first.since + kSkew < last->second.since;
+        alone ? later && first.rank < last->second.rank : first.since + kSkew < last->second.since;
     if (!overtaken) continue;
     const SteadyTime now = clock_.steady();
     if (!first.overtaken_at) first.overtaken_at = now;

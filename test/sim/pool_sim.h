@@ -83,6 +83,7 @@ class PoolSim {
   SimLoop& server_loop_;
   SimLoop& client_loop_;
   FakeServer::Limits limits_;
+  int size_ = 0;  // of a pool, without its reserve
   std::shared_ptr<const pool::Config> config_;
   std::unique_ptr<FakeServer> server_;
   std::unique_ptr<pool::Workers> workers_;

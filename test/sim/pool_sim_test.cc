@@ -49,6 +49,7 @@ void run_seeds(Scenario scenario, uint64_t first, int64_t runs) {
 constexpr Scenario kTransaction{
     .operations = 3000, .clients = 20, .mode = pool::PoolMode::Transaction};
 constexpr Scenario kSession{.operations = 3000, .clients = 20, .mode = pool::PoolMode::Session};
+constexpr Scenario kStatement{.operations = 3000, .clients = 20, .mode = pool::PoolMode::Statement};
 
 Scenario stormy(Scenario scenario) {
   scenario.stormy = true;
@@ -62,6 +63,8 @@ TEST(PoolSim, SessionPoolingServesEveryClientExactly) { run_seeds(kSession, 200,
 TEST(PoolSim, TransactionPoolingSurvivesFaultsOnAllSides) {
   run_seeds(stormy(kTransaction), 300, 1);
 }
+
+TEST(PoolSim, StatementPoolingSurvivesFaultsOnAllSides) { run_seeds(stormy(kStatement), 800, 1); }
 
 TEST(PoolSim, CancelsHitNobodyElse) {
   Scenario scenario = stormy(kTransaction);

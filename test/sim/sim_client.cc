@@ -23,7 +23,7 @@ SimClient::SimClient(SimClients& owner, int id)
     : owner_(owner),
       dice_(owner.dice_),
       id_(id),
-      writer_(owner.dice_, id, owner.world_.names),
+      writer_(owner.dice_, id, owner.world_.names, owner.world_.blocks),
       operations_(dice_.between(0, kOperationsMax)),
       act_timer_(owner.loop_.timers(), [this] { act(); }),
       doom_timer_(owner.loop_.timers(), [this] { sudden_end(); }),

@@ -30,7 +30,8 @@ struct ClientWorld {
   std::vector<net::Address> pools;  // where a pool listens
   std::vector<std::string> databases;
   std::vector<std::string> users;
-  bool names = false;  // named prepared statements work
+  bool names = false;   // named prepared statements work
+  bool blocks = false;  // transaction blocks work
   ClientHabits habits;
 };
 

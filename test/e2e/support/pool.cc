@@ -193,6 +193,41 @@ std::string PoolTest::query(std::string_view sql) {
   return out;
 }
 
+std::unique_ptr<RawClient> PoolTest::client_of(const PoolProcess& pool,
+                                               const std::string& user) const {
+  auto client = std::make_unique<RawClient>(pool.port());
+  client->log_in(user, database());
+  return client;
+}
+
+std::string PoolTest::last_words(RawClient& client) {
+  while (client.read().type != 0) {
+  }
+  return client.error_text();
+}
+
+void PoolTest::begin(RawClient& client) {
+  client.send(query("begin"));
+  client.read_until('Z');
+}
+
+void PoolTest::expect_served(RawClient& client) {
+  client.send(query("select 1"));
+  EXPECT_EQ(client.read_until('Z'), "TDCZ");
+}
+
+std::string PoolTest::ask(RawClient& client, std::string_view sql) {
+  client.send(query(sql));
+  std::string value;
+  for (auto message = client.read(); message.type != 'Z' && message.type != 0;
+       message = client.read()) {
+    if (message.type != wire::backend::kDataRow) continue;
+    const auto row = must(wire::backend::read_data_row(message.body));
+    value = row[0].value_or("");
+  }
+  return value;
+}
+
 pg::Rows PoolTest::console(const PoolProcess& pool, const std::string& command) const {
   auto options = through(pool);
   options.set("dbname", "pgbouncer");

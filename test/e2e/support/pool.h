@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -94,6 +95,16 @@ class PoolTest : public DatabaseTest {
   int64_t backends(pg::Connection& direct) const;
   // A simple query message.
   static std::string query(std::string_view sql);
+  // A client of this test's database that has logged in.
+  std::unique_ptr<RawClient> client_of(const PoolProcess& pool,
+                                       const std::string& user = "app") const;
+  // What a client is told at its end.
+  static std::string last_words(RawClient& client);
+  static void begin(RawClient& client);
+  // One query with one row.
+  static void expect_served(RawClient& client);
+  // The first column of the first row of `sql`.
+  static std::string ask(RawClient& client, std::string_view sql);
   // The rows of a console command.
   pg::Rows console(const PoolProcess& pool, const std::string& command) const;
   // One column of SHOW POOLS for this test's database.

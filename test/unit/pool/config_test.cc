@@ -76,11 +76,11 @@ TEST(PoolConfig, BadValuesAreRefused) {
 }
 
 TEST(PoolConfig, KeysWithoutEffectYetAreWarnedOf) {
-  const auto config = load("[pgbouncer]\nreserve_pool_size = 5\nquery_timeout = 0\n");
+  const auto config = load("[pgbouncer]\npeer_id = 5\nquery_timeout = 0\n");
 
   ASSERT_TRUE(config);
   ASSERT_EQ(config->warnings.size(), 1u);
-  EXPECT_EQ(config->warnings[0], "reserve_pool_size is not yet supported and has no effect");
+  EXPECT_EQ(config->warnings[0], "peer_id is not yet supported and has no effect");
 }
 
 TEST(PoolConfig, IgnoringWhatProtectsIsRefused) {
@@ -113,6 +113,34 @@ TEST(PoolConfig, DatabaseLinesOverrideTheGlobals) {
   ASSERT_TRUE(other);
   EXPECT_EQ(other->dbname, "other");
   EXPECT_EQ(config->pool_size(*other, "bob"), 20);
+}
+
+TEST(PoolConfig, SizesAndLimitsHaveTheirOrder) {
+  const auto config = load(
+      "[databases]\na = host=/tmp pool_size=3 min_pool_size=9 reserve_pool=2 "
+      "max_db_client_connections=4\nb = host=/tmp\n[users]\nada = reserve_pool_size=5 "
+      "max_user_client_connections=6\n[pgbouncer]\nmin_pool_size=1\nreserve_pool_size=7\n"
+      "max_db_client_connections=8\nmax_user_client_connections=9\n");
+
+  ASSERT_TRUE(config);
+  const auto a = config->database("a");
+  const auto b = config->database("b");
+  EXPECT_EQ(config->pool_size_min(*a, "bob"), 3);
+  EXPECT_EQ(config->pool_size_min(*b, "bob"), 1);
+  EXPECT_EQ(config->reserve_size(*a, "ada"), 5);
+  EXPECT_EQ(config->reserve_size(*a, "bob"), 2);
+  EXPECT_EQ(config->reserve_size(*b, "bob"), 7);
+  EXPECT_EQ(config->database_clients(*a), 4);
+  EXPECT_EQ(config->database_clients(*b), 8);
+  EXPECT_EQ(config->user_clients("ada"), 6);
+  EXPECT_EQ(config->user_clients("bob"), 9);
+}
+
+TEST(PoolConfig, EmptyCheckQueryIsNotTheSameAsNone) {
+  EXPECT_EQ(load("[pgbouncer]\nverbose=0\n")->settings.session.check_query, ";");
+  EXPECT_EQ(load("[pgbouncer]\nserver_check_query=\n")->settings.session.check_query, "");
+  EXPECT_EQ(load("[pgbouncer]\nserver_check_query=select 1\n")->settings.session.check_query,
+            "select 1");
 }
 
 TEST(PoolConfig, ConsoleNameIsReserved) {

@@ -52,6 +52,22 @@ TEST(Slots, LimitHoldsAcrossThreads) {
   EXPECT_EQ(slots.used(), 0);
 }
 
+TEST(Slots, NoMoreLeaveThanMay) {
+  Slots slots;
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(slots.take(3));
+
+  EXPECT_TRUE(slots.leave(1));
+  EXPECT_TRUE(slots.leave(1));
+  EXPECT_FALSE(slots.leave(1));
+  slots.give();
+  EXPECT_FALSE(slots.leave(1));
+  slots.has_left();
+  EXPECT_FALSE(slots.leave(1));
+  slots.give();
+  slots.has_left();
+  EXPECT_TRUE(slots.leave(0));
+}
+
 class GroupOfThree : public testing::Test {
  protected:
   void wait_since(size_t worker, int clients, int64_t oldest) {
@@ -60,10 +76,11 @@ class GroupOfThree : public testing::Test {
   }
 
   Slots database_;
+  Slots clients_;
   Slots user_;
   Switches switches_;
   std::atomic<bool> all_paused_{false};
-  Group group_{{"db", "user"}, {database_, user_, switches_, all_paused_}, 3};
+  Group group_{{"db", "user"}, {database_, clients_, user_, switches_, all_paused_}, 3};
 };
 
 TEST_F(GroupOfThree, LongestWaitingIsLookedForOnOtherWorkersOnly) {
@@ -114,14 +131,14 @@ TEST_F(GroupOfThree, PausedAloneOrWithAllOthers) {
 
 TEST(Groups, PoolsOfOneDatabaseOrUserShareItsSlots) {
   Groups groups(2);
-  Group& one = groups.find_or_add({"db", "a"}, "a");
-  Group& two = groups.find_or_add({"db", "b"}, "forced");
-  Group& three = groups.find_or_add({"other", "c"}, "forced");
+  Group& one = groups.find_or_add({"db", "a"});
+  Group& two = groups.find_or_add({"db", "b"});
+  Group& three = groups.find_or_add({"other", "b"});
 
   EXPECT_EQ(one.slots().database, two.slots().database);
   EXPECT_NE(one.slots().user, two.slots().user);
   EXPECT_EQ(two.slots().user, three.slots().user);
-  EXPECT_EQ(&groups.find_or_add({"db", "a"}, "a"), &one);
+  EXPECT_EQ(&groups.find_or_add({"db", "a"}), &one);
 }
 
 }  // namespace

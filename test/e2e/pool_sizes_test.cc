@@ -1,0 +1,134 @@
+// How many links and clients a pool has: minimum, reserve, forced users, caps, and what a reload
+// changes.
+#include "e2e/support/pool.h"
+
+namespace pgtend::e2e {
+namespace {
+
+class PoolSizes : public PoolTest {
+ protected:
+  // A column of the row of `name` in a table of the console.
+  std::string shown(const PoolProcess& pool, const std::string& command, std::string_view name,
+                    std::string_view column) const {
+    const pg::Rows rows = console(pool, command);
+    for (int row = 0; row < rows.size(); ++row) {
+      if (rows[row].text(0) != name) continue;
+      for (int i = 0; i < rows.columns(); ++i) {
+        if (rows.column_name(i) == column) return std::string(rows[row].text(i));
+      }
+    }
+    return "none";
+  }
+};
+
+TEST_F(PoolSizes, ForcedUserHasOnePoolForAllClients) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  auto ada = client_of(pool, "ada");
+  auto bob = client_of(pool, "bob");
+
+  EXPECT_EQ(ask(*ada, "select pg_backend_pid()"), ask(*bob, "select pg_backend_pid()"));
+
+  const std::string forced = options().get("user");
+  EXPECT_EQ(pools(pool, "user"), forced);
+  EXPECT_EQ(pools(pool, "cl_active"), "2");
+  EXPECT_EQ(shown(pool, "SHOW USERS", "ada", "current_client_connections"), "1");
+  EXPECT_EQ(shown(pool, "SHOW USERS", forced, "current_connections"), "1");
+}
+
+TEST_F(PoolSizes, MinimumIsKeptForAForcedUserWithoutClients) {
+  auto direct = connect();
+  PoolProcess pool(ini("min_pool_size = 3\nserver_lifetime = 0.3\n"));
+
+  // Links end all the time, and new ones take their places.
+  EXPECT_TRUE(wait_until([&] { return backends(direct) == 3; }));
+  EXPECT_TRUE(wait_until([&] { return pool.log().find("lifetime over") != std::string::npos; }));
+  EXPECT_TRUE(wait_until([&] { return backends(direct) == 3; }));
+  EXPECT_EQ(shown(pool, "SHOW DATABASES", database(), "min_pool_size"), "3");
+}
+
+TEST_F(PoolSizes, IdleLinksBeyondTheMinimumAreClosedAndNoOthers) {
+  auto direct = connect();
+  PoolProcess pool(ini("min_pool_size = 1\nserver_idle_timeout = 0.2\n"));
+  auto one = client_of(pool);
+  auto two = client_of(pool);
+  begin(*one);
+  begin(*two);
+  const std::string first = ask(*one, "select pg_backend_pid()");
+  const std::string second = ask(*two, "select pg_backend_pid()");
+  for (auto* client : {one.get(), two.get()}) {
+    client->send(query("end"));
+    client->read_until('Z');
+  }
+
+  EXPECT_TRUE(wait_until([&] { return backends(direct) == 1; }));
+
+  const std::string left = ask(*one, "select pg_backend_pid()");
+  EXPECT_TRUE(left == first || left == second) << left;
+}
+
+TEST_F(PoolSizes, ReserveServesWhoHasWaitedLongAndNoMoreThanIts) {
+  auto direct = connect();
+  PoolProcess pool(
+      ini("default_pool_size = 1\nreserve_pool_size = 1\nreserve_pool_timeout = 0.2\n"
+          "query_wait_timeout = 2\n"));
+  auto one = client_of(pool);
+  auto two = client_of(pool);
+  auto three = client_of(pool);
+  begin(*one);
+
+  begin(*two);
+  EXPECT_EQ(backends(direct), 2);
+  three->send(query("select 1"));
+
+  EXPECT_EQ(last_words(*three), "query_wait_timeout");
+  EXPECT_EQ(backends(direct), 2);
+  EXPECT_NE(pool.log().find("taking connection from reserve_pool"), std::string::npos);
+  EXPECT_EQ(shown(pool, "SHOW DATABASES", database(), "reserve_pool_size"), "1");
+}
+
+TEST_F(PoolSizes, SmallerPoolSizeClosesLinksAtReload) {
+  auto direct = connect();
+  PoolProcess pool(ini("min_pool_size = 3\n"));
+  ASSERT_TRUE(wait_until([&] { return backends(direct) == 3; }));
+
+  pool.reload(ini("default_pool_size = 1\n"));
+
+  EXPECT_TRUE(wait_until([&] { return backends(direct) == 1; }));
+}
+
+TEST_F(PoolSizes, ClientsOfADatabaseAreCapped) {
+  PoolProcess pool(ini("max_db_client_connections = 2\n"));
+  auto one = client_of(pool, "ada");
+  auto two = client_of(pool, "bob");
+  RawClient three(pool.port());
+
+  EXPECT_EQ(three.log_in("cyd", database()).back(), '.');
+
+  EXPECT_EQ(three.error_text(), "client connections exceeded (max_db_client_connections)");
+  EXPECT_EQ(shown(pool, "SHOW DATABASES", database(), "current_client_connections"), "2");
+  EXPECT_EQ(shown(pool, "SHOW DATABASES", database(), "max_client_connections"), "2");
+  one.reset();
+  EXPECT_TRUE(wait_until([&] {
+    RawClient again(pool.port());
+    return again.log_in("cyd", database()).back() == 'Z';
+  }));
+}
+
+TEST_F(PoolSizes, ClientsOfAUserAreCappedOverAllDatabases) {
+  PoolProcess pool(
+      ini("max_user_client_connections = 2\n[users]\nada = max_user_client_connections=1\n"));
+  auto ada = client_of(pool, "ada");
+  auto bob = client_of(pool, "bob");
+  auto bob_too = client_of(pool, "bob");
+  for (const char* user : {"ada", "bob"}) {
+    RawClient other(pool.port());
+    EXPECT_EQ(other.log_in(user, database()).back(), '.');
+    EXPECT_EQ(other.error_text(), "client connections exceeded (max_user_client_connections)");
+  }
+
+  expect_served(*bob_too);
+  EXPECT_EQ(shown(pool, "SHOW USERS", "ada", "max_user_client_connections"), "1");
+}
+
+}  // namespace
+}  // namespace pgtend::e2e
