@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -77,6 +78,8 @@ class Loop {
   virtual Result<int> connect(const Address& address, const SocketOptions& options) = 0;
   // 0, or the errno of a failed connect().
   virtual int connect_result(int descriptor) = 0;
+  // Two descriptors that are connected with each other, both of this loop. Errors: Limit.
+  virtual Result<std::pair<int, int>> pair() = 0;
   // A listening socket. A stale unix socket file is replaced, a living one is not.
   // Errors: Unavailable (in use), Denied, Limit.
   virtual Result<int> listen(const Address& address, int backlog) = 0;

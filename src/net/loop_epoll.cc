@@ -71,6 +71,7 @@ class EpollLoop final : public Loop, private Handler {
 
   Result<int> connect(const Address& address, const SocketOptions& options) override;
   int connect_result(int descriptor) override;
+  Result<std::pair<int, int>> pair() override;
   Result<int> listen(const Address& address, int backlog) override;
   Result<std::optional<Accepted>> accept(int listener) override;
   Io receive(int descriptor, std::span<char> into) override;
@@ -167,6 +168,14 @@ Result<std::optional<Accepted>> EpollLoop::accept(int listener) {
     if (errno == EAGAIN) return std::optional<Accepted>{};
     return system_error(code_of(errno), "accept", errno);
   }
+}
+
+Result<std::pair<int, int>> EpollLoop::pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    return system_error(ErrorCode::Limit, "socketpair", errno);
+  }
+  return std::pair(ends[0], ends[1]);
 }
 
 Io EpollLoop::receive(int descriptor, std::span<char> into) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "pool/config.h"
@@ -43,15 +44,11 @@ class LoginCache {
     wire::ScramChallenge challenge;
     wire::ScramKeys keys;
   };
-  struct Proved {
-    std::string secret;
-    wire::ScramKeys keys;
-  };
 
   std::string seed_;
   std::map<std::string, Made> made_;        // by user, of the user list
   std::map<std::string, Derived> derived_;  // by user, of the user list or a forced user
-  std::map<std::string, Proved> proved_;    // by user, of the user list
+  std::map<std::pair<std::string, std::string>, wire::ScramKeys> proved_;  // by user and verifier
 };
 
 // The login of one client. Thread: one loop's; `cache` outlives it.

@@ -63,6 +63,7 @@ void Client::start() {
 std::string_view Client::state_name() const {
   switch (state_) {
     case State::Startup:
+    case State::Lookup:
     case State::Auth:
       return "login";
     case State::Greeting:
@@ -106,11 +107,11 @@ void Client::on_ready(net::Ready ready) {
       if (server_ != nullptr) server_->client_has_room();
     }
   }
-  if (state_ == State::Waiting || state_ == State::Greeting || !held_.empty()) {
+  if (is_held_up()) {
     // Not read while it waits: what the loop tells is all there is to know.
     if (channel_.broken()) return on_vanished();
     // Nobody says goodbye and still wants to log in.
-    if (channel_.peer_closed()) return state_ == State::Greeting ? on_vanished() : probe();
+    if (channel_.peer_closed()) return is_logged_in() ? probe() : on_vanished();
     return;
   }
   pump();
@@ -119,10 +120,16 @@ void Client::on_ready(net::Ready ready) {
   if (channel_.broken() && serving && !may_read()) on_vanished();
 }
 
+// Waits for something else than its own bytes.
+bool Client::is_held_up() const {
+  return state_ == State::Lookup || state_ == State::Greeting || state_ == State::Waiting ||
+         !held_.empty();
+}
+
 bool Client::may_read() const {
   if (state_ == State::Closed || !channel_.readable() || half_closed_) return false;
   if (console_busy_) return false;
-  if (state_ == State::Waiting || state_ == State::Greeting || !held_.empty()) return false;
+  if (is_held_up()) return false;
   if (server_ == nullptr) return true;
   return server_->channel()->unsent() == 0 &&
          server_->lease().expect().outstanding() < kOutstandingMax;
@@ -159,6 +166,7 @@ void Client::pump() {
       case State::Active:
         on_bytes(bytes);
         break;
+      case State::Lookup:
       case State::Greeting:
       case State::Waiting:
       case State::Closed:
@@ -538,7 +546,7 @@ void Client::detach() {
 }
 
 void Client::log_close(std::string_view reason) {
-  if (!worker_.config().settings.log.disconnections || reason.empty()) return;
+  if (!worker_.config().settings.log.disconnections || reason.empty() || inside_) return;
   const auto age =
       std::chrono::duration_cast<seconds>(worker_.now() - identity_.connected_at).count();
   log::info("closing because", {log::kv("reason", reason), log::kv("client", identity_.id),

@@ -31,6 +31,7 @@ class Client final : private net::Handler {
  public:
   enum class State : uint8_t {
     Startup,   // before and in the start packet
+    Lookup,    // waits for auth_query to tell its secret
     Auth,      // proves who it is
     Greeting,  // waits for a server to learn the welcome from
     Idle,
@@ -57,6 +58,10 @@ class Client final : private net::Handler {
 
   // Begins to listen to the client.
   void start();
+  // The same for one of our own, which has proved who it is.
+  void start_inside(const std::string& database, const std::string& user);
+  // auth_query was answered.
+  void on_secret(const Result<std::optional<std::string>>& secret);
   // The pool knows what servers tell: finish the login.
   void greet();
   // The pool found a server: go on with what was kept.
@@ -93,6 +98,8 @@ class Client final : private net::Handler {
   Server* server() { return server_; }
   Channel& channel() { return channel_; }
   Parameters& parameters() { return parameters_; }
+  // One of our own: it is not shown or logged, and no limit counts it.
+  bool is_inside() const { return inside_; }
   bool parameters_proven() const { return parameters_proven_; }
   // The statements it has prepared; null as long as there were none.
   ClientStatements* statements() const { return statements_.get(); }
@@ -127,6 +134,8 @@ class Client final : private net::Handler {
   Status take_parameter(std::string_view name, std::string_view value);
   Status take_options(std::string_view options);
   void begin_auth();
+  void demand_proof(const std::string* secret);
+  void enter_pool(Pool& pool);
   void on_auth_message(std::string_view body);
   void on_auth_step(Result<ClientAuth::Step> step, const std::string& out);
   void on_authenticated();
@@ -149,6 +158,7 @@ class Client final : private net::Handler {
   // client.cc
   void pump();
   void read_on();
+  bool is_held_up() const;
   bool may_read() const;
   void on_peer_closed();
   void on_vanished();
@@ -187,6 +197,7 @@ class Client final : private net::Handler {
   Slots* user_clients_ = nullptr;  // set: counts there and in its database
   net::Timer timer_;
   bool parameters_proven_ = false;
+  bool inside_ = false;
   bool told_of_wait_ = false;
   bool admitted_ = false;  // counts against max_client_conn
   bool skipping_ = false;  // a canceled extended query: swallow up to its Sync

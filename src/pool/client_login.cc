@@ -56,8 +56,9 @@ void Client::on_login_bytes(std::string_view bytes) {
     case State::Auth:
       inbound_.rest = input;
       return;
+    case State::Lookup:
     case State::Greeting:
-      held_ = input;  // sent before the welcome: unusual, but nothing forbids it
+      held_ = input;  // sent before it was asked: unusual, but nothing forbids it
       return watch_end();
     case State::Idle:
       return on_bytes(std::string(input));
@@ -204,11 +205,30 @@ void Client::begin_auth() {
   if (is_console_owner()) return on_authenticated();
   const auto& auth = worker_.config().settings.auth;
   const std::string* secret = worker_.config().secrets.secret(identity_.user);
+  if (secret != nullptr || auth.type == AuthType::Any) return demand_proof(secret);
+  if (const auto source = worker_.config().auth_source(identity_.database)) {
+    state_ = State::Lookup;
+    return worker_.auth_queries().ask(*this, *source);
+  }
   // Without a user list there is nobody to compare with: trust then means everybody.
   static const std::string kAnybody;
   const bool anybody = auth.type == AuthType::Trust && auth.file.empty();
-  login_->auth.emplace(auth.type, identity_.user, anybody ? &kAnybody : secret,
-                       auth.scram_iterations, worker_.logins());
+  demand_proof(anybody ? &kAnybody : nullptr);
+}
+
+void Client::on_secret(const Result<std::optional<std::string>>& secret) {
+  if (state_ != State::Lookup) return;
+  if (!secret) return fail(secret.error().message);
+  state_ = State::Auth;
+  demand_proof(*secret ? &**secret : nullptr);
+  if (state_ == State::Auth && !held_.empty()) on_login_bytes(std::exchange(held_, {}));
+  read_on();
+}
+
+// `secret` is null for nobody known: that is not shown.
+void Client::demand_proof(const std::string* secret) {
+  const auto& auth = worker_.config().settings.auth;
+  login_->auth.emplace(auth.type, identity_.user, secret, auth.scram_iterations, worker_.logins());
   std::string out;
   auto step = login_->auth->start(out);
   on_auth_step(std::move(step), out);
@@ -246,11 +266,29 @@ void Client::on_authenticated() {
   // Only now may a client learn which databases there are.
   auto database = worker_.config().database(identity_.database);
   if (!database) return fail(cat("no such database: ", identity_.database));
+  const bool any = worker_.config().settings.auth.type == AuthType::Any;
+  // Nobody has proved to be anybody.
+  if (any && !database->user) return fail("bouncer config error");
   Pool& pool = worker_.pools().find_or_add(database, identity_.user);
   if (pool.group().is_disabled()) {
     return fail(cat("database \"", identity_.database, "\" is disabled"));
   }
-  if (!admit_to(pool)) return;
+  if (admit_to(pool)) enter_pool(pool);
+}
+
+void Client::start_inside(const std::string& database, const std::string& user) {
+  inside_ = true;
+  identity_.database = database;
+  identity_.user = user;
+  login_->version = wire::kProtocol30;
+  start();
+  if (state_ == State::Closed) return;
+  const auto config = worker_.config().database(database);
+  if (!config) return fail(cat("no such database: ", database));
+  enter_pool(worker_.pools().find_or_add(config, user));
+}
+
+void Client::enter_pool(Pool& pool) {
   pool_ = &pool;
   state_ = State::Greeting;
   identity_.request_at = worker_.now();
@@ -284,7 +322,7 @@ void Client::greet() {
   login_.reset();
   pool_->clients.push_back(*this);
   identity_.idle_since = worker_.now();
-  ++pool_->counters().client_login_count;
+  if (!inside_) ++pool_->counters().client_login_count;
   state_ = State::Idle;
   deliver(out);
   if (!held_.empty()) on_bytes(std::exchange(held_, {}));

@@ -24,6 +24,20 @@ constexpr auto kYes = Reload::Yes;
 template <auto... Path>
 constexpr auto to = into<Settings, Path...>;
 
+constexpr const char* kAuthQuery =
+    "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid "
+    "WHERE rolname=$1 AND rolcanlogin";
+
+Status read_auth_database(std::string_view text) {
+  if (text != "pgbouncer") return ok();
+  return Error{ErrorCode::Invalid, "the console has no users to look up"};
+}
+Status to_auth_database(Settings& settings, std::string_view text) {
+  TRY(read_auth_database(text));
+  settings.auth.database = text;
+  return ok();
+}
+
 // `<empty>` stands for a query without text, which is something else than none.
 constexpr std::string_view kEmptyQuery = ";";
 Status to_check_query(Settings& settings, std::string_view text) {
@@ -35,8 +49,11 @@ Status to_check_query(Settings& settings, std::string_view text) {
 constexpr Key<Settings> kKeys[] = {
     {"admin_users", "", kYes, to<&S::auth, &AuthSettings::admin_users>, "users allowed every console command"},
     {"application_name_add_host", "0", kYes, to<&S::session, &SessionSettings::host_in_application_name>, "append the client's address to its application_name at login"},
+    {"auth_dbname", "", kYes, to_auth_database, "database that auth_query asks; empty = the client's"},
     {"auth_file", "", kYes, to<&S::auth, &AuthSettings::file>, "file of \"user\" \"secret\" lines"},
-    {"auth_type", "md5", kYes, to<&S::auth, &AuthSettings::type>, "how clients log in: trust, plain, md5, scram-sha-256"},
+    {"auth_query", kAuthQuery, kYes, to<&S::auth, &AuthSettings::query>, "SQL that returns user and secret of user $1"},
+    {"auth_type", "md5", kYes, to<&S::auth, &AuthSettings::type>, "how clients log in: any, trust, plain, md5, scram-sha-256"},
+    {"auth_user", "", kYes, to<&S::auth, &AuthSettings::user>, "who runs auth_query for users that are not in auth_file; empty = nobody"},
     {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
     {"client_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::client_idle>, "close a client idle outside of a transaction for so many seconds; 0 = never"},
     {"client_login_timeout", "60", kYes, to<&S::time, &TimeSettings::client_login>, "seconds a login may take; 0 = no limit"},
@@ -103,6 +120,11 @@ Status to_parameter(DatabaseConfig& database, std::string_view text) {
   database.parameters.emplace_back(Name, text);
   return ok();
 }
+Status to_db_auth_database(DatabaseConfig& database, std::string_view text) {
+  TRY(read_auth_database(text));
+  database.auth_database = text;
+  return ok();
+}
 constexpr char kClientEncoding[] = "client_encoding";
 constexpr char kDateStyle[] = "datestyle";
 constexpr char kTimeZone[] = "timezone";
@@ -110,6 +132,9 @@ constexpr char kApplicationName[] = "application_name";
 
 constexpr Key<DatabaseConfig> kDatabaseKeys[] = {
     {"application_name", "", kYes, to_parameter<kApplicationName>, "start parameter of server connections"},
+    {"auth_dbname", "", kYes, to_db_auth_database, "overrides the global setting"},
+    {"auth_query", "", kYes, to_db<&D::auth_query>, "overrides the global setting"},
+    {"auth_user", "", kYes, to_db<&D::auth_user>, "overrides the global setting"},
     {"client_encoding", "", kYes, to_parameter<kClientEncoding>, "start parameter of server connections"},
     {"connect_query", "", kYes, to_db<&D::connect_query>, "SQL on each new server connection"},
     {"datestyle", "", kYes, to_parameter<kDateStyle>, "start parameter of server connections"},
@@ -156,12 +181,9 @@ struct Later {
 };
 
 constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
-                            {"auth_dbname"},
                             {"auth_hba_file", true},
                             {"auth_ident_file", true},
                             {"auth_ldap_options", true},
-                            {"auth_query"},
-                            {"auth_user", true},
                             {"autodb_idle_timeout"},
                             {"client_tls_ca_file"},
                             {"client_tls_cert_file"},
@@ -198,7 +220,6 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"tcp_defer_accept"},
                             {"unix_socket_group"},
                             {"user", true}};
-constexpr Later kDatabaseLater[] = {{"auth_dbname"}, {"auth_query"}, {"auth_user", true}};
 
 Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
   const auto near = nearest(name, known);
@@ -294,8 +315,7 @@ class Loader {
     DatabaseConfig database;
     database.name = entry.key;
     for (const auto& [name, value] : TRY(parse_connection_words(entry.value))) {
-      TRY_DURING(apply<DatabaseConfig>(database, name, value, kDatabaseKeys, kDatabaseLater,
-                                       config_.warnings),
+      TRY_DURING(apply<DatabaseConfig>(database, name, value, kDatabaseKeys, {}, config_.warnings),
                  name);
     }
     if (database.dbname.empty() && database.name != "*") database.dbname = database.name;
@@ -348,6 +368,7 @@ std::string_view name_of(LoadBalance balance) {
 bool DatabaseConfig::same_server(const DatabaseConfig& other) const {
   return dbname == other.dbname && host == other.host && port == other.port && user == other.user &&
          connect_query == other.connect_query && load_balance == other.load_balance &&
+         auth_query == other.auth_query && auth_database == other.auth_database &&
          parameters == other.parameters;
 }
 
@@ -360,6 +381,19 @@ std::shared_ptr<const DatabaseConfig> Config::database(const std::string& name) 
   copy->name = name;
   if (copy->dbname.empty()) copy->dbname = name;
   return copy;
+}
+
+std::optional<AuthSource> Config::auth_source(const std::string& name) const {
+  const auto asked = database(name);
+  AuthSource source{settings.auth.database, settings.auth.user, settings.auth.query};
+  if (asked != nullptr) {
+    source.user = asked->auth_user.value_or(source.user);
+    source.sql = asked->auth_query.value_or(source.sql);
+    source.database = asked->auth_database.value_or(source.database);
+    if (source.database.empty()) source.database = name;
+  }
+  if (source.user.empty() || source.database.empty()) return std::nullopt;
+  return source;
 }
 
 void Config::keep_start_values(const Config& running) {

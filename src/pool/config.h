@@ -24,7 +24,7 @@ enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class LoadBalance : uint8_t { RoundRobin, Disable };
 // How the pool answers for prepared statements that it does not know, or knows already.
 enum class StatementErrors : uint8_t { Pgbouncer, Postgres };
-enum class AuthType : uint8_t { Trust, Plain, Md5, ScramSha256 };
+enum class AuthType : uint8_t { Any, Trust, Plain, Md5, ScramSha256 };
 
 std::string_view name_of(PoolMode mode);
 std::string_view name_of(LoadBalance balance);
@@ -41,6 +41,9 @@ struct ListenSettings {
 struct AuthSettings {
   AuthType type = AuthType::Md5;
   std::string file;
+  std::string query;
+  std::string user;      // "": auth_query is not used
+  std::string database;  // "": the client's
   int scram_iterations = 0;
   std::vector<std::string> admin_users;
   std::vector<std::string> stats_users;
@@ -129,6 +132,9 @@ struct DatabaseConfig {
   std::optional<microseconds> server_lifetime;
   LoadBalance load_balance = LoadBalance::RoundRobin;
   std::string connect_query;
+  std::optional<std::string> auth_query;
+  std::optional<std::string> auth_user;
+  std::optional<std::string> auth_database;
   // Start parameters of every server link: client_encoding, datestyle, timezone, application_name.
   std::vector<std::pair<std::string, std::string>> parameters;
 
@@ -150,6 +156,13 @@ struct UserConfig {
   std::optional<microseconds> client_idle;
 };
 
+// Where users are looked up who are not in the auth_file.
+struct AuthSource {
+  std::string database;
+  std::string user;
+  std::string sql;
+};
+
 // A whole configuration. Immutable once loaded, so threads share it. Thread: any.
 struct Config {
   std::string path;
@@ -163,6 +176,8 @@ struct Config {
 
   // The database a client asked for: its own line or a copy of "*"; null when there is neither.
   std::shared_ptr<const DatabaseConfig> database(const std::string& name) const;
+  // For a client that asked for `name`, which may be of no database; nullopt when there is none.
+  std::optional<AuthSource> auth_source(const std::string& name) const;
   // Takes from `running` what cannot change at run time.
   void keep_start_values(const Config& running);
   // Null when [users] has no line for it.

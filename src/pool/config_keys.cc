@@ -101,13 +101,14 @@ Status read_value(std::string_view text, PoolMode& out) {
 }
 
 Status read_value(std::string_view text, AuthType& out) {
-  for (const std::string_view later : {"any", "cert", "hba", "ldap", "pam"}) {
+  for (const std::string_view later : {"cert", "hba", "ldap", "pam"}) {
     if (equal_ignoring_case(text, later)) {
       return Error{ErrorCode::Invalid, cat("auth_type ", later, " is not yet supported")};
     }
   }
   return read_choice<AuthType>(text,
-                               {{"trust", AuthType::Trust},
+                               {{"any", AuthType::Any},
+                                {"trust", AuthType::Trust},
                                 {"plain", AuthType::Plain},
                                 {"md5", AuthType::Md5},
                                 {"scram-sha-256", AuthType::ScramSha256}},

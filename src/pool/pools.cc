@@ -220,6 +220,8 @@ bool Pool::ask_for_link() {
 
 void Pool::retire(Server& server) {
   if (server.end_check()) --checking_;
+  // Perhaps it was to serve somebody: another one must.
+  if (!waiting_.empty()) worker_.loop().defer([this] { launch(); });
   busy.push_back(server);
   publish_idle();
 }

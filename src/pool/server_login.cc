@@ -16,20 +16,21 @@ namespace {
 namespace be = wire::backend;
 namespace fe = wire::frontend;
 
-// What to log in with: the forced user's password, or the secret of the user list.
-std::string secret_for(const Config& config, const Pool& pool) {
+// What to log in with: the forced user's password, or the secret of the user list or of auth_query.
+std::string secret_for(Worker& worker, const Pool& pool) {
   const DatabaseConfig& database = pool.database();
   if (!database.password.empty()) return database.password;
-  const std::string* listed = config.secrets.secret(pool.server_user());
-  return listed != nullptr ? *listed : std::string();
+  const std::string* secret = worker.config().secrets.secret(pool.server_user());
+  if (secret == nullptr) secret = worker.auth_queries().secret(database.name, pool.server_user());
+  return secret != nullptr ? *secret : std::string();
 }
 
 }  // namespace
 
 void Server::start() {
   const bool forced = pool_.database().user.has_value() || !pool_.database().password.empty();
-  login_ = std::make_unique<Login>(ServerAuth(
-      pool_.server_user(), secret_for(worker_.config(), pool_), forced, worker_.logins()));
+  login_ = std::make_unique<Login>(
+      ServerAuth(pool_.server_user(), secret_for(worker_, pool_), forced, worker_.logins()));
   const bool turns = pool_.database().load_balance == LoadBalance::RoundRobin;
   login_->turn = turns ? pool_.group().next_turn() : 0;
   connect_next("");

@@ -133,8 +133,8 @@ Snapshot take_snapshot(Worker& worker, Part part) {
     case Part::Pools:
       worker.each_client([&](Client& client) {
         const auto state = client.state();
-        const bool logs_in = state == Client::State::Startup || state == Client::State::Auth ||
-                             state == Client::State::Greeting;
+        const bool logs_in = state == Client::State::Startup || state == Client::State::Lookup ||
+                             state == Client::State::Auth || state == Client::State::Greeting;
         snapshot.console_clients += state == Client::State::Console ? 1 : 0;
         snapshot.login_clients += logs_in ? 1 : 0;
       });
@@ -142,7 +142,7 @@ Snapshot take_snapshot(Worker& worker, Part part) {
       break;
     case Part::Clients:
       worker.each_client([&](Client& client) {
-        if (client.state() != Client::State::Closed) {
+        if (client.state() != Client::State::Closed && !client.is_inside()) {
           snapshot.clients.push_back(figures_of(client, now));
         }
       });

@@ -27,6 +27,7 @@ Worker::Worker(Workers& workers, size_t index, net::Loop& loop, const Clock& clo
       tracked_(config_->settings.session.tracked_parameters),
       pools_(*this),
       cancels_(*this),
+      auth_queries_(*this),
       tick_(loop.timers(), [this] { on_tick(); }) {
   tick_.arm(clock_.steady() + kTick);
 }
@@ -87,11 +88,18 @@ void Worker::deal(net::Accepted accepted) {
 
 void Worker::accept(net::Accepted accepted) {
   net::apply_options(accepted.descriptor, accepted.peer, config_->settings.socket);
+  add_client(std::move(accepted)).start();
+}
+
+Client& Worker::add_client(net::Accepted accepted) {
   const uint64_t id = workers_.next_id();
   auto client = std::make_unique<Client>(*this, id, std::move(accepted));
-  Client& started = *client;
-  clients_.emplace(id, std::move(client));
-  started.start();
+  return *clients_.emplace(id, std::move(client)).first->second;
+}
+
+void Worker::add_inside(int descriptor, const std::string& database, const std::string& user) {
+  workers_.client_came(index_);
+  add_client({descriptor, {}}).start_inside(database, user);
 }
 
 Server& Worker::add_server(Pool& pool) {

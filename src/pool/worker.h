@@ -12,6 +12,7 @@
 #include "net/acceptor.h"
 #include "net/loop.h"
 #include "pool/auth.h"
+#include "pool/auth_query.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/config.h"
@@ -59,6 +60,7 @@ class Worker {
   net::ChunkPool& chunks() { return chunks_; }
   Receiver& receiver() { return receiver_; }
   LoginCache& logins() { return logins_; }
+  AuthQueries& auth_queries() { return auth_queries_; }
   Pools& pools() { return pools_; }
   Statements& statements() { return statements_; }
   Cancels& cancels() { return cancels_; }
@@ -68,6 +70,8 @@ class Worker {
   Server& add_server(Pool& pool);
   // One that comes from another worker.
   Server& add_server(Pool& pool, Luggage luggage);
+  // A client of our own at `descriptor`, which has proved who it is.
+  void add_inside(int descriptor, const std::string& database, const std::string& user);
   // Null when it is gone.
   Client* client(uint64_t id);
   // Destroyed at the end of the turn.
@@ -91,6 +95,7 @@ class Worker {
  private:
   void deal(net::Accepted accepted);
   void accept(net::Accepted accepted);
+  Client& add_client(net::Accepted accepted);
   void on_tick();
   void stop_if_done();
 
@@ -106,6 +111,7 @@ class Worker {
   Statements statements_;
   Pools pools_;
   Cancels cancels_;
+  AuthQueries auth_queries_;
   Statistics statistics_;
   std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;

@@ -68,7 +68,7 @@ size_t Workers::for_next_client() {
   for (size_t i = 1; i < workers_.size(); ++i) {
     if (seats_[i].clients.load() < seats_[best].clients.load()) best = i;
   }
-  seats_[best].clients.fetch_add(1);
+  client_came(best);
   return best;
 }
 

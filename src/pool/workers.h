@@ -56,6 +56,7 @@ class Workers {
 
   // The worker that should take the next client: the one with the fewest.
   size_t for_next_client();
+  void client_came(size_t worker) { seats_[worker].clients.fetch_add(1); }
   void client_left(size_t worker) { seats_[worker].clients.fetch_sub(1); }
 
   // A slot became free: workers with clients that wait for one are told.

@@ -81,18 +81,33 @@ Result<int> SimNetwork::connect(SimLoop& loop, const net::Address& address) {
   link->is_unix = address.is_unix();
   const auto listener = listeners_.find(address.text());
   if (listener != listeners_.end()) link->listener = listener->second;
-  for (Side& side : link->sides) {
-    side.outgoing_max = static_cast<size_t>(
-        options_.buffer_min + dice_.skewed(options_.buffer_max - options_.buffer_min));
-    side.incoming_max = static_cast<size_t>(
-        options_.buffer_min + dice_.skewed(options_.buffer_max - options_.buffer_min));
-  }
+  size_buffers(*link);
   Side& near = link->sides[0];
   near.loop = &loop;
   near.connecting = true;
   near.descriptor = add({nullptr, link, 0});
   schedule(What::Connected, link, 0);
   return near.descriptor;
+}
+
+void SimNetwork::size_buffers(Link& link) {
+  for (Side& side : link.sides) {
+    side.outgoing_max = static_cast<size_t>(
+        options_.buffer_min + dice_.skewed(options_.buffer_max - options_.buffer_min));
+    side.incoming_max = static_cast<size_t>(
+        options_.buffer_min + dice_.skewed(options_.buffer_max - options_.buffer_min));
+  }
+}
+
+std::pair<int, int> SimNetwork::pair(SimLoop& loop) {
+  auto link = std::make_shared<Link>();
+  link->is_unix = true;
+  size_buffers(*link);
+  for (int i = 0; i < 2; ++i) {
+    link->sides[i].loop = &loop;
+    link->sides[i].descriptor = add({nullptr, link, i});
+  }
+  return {link->sides[0].descriptor, link->sides[1].descriptor};
 }
 
 int SimNetwork::connect_result(int descriptor) {

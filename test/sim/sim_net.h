@@ -100,6 +100,8 @@ class SimNetwork {
 
   Result<int> connect(SimLoop& loop, const net::Address& address);
   int connect_result(int descriptor);
+  std::pair<int, int> pair(SimLoop& loop);
+  void size_buffers(Link& link);
   Result<int> listen(SimLoop& loop, const net::Address& address);
   std::optional<net::Accepted> accept(SimLoop& loop, int descriptor);
   net::Io receive(int descriptor, std::span<char> into);
@@ -148,6 +150,7 @@ class SimLoop final : public net::Loop {
 
   Result<int> connect(const net::Address& address, const net::SocketOptions&) override;
   int connect_result(int descriptor) override { return network_.connect_result(descriptor); }
+  Result<std::pair<int, int>> pair() override { return network_.pair(*this); }
   Result<int> listen(const net::Address& address, int backlog) override;
   Result<std::optional<net::Accepted>> accept(int listener) override;
   net::Io receive(int descriptor, std::span<char> into) override;

@@ -143,6 +143,22 @@ TEST(PoolConfig, EmptyCheckQueryIsNotTheSameAsNone) {
             "select 1");
 }
 
+TEST(PoolConfig, UsersAreLookedUpWhereTheDatabaseSays) {
+  const auto config = load(
+      "[databases]\na = host=/tmp auth_user=ann auth_dbname=users auth_query='select 1'\n"
+      "b = host=/tmp\n[pgbouncer]\nauth_user = bob\n");
+
+  const auto a = config->auth_source("a");
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->database + ' ' + a->user + ' ' + a->sql, "users ann select 1");
+  const auto b = config->auth_source("b");
+  ASSERT_TRUE(b);
+  EXPECT_EQ(b->database + ' ' + b->user, "b bob");
+  EXPECT_NE(b->sql.find("pg_authid"), std::string::npos);
+  EXPECT_FALSE(config->auth_source("unknown"));
+  EXPECT_NE(refusal("[pgbouncer]\nauth_dbname = pgbouncer\n"), "");
+}
+
 TEST(PoolConfig, ConsoleNameIsReserved) {
   EXPECT_NE(refusal("[databases]\npgbouncer = host=/tmp\n[pgbouncer]\n"), "");
 }
