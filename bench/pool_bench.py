@@ -6,8 +6,8 @@ SELECT 1 from 64 clients (CPU seconds of the pooler process, utime + stime, per 
 transactions per second), results of 10 MB (CPU seconds per GB), and idle clients (resident bytes each).
 CPU per transaction is the steadier figure.
 
-usage: bench/pool_bench.py [--pool build/bench/pgtend-pool] [--rounds 5] [--seconds 5] [--write]
---write puts the section "Pool" into bench/RESULTS.md. PgBouncer is unpacked into build/peers from the
+usage: bench/pool_bench.py [--pool build/bench/pgtend-pool] [--before PATH] [--rounds 5] [--seconds 5] [--write]
+--before is an earlier build of pgtend-pool, measured in the same run with one worker. --write puts the section "Pool" into bench/RESULTS.md. PgBouncer is unpacked into build/peers from the
 packages named in deps/apt-bench.txt; nothing is installed.
 """
 import argparse
@@ -269,6 +269,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", default=str(ROOT / "build/bench/pgtend-pool"))
+    parser.add_argument("--before")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--write", action="store_true")
@@ -282,9 +283,12 @@ def main():
         poolers = {"one": bench.start_pooler("one", options.pool, "workers = 1\n"),
                    "two": bench.start_pooler("two", options.pool, "workers = 2\n"),
                    "pgbouncer": bench.start_pooler("pgbouncer", pgbouncer, "", environment)}
+        if options.before:
+            poolers["before"] = bench.start_pooler("before", options.before, "workers = 1\n")
         version = subprocess.run([pgbouncer, "--version"], env={**os.environ, **environment},
                                  capture_output=True, text=True, check=False).stdout.splitlines()
         names = {"one": "pgtend-pool, 1 worker", "two": "pgtend-pool, 2 workers",
+                 "before": "the earlier build, 1 worker",
                  "pgbouncer": version[0] if version else "PgBouncer"}
         subjects = {mode: lambda pooler, mode=mode: bench.small(*pooler, mode) for mode in MODES}
         subjects["big"] = lambda pooler: bench.big(*pooler)
@@ -301,7 +305,7 @@ def main():
                     results[name, subject].append(result)
                     print(f"round {round_number} {name} {subject}: {result[0]:.2f} CPU s, "
                           f"{result[1]:,.0f}/s", file=sys.stderr)
-        text = section(results, names, options)
+        text = section(results, {name: names[name] for name in poolers}, options)
     finally:
         bench.close()
     print(text)

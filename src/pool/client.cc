@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "pool/console.h"
 #include "pool/pools.h"
+#include "pool/shape.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
 #include "wire/backend.h"
@@ -326,9 +327,11 @@ Client::Next Client::next_message(std::string_view bytes, wire::Head& head) {
     return Next::Bad;
   }
   if (skipping_) return skip_canceled(head.type);
-  // The name of a Parse decides whether the link may be changed before the Bind.
-  const bool name_to_come = head.body_bytes > 0 && bytes.size() <= wire::kHeadBytes;
-  if (head.type == fe::kParse && name_to_come) return Next::More;
+  // The name of a Parse decides whether the link may be changed before the Bind, and the beginning
+  // of a text what is counted.
+  const bool has_text = head.type == fe::kParse || head.type == fe::kQuery;
+  const size_t wanted = std::min<size_t>(head.total(), wire::kHeadBytes + kShapeBytes);
+  if (has_text && bytes.size() < wanted) return Next::More;
   const bool needs_nothing = is_copy_message(head.type) || head.type == fe::kFlush;
   if (server_ == nullptr && needs_nothing) return Next::Skip;
   return check_names(head, bytes);
@@ -345,9 +348,38 @@ Client::Next Client::skip_canceled(char type) {
   return Next::Skip;
 }
 
+// Which call the message at hand begins, or goes on with.
+uint64_t Client::shape_at(const wire::Head& head, std::string_view body) {
+  Lease& lease = server_->lease();
+  const auto begin = [&](std::string_view sql) {
+    return worker_.queries().begin(pool_->owner(), worker_.queries().shape(sql), sql,
+                                   worker_.now());
+  };
+  switch (head.type) {
+    case fe::kQuery:
+      return begin(body.substr(0, body.find('\0')));
+    case fe::kParse: {
+      const std::string_view text = body.substr(std::min(body.size(), body.find('\0') + 1));
+      return lease.unnamed_shape = begin(text.substr(0, text.find('\0')));
+    }
+    case fe::kBind: {
+      // Names of statements that the pool does not map are not known to it.
+      const size_t portal_end = body.find('\0');
+      const bool unnamed =
+          portal_end < body.size() && body.substr(portal_end + 1).starts_with('\0');
+      return lease.portal_shape = unnamed ? lease.unnamed_shape : 0;
+    }
+    case fe::kExecute:
+      return lease.portal_shape;
+    default:
+      return 0;
+  }
+}
+
 void Client::note_message(const wire::Head& head, std::string_view bytes) {
   Lease& lease = server_->lease();
-  server_->expect(head.type);
+  const std::string_view body = bytes.substr(wire::kHeadBytes);
+  server_->expect(head.type, {.shape = shape_at(head, body.substr(0, head.body_bytes))});
   if (head.type == fe::kParse) {
     ++pool_->counters().client_parse_count;
     ++pool_->counters().server_parse_count;

@@ -171,6 +171,7 @@ class Client final : private net::Handler {
   Next skip_canceled(char type);
   bool need_server(std::string_view rest);
   void note_message(const wire::Head& head, std::string_view bytes);
+  uint64_t shape_at(const wire::Head& head, std::string_view body);
   void on_terminate();
   void resume_held();
   void probe();

@@ -140,7 +140,9 @@ size_t Client::map_bind(const wire::Head& head, std::string_view bytes) {
   wire::put_i32(out, static_cast<int32_t>(length));
   wire::put_cstring(out, names->portal);
   wire::put_cstring(out, statement->name);
-  server_->expect(fe::kBind, {statement->id, 0});
+  const uint64_t shape = server_->begin_query(*statement);
+  server_->lease().portal_shape = shape;
+  server_->expect(fe::kBind, {statement->id, 0, shape});
   return wire::kHeadBytes + names->bytes;
 }
 

@@ -1,8 +1,11 @@
 #include "pool/console_show.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -22,17 +25,19 @@ using Rows = ShowRows;
 
 std::string number(uint64_t value) { return cat(value); }
 
-std::string when(SteadyTime at, SteadyTime now) {
-  // Wall time of a monotonic one, as the console prints it.
-  const auto ago = now - at;
-  const auto wall = std::chrono::system_clock::now() -
-                    std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
-  const std::time_t seconds_since = std::chrono::system_clock::to_time_t(wall);
+std::string when(WallTime at) {
+  const std::time_t seconds_since = std::chrono::system_clock::to_time_t(at);
   std::tm parts{};
   gmtime_r(&seconds_since, &parts);
   char text[40];
   std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
   return text;
+}
+
+// Wall time of a monotonic one.
+std::string when(SteadyTime at, SteadyTime now) {
+  return when(std::chrono::system_clock::now() -
+              std::chrono::duration_cast<WallTime::duration>(now - at));
 }
 
 // --- SHOW POOLS
@@ -389,6 +394,86 @@ Rows show_totals(const ShowInput& input) {
   return rows;
 }
 
+// --- what clients ask: pgtend's own
+
+std::string hex(uint64_t value) {
+  char digits[16];
+  const auto end = std::to_chars(digits, std::end(digits), value, 16).ptr;
+  const std::string text(digits, end);
+  return std::string(sizeof digits - text.size(), '0') + text;
+}
+
+constexpr Column kQueryColumns[] = {
+    {"database", kText},    {"user", kText},          {"shape", kText},
+    {"calls", kInt8Oid},    {"errors", kInt8Oid},     {"rows", kInt8Oid},
+    {"bytes", kInt8Oid},    {"total_time", kInt8Oid}, {"mean_time", kInt8Oid},
+    {"p50_time", kInt8Oid}, {"p95_time", kInt8Oid},   {"p99_time", kInt8Oid},
+    {"max_time", kInt8Oid}, {"first_seen", kText},    {"last_seen", kText},
+    {"query", kText}};
+
+// The most time first; calls without a shape of their own have none in the table either.
+Rows show_queries(const ShowInput& input) {
+  std::vector<const QueryFigures*> order;
+  for (const auto& [key, figures] : input.snapshot.queries) {
+    if (figures.counts.calls > 0) order.push_back(&figures);
+  }
+  std::ranges::stable_sort(order, std::greater<>{},
+                           [](const auto* figures) { return figures->counts.time_us; });
+  Rows rows;
+  for (const QueryFigures* figures : order) {
+    const QueryCounts& counts = figures->counts;
+    const SmallHistogram& times = figures->times;
+    Cell shape;
+    if (figures->shape != 0) shape = hex(figures->shape);
+    rows.push_back({figures->database, figures->user, shape, number(counts.calls),
+                    number(counts.errors), number(counts.rows), number(counts.bytes),
+                    number(counts.time_us), number(counts.time_us / counts.calls),
+                    cat(times.quantile(0.5)), cat(times.quantile(0.95)), cat(times.quantile(0.99)),
+                    cat(times.max()), when(figures->first_seen, input.now),
+                    when(figures->last_seen, input.now),
+                    figures->shape != 0 ? Cell(figures->text) : std::nullopt});
+  }
+  return rows;
+}
+
+constexpr Column kHistogramColumns[] = {
+    {"database", kText},     {"user", kText},        {"kind", kText},        {"count", kInt8Oid},
+    {"mean_time", kInt8Oid}, {"p50_time", kInt8Oid}, {"p95_time", kInt8Oid}, {"p99_time", kInt8Oid},
+    {"max_time", kInt8Oid},  {"buckets", kText}};
+
+// Buckets as "lowest value:count" by space: what lies between two looks can be computed from them.
+Rows show_histograms(const ShowInput& input) {
+  Rows rows;
+  for (const auto& [key, times] : input.snapshot.times) {
+    const std::pair<const char*, const SmallHistogram*> kinds[] = {
+        {"wait", &times.wait}, {"query", &times.query}, {"transaction", &times.transaction}};
+    for (const auto& [kind, histogram] : kinds) {
+      std::string buckets;
+      histogram->each_bucket([&](int64_t low, uint64_t count) {
+        buckets += cat(buckets.empty() ? "" : " ", low, ':', count);
+      });
+      rows.push_back({key.first, key.second, kind, number(histogram->count()),
+                      cat(static_cast<int64_t>(histogram->mean())), cat(histogram->quantile(0.5)),
+                      cat(histogram->quantile(0.95)), cat(histogram->quantile(0.99)),
+                      cat(histogram->max()), buckets});
+    }
+  }
+  return rows;
+}
+
+constexpr Column kEventColumns[] = {{"time", kText},   {"kind", kText},    {"database", kText},
+                                    {"user", kText},   {"command", kText}, {"target", kText},
+                                    {"rows", kInt8Oid}};
+
+Rows show_events(const ShowInput& input) {
+  Rows rows;
+  for (const Event& event : input.snapshot.events) {
+    rows.push_back({when(event.at), std::string(name_of(event.kind)), event.database, event.user,
+                    event.command, event.target, number(event.rows)});
+  }
+  return rows;
+}
+
 constexpr Column kVersionColumns[] = {{"version", kText}};
 
 Rows show_version(const ShowInput&) { return {{version_text()}}; }
@@ -407,8 +492,11 @@ std::span<const Show> shows() {
       Show{"clients", Part::Clients, kSocketColumns, show_clients},
       Show{"config", Part::None, kConfigColumns, show_config},
       Show{"databases", Part::Pools, kDatabaseColumns, show_databases},
+      Show{"events", Part::Events, kEventColumns, show_events},
+      Show{"histograms", Part::Times, kHistogramColumns, show_histograms},
       Show{"lists", Part::Pools, kListColumns, show_lists},
       Show{"pools", Part::Pools, kPoolColumns, show_pools},
+      Show{"queries", Part::Queries, kQueryColumns, show_queries},
       Show{"servers", Part::Servers, kSocketColumns, show_servers},
       Show{"state", Part::None, kStateColumns, show_state},
       Show{"stats", Part::Stats, columns_of_stats(), show_stats},

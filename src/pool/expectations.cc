@@ -49,7 +49,7 @@ void Expectations::sent(char type, Route route, StatementTag tag) {
   switch (type) {
     case fe::kQuery:
       unsynced_ = false;
-      return push(Kind::Query, route);
+      return push(Kind::Query, route, tag);
     case fe::kFunctionCall:
       unsynced_ = false;
       return push(Kind::Function, route);
@@ -75,7 +75,7 @@ void Expectations::sent(char type, Route route, StatementTag tag) {
       return push(Kind::Describe, route);
     case fe::kExecute:
       unsynced_ = true;
-      return push(Kind::Execute, route);
+      return push(Kind::Execute, route, tag);
     case fe::kClose:
       unsynced_ = unsynced_ || route != Route::Fake;
       return push(Kind::Close, route, tag);

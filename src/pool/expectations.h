@@ -15,6 +15,7 @@ enum class Route : uint8_t { Forward, Swallow, Fake };
 struct StatementTag {
   uint64_t statement = 0;  // a Statement's id; 0 for none
   uint32_t serial = 0;     // what the client's table has done; 0 for nothing
+  uint64_t shape = 0;      // what Queries::begin() returned; 0 for nothing
 };
 
 // A request that the server skipped after an error.
@@ -54,7 +55,16 @@ class Expectations {
   // After an error: what comes before the next Sync has no effect.
   bool is_skipping() const { return skipping_; }
   // What the next answer is about.
-  StatementTag front_tag() const { return count_ > 0 ? entry(0).tag : StatementTag{}; }
+  struct Front {
+    StatementTag tag = {};
+    bool is_query = false;  // simple, answered by several messages up to a ReadyForQuery
+    bool is_execute = false;
+  };
+  Front front() const {
+    if (count_ == 0) return {};
+    const Entry& first = entry(0);
+    return {first.tag, first.kind == Kind::Query, first.kind == Kind::Execute};
+  }
   bool has_fake() const { return count_ > 0 && entry(0).route == Route::Fake; }
   // A faked request is at the front: its answer is due now, and it is gone. 'P' or 'C', else 0.
   char take_fake(StatementTag& tag);

@@ -14,6 +14,8 @@ void Lease::begin(Client& client) {
   client_ = &client;
   ++generation_;
   in_query_ = in_transaction_ = unnamed_pending_ = false;
+  unnamed_shape = portal_shape = 0;
+  answer_ = {};
 }
 
 void Lease::end() {
@@ -24,6 +26,7 @@ void Lease::end() {
 }
 
 void Lease::sent(char type, Route route, SteadyTime now, StatementTag tag) {
+  if (expect_.outstanding() == 0) answer_since_ = now;
   expect_.sent(type, route, tag);
   if (route != Route::Forward) return;
   if (!in_query_) query_start_ = now;
@@ -31,18 +34,29 @@ void Lease::sent(char type, Route route, SteadyTime now, StatementTag tag) {
   in_query_ = in_transaction_ = true;
 }
 
-void Lease::ready(Status status, Route route, Counters& counters, SteadyTime now) {
+QueryEnd Lease::end_answer(SteadyTime now) {
+  QueryEnd end = answer_;
+  end.time = microseconds(lasted(answer_since_, now));
+  answer_ = {};
+  answer_since_ = now;
+  return end;
+}
+
+void Lease::ready(Status status, Route route, Counters& counters, PoolTimes& times,
+                  SteadyTime now) {
   status_ = status;
   ready_at_ = now;
   ++generation_;
   if (route == Route::Swallow || !in_query_) return;
   ++counters.query_count;
   counters.query_time += lasted(query_start_, now);
+  times.query.record(static_cast<int64_t>(lasted(query_start_, now)));
   query_start_ = now;
   in_query_ = expect_.outstanding() > 0;
   if (status != Status::Idle) return;
   ++counters.xact_count;
   counters.xact_time += lasted(transaction_start_, now);
+  times.transaction.record(static_cast<int64_t>(lasted(transaction_start_, now)));
   transaction_start_ = now;
   in_transaction_ = in_query_;
 }

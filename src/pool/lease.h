@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "pool/counters.h"
 #include "pool/expectations.h"
+#include "pool/queries.h"
 #include "wire/backend.h"
 
 namespace pgtend::pool {
@@ -38,7 +39,15 @@ class Lease {
     return route;
   }
   // After a ReadyForQuery; counts a finished query, and a transaction if it is one.
-  void ready(Status status, Route route, Counters& counters, SteadyTime now);
+  void ready(Status status, Route route, Counters& counters, PoolTimes& times, SteadyTime now);
+
+  // The answer that is under way, for the shapes of queries.
+  QueryEnd& answer() { return answer_; }
+  // It is complete: its counts, with the time since it was asked for or the one before it ended.
+  QueryEnd end_answer(SteadyTime now);
+  // What the last unnamed Parse, and the last Bind, were about.
+  uint64_t unnamed_shape = 0;
+  uint64_t portal_shape = 0;
 
   // An unnamed statement was parsed, or used: between the two the link must stay with its client,
   // because the next one would run or replace the statement.
@@ -66,6 +75,8 @@ class Lease {
   bool unnamed_pending_ = false;
   bool in_query_ = false;
   bool in_transaction_ = false;
+  QueryEnd answer_;
+  SteadyTime answer_since_{};
   SteadyTime ready_at_{};
   SteadyTime query_start_{};
   SteadyTime transaction_start_{};

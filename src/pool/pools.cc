@@ -34,6 +34,7 @@ Pool::Pool(Worker& worker, std::shared_ptr<const DatabaseConfig> database, std::
       user_(std::move(user)),
       group_(group),
       seat_(group.seat(worker.index())),
+      owner_(database_->name, user_),
       timer_(worker.loop().timers(), [this] { on_timer(); }) {
   const Group::Outcome outcome = group.last_outcome();
   welcome_ = outcome.welcome;
@@ -57,6 +58,11 @@ microseconds Pool::longest_wait(SteadyTime now) const {
   return std::chrono::duration_cast<microseconds>(now - first->identity().request_at);
 }
 
+PoolTimes& Pool::times() {
+  if (times_ == nullptr) times_ = std::make_unique<PoolTimes>();
+  return *times_;
+}
+
 // --- clients
 
 Server* Pool::acquire(Client& client) {
@@ -65,6 +71,7 @@ Server* Pool::acquire(Client& client) {
     Server& server = *idle_.front();
     busy.push_back(server);
     publish_idle();
+    times().wait.record(0);
     server.lease_to(client);
     clients.push_back(client);
     return &server;
@@ -95,7 +102,9 @@ void Pool::leave(Client& client) {
 }
 
 void Pool::assign(Server& server, Client& client) {
-  counters_.wait_time += micros(client.identity().request_at, worker_.now());
+  const uint64_t waited = micros(client.identity().request_at, worker_.now());
+  counters_.wait_time += waited;
+  times().wait.record(static_cast<int64_t>(waited));
   clients.push_back(client);
   busy.push_back(server);
   publish_waiting();

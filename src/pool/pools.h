@@ -14,6 +14,7 @@
 #include "pool/counters.h"
 #include "pool/group.h"
 #include "pool/list.h"
+#include "pool/queries.h"
 #include "pool/server.h"
 
 namespace pgtend::pool {
@@ -79,6 +80,10 @@ class Pool {
   PoolMode mode() const;
   const Welcome& welcome() const { return *welcome_; }
   Counters& counters() { return counters_; }
+  PoolTimes& times();
+  // Null as long as nothing was served.
+  const PoolTimes* times_so_far() const { return times_.get(); }
+  const Queries::Owner& owner() const { return owner_; }
   Group& group() { return group_; }
   // How long the first in line has waited.
   microseconds longest_wait(SteadyTime now) const;
@@ -138,6 +143,8 @@ class Pool {
   bool starving_ = false;  // clients wait and no slot was free
   std::shared_ptr<const Failure> failure_;
   Counters counters_;
+  const Queries::Owner owner_;
+  std::unique_ptr<PoolTimes> times_;
   net::Timer timer_;
   SteadyTime last_expiry_{};
 };

@@ -1,5 +1,7 @@
 #include "pool/prepared.h"
 
+#include "pool/shape.h"
+
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -29,6 +31,7 @@ Statement& Statements::acquire(std::string_view tail) {
   statement->id = next_statement_id();
   statement->name = server_name_of(statement->id);
   statement->tail = tail;
+  statement->shape = shape_of(statement->text());
   statement->clients = 1;
   const std::string_view key = statement->tail;
   return *by_tail_.emplace(key, std::move(statement)).first->second;

@@ -15,10 +15,13 @@ namespace pgtend::pool {
 
 // One text with its parameter types, known to at least one client. Owned by Statements.
 struct Statement {
-  uint64_t id = 0;   // unique in the process
-  std::string name;  // on servers: "PGBOUNCER_" and the id, which tools look for
-  std::string tail;  // the body of its Parse behind the name: text, zero byte, parameter types
+  uint64_t id = 0;     // unique in the process
+  std::string name;    // on servers: "PGBOUNCER_" and the id, which tools look for
+  std::string tail;    // the body of its Parse behind the name: text, zero byte, parameter types
+  uint64_t shape = 0;  // of the text
   size_t clients = 0;
+
+  std::string_view text() const { return std::string_view(tail).substr(0, tail.find('\0')); }
 };
 
 // The statements that clients of one worker have prepared. One table a worker, so that nobody

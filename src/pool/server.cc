@@ -261,7 +261,7 @@ size_t Server::begin_message(std::string_view bytes) {
     body = bytes.substr(wire::kHeadBytes, head.body_bytes);
   }
   inbound_.left = head.total();
-  inbound_.passing = on_message(head.type, body) == Route::Forward && lease_.client() != nullptr;
+  inbound_.passing = on_message(head, body) == Route::Forward && lease_.client() != nullptr;
   return 1;
 }
 
@@ -270,17 +270,18 @@ bool Server::needs_body(char type) const {
   return state_ == State::Login || (applying_ && type == be::kErrorResponse);
 }
 
-// Messages that tell what became of prepared statements.
+// Messages that tell what became of prepared statements, and how many rows there were.
 bool Server::wants_peek(const wire::Head& head) const {
   const Client* client = lease_.client();
   const bool has_any =
       statements_.size() > 0 || (client != nullptr && client->statements() != nullptr);
-  if (!has_any || state_ == State::Login || applying_) return false;
-  if (head.type == be::kErrorResponse) return true;
+  if (state_ == State::Login || applying_) return false;
+  if (head.type == be::kErrorResponse) return has_any;
   return head.type == be::kCommandComplete && head.total() <= kPeekBytes;
 }
 
-Route Server::on_message(char type, std::string_view body) {
+Route Server::on_message(const wire::Head& head, std::string_view body) {
+  const char type = head.type;
   told_ = false;
   if (state_ == State::Login) {
     on_login_message(type, body);
@@ -299,10 +300,11 @@ Route Server::on_message(char type, std::string_view body) {
     close_wanted_ = true;
     return Route::Swallow;
   }
-  const StatementTag about = lease_.expect().front_tag();
+  const Expectations::Front about = lease_.expect().front();
   const Route route = lease_.received(type);
-  if (type == be::kErrorResponse) on_error(body, about);
+  if (type == be::kErrorResponse) on_error(body, about.tag);
   if (type == be::kCommandComplete && !body.empty()) on_tag(body);
+  if (route == Route::Forward && lease_.client() != nullptr) count_answer(head, body, about);
   told_ = type == be::kErrorResponse && route == Route::Forward;
   if (type == be::kParameterStatus) on_parameter(body, route);
   if (type == be::kReadyForQuery) on_ready_message(body, route);
@@ -320,6 +322,45 @@ Route Server::on_message(char type, std::string_view body) {
   return route;
 }
 
+// Adds up the answer to a call, and ends the call when it is complete.
+void Server::count_answer(const wire::Head& head, std::string_view body,
+                          const Expectations::Front& about) {
+  QueryEnd& answer = lease_.answer();
+  answer.bytes += head.total();
+  bool ends = false;
+  switch (head.type) {
+    case be::kDataRow:
+      return;
+    case be::kCommandComplete: {
+      const std::string_view tag = body.substr(0, body.find('\0'));
+      const uint64_t rows = rows_of_tag(tag);
+      answer.rows += rows;
+      if (Events::matters(tag, rows)) {
+        worker_.events().note_command(pool_.owner(), tag, rows,
+                                      worker_.queries().text(about.tag.shape), worker_.wall());
+      }
+      ends = about.is_execute;
+      break;
+    }
+    case be::kEmptyQueryResponse:
+    case be::kPortalSuspended:
+      ends = about.is_execute;
+      break;
+    case be::kErrorResponse:
+      answer.failed = true;
+      ends = about.is_execute || (!about.is_query && about.tag.shape != 0);
+      break;
+    case be::kReadyForQuery:
+      ends = about.is_query;
+      break;
+    default:
+      break;
+  }
+  if (!ends) return;
+  const SteadyTime now = worker_.now();
+  worker_.queries().end(pool_.owner(), about.tag.shape, lease_.end_answer(now), now);
+}
+
 // What a client left may need one more message before the server comes to rest: a COPY that began
 // only now waits for data, and after an error the rest may have been skipped up to a Sync that was
 // never sent.
@@ -331,6 +372,7 @@ void Server::nudge() {
 
 void Server::on_idle_message(char type) {
   if (type == be::kNoticeResponse || type == be::kNotificationResponse) return;
+  if (type == be::kErrorResponse) note_failure("server shutting down");
   close(type == be::kErrorResponse ? "server shutting down"
                                    : "unexpected data from an idle server");
 }
@@ -349,7 +391,7 @@ void Server::on_parameter(std::string_view body, Route route) {
 void Server::on_ready_message(std::string_view body, Route route) {
   auto status = be::read_ready_for_query(body);
   if (!status) return close("the server sent a malformed ReadyForQuery");
-  lease_.ready(*status, route, pool_.counters(), worker_.now());
+  lease_.ready(*status, route, pool_.counters(), pool_.times(), worker_.now());
   if (pool_.mode() == PoolMode::Statement && lease_.client() != nullptr) {
     block_seen_ = block_seen_ || *status != be::TransactionStatus::Idle;
   }
@@ -419,12 +461,17 @@ void Server::parse(const Statement& statement, uint32_t serial) {
   settle_fakes();
 }
 
+uint64_t Server::begin_query(const Statement& statement) {
+  return worker_.queries().begin(pool_.owner(), statement.shape, statement.text(), worker_.now());
+}
+
 void Server::prepare(const Statement& statement, Route route, uint32_t serial) {
   if (statements_.take_outdated(statement.id)) close_on_server(statement.id);
   statements_.add(statement.id);
   ++pool_.counters().server_parse_count;
   append_parse(prelude_, statement);
-  lease_.sent(fe::kParse, route, worker_.now(), {statement.id, serial});
+  const uint64_t shape = route == Route::Forward ? begin_query(statement) : 0;
+  lease_.sent(fe::kParse, route, worker_.now(), {statement.id, serial, shape});
 }
 
 void Server::close_on_server(uint64_t id) {
@@ -708,11 +755,21 @@ void Server::on_lost(std::string_view reason) {
               {log::kv("reason", reason), log::kv("server", identity_.id),
                log::kv("db", pool_.database().name), log::kv("user", pool_.server_user())});
   }
+  if (!expected) note_failure(reason);
   Client* client = lease_.client();
   lease_.end();
   const bool told = told_;
   gone();
   if (client != nullptr) client->on_server_lost(reason, told);
+}
+
+void Server::note_failure(std::string_view what) {
+  worker_.events().add({.at = worker_.wall(),
+                        .kind = Event::Kind::Failure,
+                        .database = pool_.database().name,
+                        .user = pool_.server_user(),
+                        .command = printable(what),
+                        .target = identity_.address.text()});
 }
 
 void Server::gone() {

@@ -63,6 +63,8 @@ class Server final : private net::Handler {
   void expect(char type, StatementTag tag = {});
   // Makes the link have `statement`, if need be by a Parse in front of what is forwarded next.
   void ensure(const Statement& statement);
+  // A call of `statement` begins: what Queries::begin() returns.
+  uint64_t begin_query(const Statement& statement);
   // The client's own Parse of `statement`: sent, or answered by the pool if the link has it.
   void parse(const Statement& statement, uint32_t serial);
   // The client's Close, which no server needs to see.
@@ -154,7 +156,9 @@ class Server final : private net::Handler {
   void on_bytes(std::string_view bytes);
   size_t begin_message(std::string_view bytes);
   bool needs_body(char type) const;
-  Route on_message(char type, std::string_view body);
+  Route on_message(const wire::Head& head, std::string_view body);
+  void count_answer(const wire::Head& head, std::string_view body,
+                    const Expectations::Front& about);
   void on_parameter(std::string_view body, Route route);
   void on_ready_message(std::string_view body, Route route);
   void nudge();
@@ -179,6 +183,7 @@ class Server final : private net::Handler {
   void ask(std::string_view sql);
   void refuse_block();
   void on_lost(std::string_view reason);
+  void note_failure(std::string_view what);
   void gone();
   void wait(microseconds limit);
 

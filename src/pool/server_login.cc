@@ -64,6 +64,7 @@ void Server::connect_next(std::string_view failure) {
     if (channel_->socket().watch(*this)) return;
     note_failure("out of file descriptors");
   }
+  note_failure(cause);
   pool_.server_failed(*this, {.text = cause, .sqlstate = std::string(kPoolerState)});
   gone();
 }
@@ -162,6 +163,7 @@ void Server::login_failed(std::string_view text, std::string_view sqlstate, Logi
               {log::kv("db", pool_.database().name), log::kv("user", pool_.server_user()),
                log::kv("cause", text), log::kv("sqlstate", sqlstate)});
   }
+  note_failure(text);
   Failure failure{.is_login = end == LoginEnd::Refused,
                   .message = std::move(failure_),
                   .text = std::string(text),

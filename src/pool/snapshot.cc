@@ -86,6 +86,16 @@ SocketFigures figures_of(Server& server) {
   return figures;
 }
 
+void add_query(Snapshot& snapshot, QueryFigures figures) {
+  const auto key = std::tuple(figures.database, figures.user, figures.shape);
+  const auto found = snapshot.queries.find(key);
+  if (found == snapshot.queries.end()) {
+    snapshot.queries.emplace(key, std::move(figures));
+  } else {
+    found->second.add(figures);
+  }
+}
+
 void append(std::vector<SocketFigures>& to, std::vector<SocketFigures> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
   std::ranges::sort(to, {}, &SocketFigures::id);
@@ -122,6 +132,11 @@ void Snapshot::merge(Snapshot other) {
   append(clients, std::move(other.clients));
   append(servers, std::move(other.servers));
   for (const auto& [name, sums] : other.stats) stats[name].add(sums);
+  for (auto& [id, figures] : other.queries) add_query(*this, std::move(figures));
+  for (const auto& [owner, part] : other.times) times[owner].merge(part);
+  events.insert(events.end(), std::make_move_iterator(other.events.begin()),
+                std::make_move_iterator(other.events.end()));
+  std::ranges::stable_sort(events, {}, &Event::at);
 }
 
 Snapshot take_snapshot(Worker& worker, Part part) {
@@ -152,6 +167,20 @@ Snapshot take_snapshot(Worker& worker, Part part) {
         if (server.state() == Server::State::Gone || server.channel() == nullptr) return;
         snapshot.servers.push_back(figures_of(server));
       });
+      break;
+    case Part::Queries:
+      for (QueryFigures& figures : worker.queries().figures()) {
+        add_query(snapshot, std::move(figures));
+      }
+      break;
+    case Part::Times:
+      worker.pools().each([&](Pool& pool) {
+        const auto key = std::pair(pool.database().name, pool.user());
+        if (pool.times_so_far() != nullptr) snapshot.times[key].merge(*pool.times_so_far());
+      });
+      break;
+    case Part::Events:
+      snapshot.events.assign(worker.events().all().begin(), worker.events().all().end());
       break;
     case Part::Stats:
       snapshot.stats = worker.statistics().by_database(worker.pools());

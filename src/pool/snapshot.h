@@ -6,11 +6,14 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "net/address.h"
 #include "pool/config.h"
+#include "pool/queries.h"
 #include "pool/statistics.h"
 
 namespace pgtend::pool {
@@ -57,7 +60,7 @@ struct SocketFigures {
 };
 
 // Which parts are wanted; the others stay empty.
-enum class Part : uint8_t { None, Pools, Clients, Servers, Stats };
+enum class Part : uint8_t { None, Pools, Clients, Servers, Stats, Queries, Times, Events };
 
 struct Snapshot {
   size_t console_clients = 0;
@@ -66,6 +69,10 @@ struct Snapshot {
   std::vector<SocketFigures> clients;
   std::vector<SocketFigures> servers;
   std::map<std::string, Statistics::Sums> stats;  // by database
+  std::map<std::tuple<std::string, std::string, uint64_t>, QueryFigures>
+      queries;                                                     // by database, user, shape
+  std::map<std::pair<std::string, std::string>, PoolTimes> times;  // by database, user
+  std::vector<Event> events;                                       // by time
 
   // Joins those of all workers: sums what is counted, puts sockets in the order of their ids.
   void merge(Snapshot other);

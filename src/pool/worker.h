@@ -18,6 +18,7 @@
 #include "pool/config.h"
 #include "pool/pools.h"
 #include "pool/prepared.h"
+#include "pool/queries.h"
 #include "pool/receiver.h"
 #include "pool/server.h"
 #include "pool/statistics.h"
@@ -64,6 +65,9 @@ class Worker {
   Pools& pools() { return pools_; }
   Statements& statements() { return statements_; }
   Cancels& cancels() { return cancels_; }
+  Queries& queries() { return queries_; }
+  Events& events() { return events_; }
+  WallTime wall() const { return clock_.wall(); }
   Statistics& statistics() { return statistics_; }
   Service service() const { return service_; }
 
@@ -110,6 +114,8 @@ class Worker {
   LoginCache logins_;
   Statements statements_;
   Pools pools_;
+  Queries queries_;
+  Events events_;
   Cancels cancels_;
   AuthQueries auth_queries_;
   Statistics statistics_;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/sql_lexer.h"
 #include "base/text.h"
 #include "sql/columns.h"
 #include "sql/fingerprint.h"
-#include "sql/lexer.h"
 #include "sql/parse.h"
 
 namespace pgtend::sql {
@@ -23,14 +23,14 @@ Result<const json::value*> only_statement(const Tree& tree) {
   return node;
 }
 
-bool is_word(const Token& token, std::string_view word) {
-  return token.kind == TokenKind::Word && equal_ignoring_case(token.text, word);
+bool is_word(const SqlToken& token, std::string_view word) {
+  return token.kind == SqlTokenKind::Word && equal_ignoring_case(token.text, word);
 }
 
 // Where the explained statement begins in `sql`, which the grammar has read as an EXPLAIN.
 // `has_options` tells "EXPLAIN (ANALYZE) …" from "EXPLAIN (SELECT …)".
 size_t explained_begin(std::string_view sql, bool has_options) {
-  const std::vector<Token> list = tokens(sql);
+  const std::vector<SqlToken> list = sql_tokens(sql);
   size_t i = 1;
   if (has_options && i < list.size() && list[i].text == "(") {
     for (int depth = 0; i < list.size();) {
@@ -123,7 +123,7 @@ Result<StatementInfo> classify(std::string_view sql) {
     const json::value* options = member(*explain, "options");
     const bool has = options && options->is_array() && !options->get_array().empty();
     info.asked_analyze = has && asks_analyze(options->get_array());
-    const std::vector<Token> list = tokens(info.text);
+    const std::vector<SqlToken> list = sql_tokens(info.text);
     // The old form "EXPLAIN ANALYZE VERBOSE …" has options without a bracket.
     const bool bracket = has && list.size() > 1 && list[1].text == "(";
     info.text = trim(std::string_view(info.text).substr(explained_begin(info.text, bracket)));

@@ -4,22 +4,23 @@
 #include <array>
 #include <utility>
 
+#include "base/sql_lexer.h"
 #include "base/text.h"
-#include "sql/lexer.h"
 #include "sql/parse.h"
 
 namespace pgtend::sql {
 namespace {
 
 // EXPLAIN quotes every name that is not lower case, so an unquoted word in mixed case is its own.
-bool is_word(const std::vector<Token>& list, size_t i, std::string_view text) {
-  return i < list.size() && list[i].kind == TokenKind::Word && list[i].text == text;
+bool is_word(const std::vector<SqlToken>& list, size_t i, std::string_view text) {
+  return i < list.size() && list[i].kind == SqlTokenKind::Word && list[i].text == text;
 }
-bool is_symbol(const std::vector<Token>& list, size_t i, char c) {
-  return i < list.size() && list[i].kind == TokenKind::Symbol && list[i].text[0] == c;
+bool is_symbol(const std::vector<SqlToken>& list, size_t i, char c) {
+  return i < list.size() && list[i].kind == SqlTokenKind::Symbol && list[i].text[0] == c;
 }
-bool is_plan_name(const std::vector<Token>& list, size_t i) {
-  return i < list.size() && (list[i].kind == TokenKind::Word || list[i].kind == TokenKind::Number);
+bool is_plan_name(const std::vector<SqlToken>& list, size_t i) {
+  return i < list.size() &&
+         (list[i].kind == SqlTokenKind::Word || list[i].kind == SqlTokenKind::Number);
 }
 
 // What stands for the tokens from `i` on: text "" and 0 tokens when they are SQL as they are.
@@ -30,7 +31,7 @@ struct Replacement {
 
 // "ANY (x = …)" in front of an operand, "EXISTS(SubPlan 1)", "ARRAY(SubPlan 1)": calls of no
 // grammar. "x = ANY ('{…}')" stays.
-bool opens_sub_plan_test(const std::vector<Token>& list, size_t i) {
+bool opens_sub_plan_test(const std::vector<SqlToken>& list, size_t i) {
   if (!is_symbol(list, i + 1, '(')) return false;
   if (is_word(list, i, "EXISTS") || is_word(list, i, "ARRAY")) return true;
   if (!is_word(list, i, "ANY") && !is_word(list, i, "ALL")) return false;
@@ -38,7 +39,7 @@ bool opens_sub_plan_test(const std::vector<Token>& list, size_t i) {
          is_word(list, i - 1, "AND") || is_word(list, i - 1, "OR");
 }
 
-Replacement replace_at(const std::vector<Token>& list, size_t i) {
+Replacement replace_at(const std::vector<SqlToken>& list, size_t i) {
   const bool marked = is_word(list, i, "hashed") || is_word(list, i, "rescan");
   const size_t plan = i + (marked ? 1 : 0);
   if (is_word(list, plan, "SubPlan") && is_plan_name(list, plan + 1)) {
@@ -54,7 +55,7 @@ Replacement replace_at(const std::vector<Token>& list, size_t i) {
 }
 
 std::string to_sql(std::string_view text) {
-  const std::vector<Token> list = tokens(text);
+  const std::vector<SqlToken> list = sql_tokens(text);
   std::string out;
   size_t copied = 0;
   for (size_t i = 0; i < list.size();) {
@@ -66,7 +67,7 @@ std::string to_sql(std::string_view text) {
     const auto begin = static_cast<size_t>(list[i].text.data() - text.data());
     out += text.substr(copied, begin - copied);
     out += replacement.text;
-    const Token& last = list[i + replacement.consumed - 1];
+    const SqlToken& last = list[i + replacement.consumed - 1];
     copied = static_cast<size_t>(last.text.data() - text.data()) + last.text.size();
     i += replacement.consumed;
   }
@@ -97,9 +98,9 @@ Result<json::value> parse_expression(std::string_view text) {
 
 std::vector<std::string> init_plan_references(std::string_view text) {
   std::vector<std::string> out;
-  const std::vector<Token> list = tokens(text);
+  const std::vector<SqlToken> list = sql_tokens(text);
   for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i].kind == TokenKind::Parameter) out.emplace_back(list[i].text);
+    if (list[i].kind == SqlTokenKind::Parameter) out.emplace_back(list[i].text);
     if (is_word(list, i, "InitPlan") && is_plan_name(list, i + 1)) {
       out.push_back(cat("InitPlan ", list[i + 1].text));
     }

@@ -38,11 +38,6 @@ class PoolLifecycle : public PoolTest {
     });
     return pending;
   }
-  std::unique_ptr<RawClient> client_of(const PoolProcess& pool) const {
-    auto client = std::make_unique<RawClient>(pool.port());
-    client->log_in("app", database());
-    return client;
-  }
 };
 
 TEST_F(PoolLifecycle, PauseWaitsForTransactionsAndHoldsNewRequests) {

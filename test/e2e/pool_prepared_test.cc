@@ -37,11 +37,6 @@ class PoolPrepared : public PoolTest {
  protected:
   static constexpr const char* kOneLink = "default_pool_size = 1\nworkers = 2\n";
 
-  std::unique_ptr<RawClient> client_of(const PoolProcess& pool) const {
-    auto client = std::make_unique<RawClient>(pool.port());
-    client->log_in("app", database());
-    return client;
-  }
   static std::string ask(RawClient& client, const std::string& messages) {
     client.send(messages);
     return client.read_until('Z');

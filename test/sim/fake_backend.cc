@@ -1,6 +1,7 @@
 #include "sim/fake_backend.h"
 
 #include "base/text.h"
+#include "pool/queries.h"
 #include "wire/backend.h"
 #include "wire/frame.h"
 #include "wire/frontend.h"
@@ -269,6 +270,28 @@ void FakeSession::cancel() {
   if (state_ != State::Closed) on_input();
 }
 
+// What the pool must count of the answer to a message of `type`.
+void FakeSession::count(char type, const wire::Frame& answer) {
+  FakeServer::Totals& totals = server_.totals_;
+  switch (answer.type) {
+    case be::kCommandComplete:
+      totals.rows += pool::rows_of_tag(answer.body.substr(0, answer.body.find('\0')));
+      [[fallthrough]];
+    case be::kEmptyQueryResponse:
+    case be::kPortalSuspended:
+      if (!in_simple_) ++totals.calls;
+      break;
+    case be::kErrorResponse:
+      if (!in_simple_ && type != fe::kSync) ++totals.calls;
+      break;
+    case be::kReadyForQuery:
+      if (std::exchange(in_simple_, false)) ++totals.calls;
+      break;
+    default:
+      break;
+  }
+}
+
 void FakeSession::answer(char type, const std::string& body, int cancel_at) {
   std::string out;
   if (server_.dice_.chance(server_.faults_.chatter)) chatter(out);
@@ -277,9 +300,11 @@ void FakeSession::answer(char type, const std::string& body, int cancel_at) {
   const bool by_client = type != fe::kQuery || tagged_client(body) >= 0;
   std::string_view rest = std::string_view(out).substr(begin);
   bool flush_now = type == fe::kFlush;
+  in_simple_ = in_simple_ || (type == fe::kQuery && by_client);
   while (!rest.empty()) {
     const auto frame = wire::next_frame(rest).take();
     flush_now = flush_now || flushes(frame->type);
+    if (by_client) count(type, *frame);
     if (frame->type != be::kReadyForQuery || !by_client) continue;
     ++server_.totals_.queries;
     if (engine_.status() == Engine::Status::Idle) ++server_.totals_.transactions;

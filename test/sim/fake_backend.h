@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "sim/fake_engine.h"
 #include "sim/journal.h"
+#include "wire/frame.h"
 
 namespace pgtend::sim {
 
@@ -56,6 +57,7 @@ class FakeSession final : private net::Handler {
   void on_message(char type, std::string_view body);
   void judge(char type, std::string_view body);
   void answer(char type, const std::string& body, int cancel_at);
+  void count(char type, const wire::Frame& answer);
   void chatter(std::string& out);
   void say(std::string_view bytes);
   void flush();
@@ -76,6 +78,7 @@ class FakeSession final : private net::Handler {
   int32_t pid_ = 0;
   std::string secret_;
   std::pair<std::string, std::string> account_;  // database, user
+  bool in_simple_ = false;                       // within a simple query of a client
   int owner_ = -1;                               // the client whose transaction runs
   bool blocked_ = false;                         // a slow message is at work
   char slow_type_ = 0;
@@ -98,6 +101,8 @@ class FakeServer {
   struct Totals {
     uint64_t queries = 0;       // ReadyForQuery that a client asked for
     uint64_t transactions = 0;  // of them, with the status idle
+    uint64_t calls = 0;         // simple queries and executions of clients, also failed ones
+    uint64_t rows = 0;          // by their command tags
     uint64_t sessions = 0;
     uint64_t cut_messages = 0;  // sessions ended in the middle of a message
     uint64_t cancels = 0;       // requests that met a session

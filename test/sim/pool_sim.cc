@@ -323,6 +323,14 @@ void PoolSim::check_counters() {
   };
   const auto& server = server_->totals();
   const auto& client = clients_->totals();
+  pool::QueryCounts asked;
+  each_worker([&](pool::Worker& worker) {
+    for (const auto& figures : worker.queries().figures()) asked.add(figures.counts);
+  });
+  if (!scenario_.stormy && (asked.calls != server.calls || asked.rows != server.rows)) {
+    journal_.fail(cat("the pool counted ", asked.calls, " calls with ", asked.rows,
+                      " rows, the server ", server.calls, " with ", server.rows));
+  }
   compare("queries", sum.query_count, server.queries, client.queries);
   compare("transactions", sum.xact_count, server.transactions, client.transactions);
   if (!scenario_.stormy && server.cut_messages > 0) {

@@ -315,7 +315,7 @@ TEST(Expectations, ErrorNamesTheStatementsItSkipped) {
   queue.sent('C', Route::Fake, {0, 6});
   send(queue, "S");
 
-  EXPECT_EQ(queue.front_tag().statement, 11u);
+  EXPECT_EQ(queue.front().tag.statement, 11u);
   EXPECT_EQ(queue.received('E'), Route::Forward);
 
   const auto skipped = queue.take_skipped();
