@@ -1,7 +1,6 @@
 #include "pool/server.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -513,7 +512,8 @@ void Server::trim_statements() {
 void Server::undo_skipped() {
   auto skipped = lease_.take_skipped();
   Client* client = lease_.client();
-  for (const SkippedRequest& request : skipped | std::views::reverse) {
+  std::ranges::reverse(skipped);
+  for (const SkippedRequest& request : skipped) {
     if (request.tag.statement != 0) {
       if (request.is_close) {
         statements_.add(request.tag.statement);

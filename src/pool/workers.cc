@@ -41,7 +41,7 @@ void Workers::visit_all(size_t origin, Task visit, Task done) {
     Task done;
     std::atomic<size_t> left;
   };
-  auto round = std::make_shared<Round>(std::move(visit), std::move(done), workers_.size());
+  const std::shared_ptr<Round> round(new Round{std::move(visit), std::move(done), workers_.size()});
   for (size_t i = 0; i < workers_.size(); ++i) {
     post(i, [this, round, origin](Worker& worker) {
       round->visit(worker);
