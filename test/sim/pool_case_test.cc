@@ -3,20 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <memory>
 #include <string>
 
-#include "base/log.h"
 #include "base/text.h"
-#include "net/acceptor.h"
 #include "pool/lifecycle.h"
-#include "pool/workers.h"
-#include "sim/sim_net.h"
+#include "sim/small_world.h"
 #include "wire/backend.h"
 #include "wire/frame.h"
 #include "wire/frontend.h"
-#include "wire/startup.h"
 
 namespace pgtend::sim {
 namespace {
@@ -25,109 +19,10 @@ namespace be = wire::backend;
 namespace fe = wire::frontend;
 using testing::HasSubstr;
 
-// One end of a connection, in the test's hand.
-class Peer final : private net::Handler {
- public:
-  Peer(net::Loop& loop, int descriptor) : socket_(loop, descriptor) { socket_.watch(*this).take(); }
-
-  void send(std::string_view bytes) {
-    out_ += bytes;
-    flush();
-  }
-  void half_close() { socket_.shutdown_send(); }
-  void close() { socket_.close(); }
-  // What came since the last call.
-  std::string take() { return std::exchange(in_, {}); }
-  bool ended() const { return ended_; }
-
- private:
-  void on_ready(net::Ready) override {
-    flush();
-    char piece[4096];
-    while (!ended_) {
-      const net::Io io = socket_.receive(piece);
-      if (io.kind == net::Io::Kind::Again) return;
-      ended_ = io.kind != net::Io::Kind::Done;
-      in_.append(piece, io.bytes);
-    }
-  }
-  void flush() {
-    const net::Io io = out_.empty() ? net::Io{} : socket_.send(out_);
-    if (io.kind == net::Io::Kind::Done) out_.erase(0, io.bytes);
-  }
-
-  net::Socket socket_;
-  std::string in_;
-  std::string out_;
-  bool ended_ = false;
-};
-
-// A pool of one link, in transaction mode unless a test says otherwise.
-class PoolCase : public testing::Test {
+class PoolCase : public testing::Test, protected SmallWorld {
  protected:
-  PoolCase() { log::set_level(log::Level::Off); }
+  PoolCase() : SmallWorld(1, {.split = 0, .buffer_min = 65536, .buffer_max = 65536}) {}
 
-  void start(const std::vector<std::pair<std::string, std::string>>& more = {}) {
-    std::vector<IniEntry> entries = {{"pgbouncer", "listen_addr", "127.0.0.1", "", 0},
-                                     {"pgbouncer", "auth_type", "trust", "", 0},
-                                     {"pgbouncer", "unix_socket_dir", "", "", 0},
-                                     {"pgbouncer", "default_pool_size", "1", "", 0},
-                                     {"pgbouncer", "pool_mode", "transaction", "", 0},
-                                     {"databases", "db", "", "", 0}};
-    for (const auto& [key, value] : more) entries.push_back({"pgbouncer", key, value, "", 0});
-    auto config = std::make_shared<pool::Config>(pool::config_from(entries).take());
-    auto database = std::make_shared<pool::DatabaseConfig>(*config->databases["db"]);
-    database->addresses.push_back(server_address_);
-    config->databases["db"] = database;
-    acceptor_ = net::Acceptor::open(peers_, server_address_, 16, [this](net::Accepted accepted) {
-                  servers.push_back(std::make_unique<Peer>(peers_, accepted.descriptor));
-                }).take();
-    workers = std::make_unique<pool::Workers>(std::vector<net::Loop*>{&pool_loop_}, clock_, config);
-    workers->listen().take();
-  }
-
-  // Until nothing is under way any more; time passes only as far as that needs.
-  void settle() {
-    while (network_.next() || pool_loop_.has_work() || peers_.has_work()) scheduler_.step();
-  }
-  // How many things happened in that time; no more than kStepsMax, which time may not survive.
-  size_t pass(milliseconds time) {
-    const SteadyTime until = clock_.steady() + time;
-    net::Timer alarm(peers_.timers(), [] {});
-    alarm.arm(until);
-    size_t steps = 0;
-    while (clock_.steady() < until && steps < kStepsMax) {
-      scheduler_.step();
-      ++steps;
-    }
-    return steps;
-  }
-
-  void say(Peer& peer, std::string_view bytes) {
-    peer.send(bytes);
-    settle();
-  }
-  // A client that has sent its start packet.
-  Peer& client() {
-    const auto descriptor = peers_.connect(net::Address::ip("127.0.0.1", 6432).take(), {}).take();
-    clients.push_back(std::make_unique<Peer>(peers_, descriptor));
-    settle();
-    std::string out;
-    wire::append_startup(out, wire::kProtocol30, {{"user", "u"}, {"database", "db"}});
-    clients.back()->send(out);
-    settle();
-    return *clients.back();
-  }
-  // Answers the pool's start packet.
-  void welcome(Peer& server) {
-    server.take();
-    std::string out;
-    be::append_authentication(out, {be::AuthKind::Ok, {}});
-    be::append_backend_key_data(out, {7, "key!"});
-    be::append_ready_for_query(out, be::TransactionStatus::Idle);
-    server.send(out);
-    settle();
-  }
   // A client that is logged in, and the server that was opened for it.
   Peer& first_client() {
     Peer& added = client();
@@ -177,25 +72,6 @@ class PoolCase : public testing::Test {
     be::append_command_complete(out, "INSERT 0 1");
     return out;
   }
-
- private:
-  static constexpr size_t kStepsMax = 100'000;
-
-  Dice dice_{1};
-  ManualClock clock_;
-  Journal journal_{clock_};
-  SimNetwork network_{
-      dice_, clock_, journal_, {.split = 0, .buffer_min = 65536, .buffer_max = 65536}};
-  SimScheduler scheduler_{dice_, clock_, network_};
-  SimLoop& pool_loop_ = scheduler_.add_loop();
-  SimLoop& peers_ = scheduler_.add_loop();
-  net::Address server_address_ = net::Address::ip("10.0.0.1", 5432).take();
-  std::unique_ptr<net::Acceptor> acceptor_;
-
- protected:
-  std::deque<std::unique_ptr<Peer>> clients;
-  std::deque<std::unique_ptr<Peer>> servers;
-  std::unique_ptr<pool::Workers> workers;
 };
 
 TEST_F(PoolCase, AnAnswerComesBackThroughThePool) {
