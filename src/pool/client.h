@@ -97,6 +97,7 @@ class Client final : private net::Handler {
   Pool* pool() { return pool_; }
   Server* server() { return server_; }
   Channel& channel() { return channel_; }
+  const Inbound& inbound() const { return inbound_; }
   Parameters& parameters() { return parameters_; }
   // One of our own: it is not shown or logged, and no limit counts it.
   bool is_inside() const { return inside_; }

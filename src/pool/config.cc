@@ -347,6 +347,15 @@ Status resolve_hosts(DatabaseConfig& database, const Settings& settings) {
   return ok();
 }
 
+Status read_secrets(Config& config) {
+  const std::string& file = config.settings.auth.file;
+  config.secrets = {};
+  if (file.empty()) return ok();
+  const std::string text = TRY_DURING(read_text_file(file), "auth_file");
+  config.secrets = TRY(Userlist::parse(text, file));
+  return ok();
+}
+
 }  // namespace
 
 std::string_view name_of(PoolMode mode) {
@@ -394,6 +403,23 @@ std::optional<AuthSource> Config::auth_source(const std::string& name) const {
   }
   if (source.user.empty() || source.database.empty()) return std::nullopt;
   return source;
+}
+
+Result<std::shared_ptr<const Config>> Config::with(std::string_view key,
+                                                   std::string_view value) const {
+  auto changed = std::make_shared<Config>(*this);
+  std::vector<std::string> ignored;
+  TRY(apply<Settings>(changed->settings, key, value, kKeys, kLater, ignored));
+  if (!ignored.empty()) return Error{ErrorCode::Invalid, ignored.front()};
+  for (size_t i = 0; i < std::size(kKeys); ++i) {
+    if (kKeys[i].name != key) continue;
+    if (kKeys[i].reload == Reload::No) {
+      return Error{ErrorCode::Invalid, cat(key, " can be changed only at start")};
+    }
+    changed->values[i] = value;
+  }
+  if (key == "auth_file") TRY(read_secrets(*changed));
+  return std::shared_ptr<const Config>(std::move(changed));
 }
 
 void Config::keep_start_values(const Config& running) {
@@ -474,11 +500,7 @@ Result<std::shared_ptr<const Config>> load_config(const std::string& path) {
   const auto entries = TRY(read_ini(path));
   auto config = std::make_shared<Config>(TRY(config_from(entries)));
   config->path = path;
-  if (!config->settings.auth.file.empty()) {
-    const std::string& file = config->settings.auth.file;
-    const std::string text = TRY_DURING(read_text_file(file), "auth_file");
-    config->secrets = TRY(Userlist::parse(text, file));
-  }
+  TRY(read_secrets(*config));
   for (auto& [name, database] : config->databases) {
     auto resolved = std::make_shared<DatabaseConfig>(*database);
     TRY_DURING(resolve_hosts(*resolved, config->settings), cat(path, ": database ", name));

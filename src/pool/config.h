@@ -178,6 +178,9 @@ struct Config {
   std::shared_ptr<const DatabaseConfig> database(const std::string& name) const;
   // For a client that asked for `name`, which may be of no database; nullopt when there is none.
   std::optional<AuthSource> auth_source(const std::string& name) const;
+  // This with one setting of [pgbouncer] changed; may BLOCK, to read auth_file. Errors: Invalid
+  // with the cause; those of reading.
+  Result<std::shared_ptr<const Config>> with(std::string_view key, std::string_view value) const;
   // Takes from `running` what cannot change at run time.
   void keep_start_values(const Config& running);
   // Null when [users] has no line for it.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -24,6 +26,7 @@ namespace be = wire::backend;
 // The console whose columns and texts these are, in the form that monitoring programs parse.
 constexpr std::string_view kServerVersion = "1.25.0/bouncer";
 constexpr size_t kArgumentBytesMax = 63;
+constexpr size_t kSettingBytesMax = 255;
 
 void append_table(std::string& out, std::span<const ShowColumn> columns, const ShowRows& rows) {
   std::vector<be::Column> described;
@@ -38,6 +41,24 @@ void append_table(std::string& out, std::span<const ShowColumn> columns, const S
     be::append_data_row(out, be::Row(cells.begin(), cells.end()));
   }
   be::append_command_complete(out, "SHOW");
+}
+
+// What drivers set after every login; here it means nothing.
+struct DriverParameter {
+  std::string_view name;
+  std::string_view value;
+};
+constexpr DriverParameter kDriverParameters[] = {
+    {"application_name", ""},    {"client_encoding", "UTF8"},
+    {"datestyle", "ISO"},        {"default_transaction_isolation", "read committed"},
+    {"extra_float_digits", "1"}, {"standard_conforming_strings", "on"},
+    {"timezone", "GMT"}};
+
+const DriverParameter* driver_parameter(std::string_view name) {
+  for (const DriverParameter& parameter : kDriverParameters) {
+    if (equal_ignoring_case(parameter.name, name)) return &parameter;
+  }
+  return nullptr;
 }
 
 // --- commands
@@ -88,6 +109,12 @@ void run_show(const Session& session, std::string_view what) {
   }
   for (const Show& show : shows()) {
     if (equal_ignoring_case(show.name, what)) return show_table(session, show);
+  }
+  if (const DriverParameter* parameter = driver_parameter(what)) {
+    const ShowColumn column{parameter->name, kTextOid};
+    std::string out;
+    append_table(out, {&column, 1}, ShowRows(1, {std::string(parameter->value)}));
+    return session.answer(std::move(out));
   }
   session.error(cat("invalid command 'SHOW ", printable(what), "', use SHOW HELP;"));
 }
@@ -156,10 +183,65 @@ void run_kill_client(const Session& session, std::string_view text) {
               answer_with(session, "KILL_CLIENT"));
 }
 
+// A text in single quotes, in which two stand for one.
+std::optional<std::string> unquoted(std::string_view text) {
+  std::string value;
+  for (size_t at = 1; at < text.size(); ++at) {
+    if (text[at] != '\'') {
+      value += text[at];
+    } else if (at + 1 == text.size()) {
+      return value;
+    } else if (text[++at] == '\'') {
+      value += '\'';
+    } else {
+      break;
+    }
+  }
+  return std::nullopt;
+}
+
+// `key = value` or `key TO value`, the value perhaps in single quotes.
+std::optional<std::pair<std::string, std::string>> parse_setting(std::string_view text) {
+  const size_t end = text.find_first_of(" \t\r\n=");
+  if (end == 0 || end == std::string_view::npos) return std::nullopt;
+  const std::string_view key = text.substr(0, end);
+  std::string_view rest = trim(text.substr(end));
+  if (rest.starts_with('=')) {
+    rest = trim(rest.substr(1));
+  } else if (equal_ignoring_case(rest.substr(0, 3), "to ")) {
+    rest = trim(rest.substr(3));
+  } else {
+    return std::nullopt;
+  }
+  std::optional<std::string> value(rest);
+  if (rest.starts_with('\'')) value = unquoted(rest);
+  if (!value) return std::nullopt;
+  return std::pair(std::string(key), *std::move(value));
+}
+
+void run_set(const Session& session, std::string_view text) {
+  const auto setting = parse_setting(text);
+  if (!setting || setting->first.size() > kArgumentBytesMax ||
+      setting->second.size() > kSettingBytesMax) {
+    return session.error("bad arguments");
+  }
+  if (driver_parameter(setting->first) != nullptr) {
+    std::string out;
+    be::append_notice(out, {.severity = "NOTICE", .sqlstate = "00000", .message = "SET ignored"});
+    be::append_command_complete(out, "SET");
+    return session.answer(std::move(out));
+  }
+  session.worker.workers().set(session.worker.index(), setting->first, setting->second,
+                               [session](const Status& status) {
+                                 if (status) return session.done("SET");
+                                 session.error(cat("SET failed: ", status.error().message));
+                               });
+}
+
 // --- the table of commands
 
 enum class Rights : uint8_t { Stats, Admin };
-enum class Argument : uint8_t { None, Word, Database, DatabaseOrAll };
+enum class Argument : uint8_t { None, Word, Setting, Database, DatabaseOrAll };
 
 struct Command {
   std::string_view name;
@@ -183,6 +265,7 @@ constexpr Command kCommands[] = {
     {"kill", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "kill", run_kill},
     {"kill_client", Rights::Admin, Argument::Word, "<client_id>", "", run_kill_client},
     {"wait_close", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "wait in", run_wait_close},
+    {"set", Rights::Admin, Argument::Setting, "key = arg", "", run_set},
     {"shutdown", Rights::Admin, Argument::Word, "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]", "",
      run_shutdown},
 };
@@ -216,7 +299,8 @@ void run_checked(const Session& session, const Command& command, std::string_vie
     const std::string place = argument.empty() ? "" : cat(" '", printable(argument), "'");
     log::info(cat(upper(command.name), " command issued", place));
   }
-  if (argument.size() > kArgumentBytesMax) return session.error("bad arguments");
+  const bool is_word = command.argument != Argument::Setting;
+  if (is_word && argument.size() > kArgumentBytesMax) return session.error("bad arguments");
   if (command.argument == Argument::None && !argument.empty()) {
     return session.error("bad arguments");
   }

@@ -15,7 +15,6 @@
 namespace pgtend::pool {
 namespace {
 
-constexpr int32_t kText = 25;
 constexpr int32_t kNumeric = 1700;
 
 using Column = ShowColumn;
@@ -42,8 +41,8 @@ std::string when(SteadyTime at, SteadyTime now) {
 
 // --- SHOW POOLS
 
-constexpr Column kPoolColumns[] = {{"database", kText},
-                                   {"user", kText},
+constexpr Column kPoolColumns[] = {{"database", kTextOid},
+                                   {"user", kTextOid},
                                    {"cl_active", kInt4Oid},
                                    {"cl_waiting", kInt4Oid},
                                    {"cl_active_cancel_req", kInt4Oid},
@@ -57,8 +56,8 @@ constexpr Column kPoolColumns[] = {{"database", kText},
                                    {"sv_login", kInt4Oid},
                                    {"maxwait", kInt4Oid},
                                    {"maxwait_us", kInt4Oid},
-                                   {"pool_mode", kText},
-                                   {"load_balance_hosts", kText}};
+                                   {"pool_mode", kTextOid},
+                                   {"load_balance_hosts", kTextOid}};
 
 std::pair<std::string, std::string> seconds_and_micros(microseconds time) {
   return {cat(time.count() / 1'000'000), cat(time.count() % 1'000'000)};
@@ -103,7 +102,7 @@ std::vector<Column> stats_columns(bool totals, bool averages) {
 #undef PGTEND_NAME
     return all;
   }();
-  std::vector<Column> columns = {{"database", kText}};
+  std::vector<Column> columns = {{"database", kTextOid}};
   const size_t half = names.size() / 2;
   for (size_t i = 0; i < half && totals; ++i) columns.push_back({names[i], kNumeric});
   for (size_t i = half; i < names.size() && averages; ++i) columns.push_back({names[i], kNumeric});
@@ -128,12 +127,12 @@ Rows stats_rows(const ShowInput& input, bool totals, bool averages) {
 }
 
 // STATS_TOTALS and STATS_AVERAGES name their columns after the counters, with two exceptions.
-constexpr Column kTotalsColumns[] = {{"database", kText},
+constexpr Column kTotalsColumns[] = {{"database", kTextOid},
 #define PGTEND_COLUMN(field, name) {#field, kNumeric},
                                      PGTEND_POOL_COUNTERS(PGTEND_COLUMN)
 #undef PGTEND_COLUMN
 };
-constexpr Column kAveragesColumns[] = {{"database", kText},
+constexpr Column kAveragesColumns[] = {{"database", kTextOid},
                                        {"server_assignment_count", kNumeric},
                                        {"xact_count", kNumeric},
                                        {"query_count", kNumeric},
@@ -153,25 +152,25 @@ Rows show_stats_averages(const ShowInput& input) { return stats_rows(input, fals
 
 // --- SHOW CLIENTS, SERVERS
 
-constexpr Column kSocketColumns[] = {{"type", kText},
-                                     {"user", kText},
-                                     {"database", kText},
-                                     {"replication", kText},
-                                     {"state", kText},
-                                     {"addr", kText},
+constexpr Column kSocketColumns[] = {{"type", kTextOid},
+                                     {"user", kTextOid},
+                                     {"database", kTextOid},
+                                     {"replication", kTextOid},
+                                     {"state", kTextOid},
+                                     {"addr", kTextOid},
                                      {"port", kInt4Oid},
-                                     {"local_addr", kText},
+                                     {"local_addr", kTextOid},
                                      {"local_port", kInt4Oid},
-                                     {"connect_time", kText},
-                                     {"request_time", kText},
+                                     {"connect_time", kTextOid},
+                                     {"request_time", kTextOid},
                                      {"wait", kInt4Oid},
                                      {"wait_us", kInt4Oid},
                                      {"close_needed", kInt4Oid},
-                                     {"ptr", kText},
-                                     {"link", kText},
+                                     {"ptr", kTextOid},
+                                     {"link", kTextOid},
                                      {"remote_pid", kInt4Oid},
-                                     {"tls", kText},
-                                     {"application_name", kText},
+                                     {"tls", kTextOid},
+                                     {"application_name", kTextOid},
                                      {"prepared_statements", kInt4Oid},
                                      {"id", kInt4Oid}};
 std::string pointer(const char* kind, std::optional<uint64_t> id) {
@@ -216,19 +215,59 @@ Rows show_servers(const ShowInput& input) {
   return socket_rows(input, input.snapshot.servers, false);
 }
 
+// SHOW SOCKETS: both, with the state of their buffers.
+std::vector<Column> buffer_columns() {
+  std::vector<Column> columns(std::begin(kSocketColumns), std::end(kSocketColumns));
+  for (const char* name : {"recv_pos", "pkt_pos", "pkt_remain", "send_pos", "send_remain",
+                           "pkt_avail", "send_avail"}) {
+    columns.push_back({name, kInt4Oid});
+  }
+  return columns;
+}
+
+std::span<const Column> columns_of_sockets() {
+  static const std::vector<Column> columns = buffer_columns();
+  return columns;
+}
+
+// `all`: else only those that are linked, wait or have something unsent.
+Rows buffer_rows(const ShowInput& input, bool all) {
+  constexpr size_t kState = 4;
+  Rows rows;
+  for (const bool clients : {true, false}) {
+    for (const SocketFigures& socket : clients ? input.snapshot.clients : input.snapshot.servers) {
+      const bool active = socket.link || socket.wait.count() > 0 || socket.unsent > 0;
+      if (!all && !active) continue;
+      Cells row = socket_rows(input, {socket}, clients).front();
+      row[kState] = cat(clients ? "cl_" : "sv_", socket.state);
+      const std::string kept = number(socket.kept);
+      for (const std::string& cell :
+           {kept, std::string("0"), number(socket.message_left), std::string("0"),
+            number(socket.unsent), kept, std::string("0")}) {
+        row.emplace_back(cell);
+      }
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+Rows show_sockets(const ShowInput& input) { return buffer_rows(input, true); }
+Rows show_active_sockets(const ShowInput& input) { return buffer_rows(input, false); }
+
 // --- SHOW DATABASES, CONFIG, VERSION
 
-constexpr Column kDatabaseColumns[] = {{"name", kText},
-                                       {"host", kText},
+constexpr Column kDatabaseColumns[] = {{"name", kTextOid},
+                                       {"host", kTextOid},
                                        {"port", kInt4Oid},
-                                       {"database", kText},
-                                       {"force_user", kText},
+                                       {"database", kTextOid},
+                                       {"force_user", kTextOid},
                                        {"pool_size", kInt4Oid},
                                        {"min_pool_size", kInt4Oid},
                                        {"reserve_pool_size", kInt4Oid},
                                        {"server_lifetime", kInt4Oid},
-                                       {"pool_mode", kText},
-                                       {"load_balance_hosts", kText},
+                                       {"pool_mode", kTextOid},
+                                       {"load_balance_hosts", kTextOid},
                                        {"max_connections", kInt4Oid},
                                        {"current_connections", kInt4Oid},
                                        {"max_client_connections", kInt4Oid},
@@ -283,7 +322,7 @@ Rows show_databases(const ShowInput& input) {
 }
 
 constexpr Column kConfigColumns[] = {
-    {"key", kText}, {"value", kText}, {"default", kText}, {"changeable", kText}};
+    {"key", kTextOid}, {"value", kTextOid}, {"default", kTextOid}, {"changeable", kTextOid}};
 
 Rows show_config(const ShowInput& input) {
   Rows rows;
@@ -297,7 +336,7 @@ Rows show_config(const ShowInput& input) {
 
 // --- SHOW STATE, LISTS, USERS, TOTALS
 
-constexpr Column kStateColumns[] = {{"key", kText}, {"value", kText}};
+constexpr Column kStateColumns[] = {{"key", kTextOid}, {"value", kTextOid}};
 
 Rows show_state(const ShowInput& input) {
   const bool paused = input.groups.all_paused();
@@ -305,7 +344,7 @@ Rows show_state(const ShowInput& input) {
       {"active", paused ? "no" : "yes"}, {"paused", paused ? "yes" : "no"}, {"suspended", "no"}};
 }
 
-constexpr Column kListColumns[] = {{"list", kText}, {"items", kInt4Oid}};
+constexpr Column kListColumns[] = {{"list", kTextOid}, {"items", kInt4Oid}};
 
 Rows show_lists(const ShowInput& input) {
   const Snapshot& snapshot = input.snapshot;
@@ -333,10 +372,10 @@ Rows show_lists(const ShowInput& input) {
           {"dns_pending", "0"}};
 }
 
-constexpr Column kUserColumns[] = {{"name", kText},
-                                   {"pool_size", kText},
-                                   {"reserve_pool_size", kText},
-                                   {"pool_mode", kText},
+constexpr Column kUserColumns[] = {{"name", kTextOid},
+                                   {"pool_size", kTextOid},
+                                   {"reserve_pool_size", kTextOid},
+                                   {"pool_mode", kTextOid},
                                    {"max_user_connections", kInt4Oid},
                                    {"current_connections", kInt4Oid},
                                    {"max_user_client_connections", kInt4Oid},
@@ -361,7 +400,7 @@ Rows show_users(const ShowInput& input) {
   return rows;
 }
 
-constexpr Column kSumColumns[] = {{"name", kText}, {"value", kNumeric}};
+constexpr Column kSumColumns[] = {{"name", kTextOid}, {"value", kNumeric}};
 
 // PgBouncer's own names for what the tables of STATS call otherwise.
 constexpr std::pair<std::string_view, std::string_view> kTotalNames[] = {
@@ -404,12 +443,12 @@ std::string hex(uint64_t value) {
 }
 
 constexpr Column kQueryColumns[] = {
-    {"database", kText},    {"user", kText},          {"shape", kText},
+    {"database", kTextOid}, {"user", kTextOid},       {"shape", kTextOid},
     {"calls", kInt8Oid},    {"errors", kInt8Oid},     {"rows", kInt8Oid},
     {"bytes", kInt8Oid},    {"total_time", kInt8Oid}, {"mean_time", kInt8Oid},
     {"p50_time", kInt8Oid}, {"p95_time", kInt8Oid},   {"p99_time", kInt8Oid},
-    {"max_time", kInt8Oid}, {"first_seen", kText},    {"last_seen", kText},
-    {"query", kText}};
+    {"max_time", kInt8Oid}, {"first_seen", kTextOid}, {"last_seen", kTextOid},
+    {"query", kTextOid}};
 
 // The most time first; calls without a shape of their own have none in the table either.
 Rows show_queries(const ShowInput& input) {
@@ -437,9 +476,9 @@ Rows show_queries(const ShowInput& input) {
 }
 
 constexpr Column kHistogramColumns[] = {
-    {"database", kText},     {"user", kText},        {"kind", kText},        {"count", kInt8Oid},
+    {"database", kTextOid},  {"user", kTextOid},     {"kind", kTextOid},     {"count", kInt8Oid},
     {"mean_time", kInt8Oid}, {"p50_time", kInt8Oid}, {"p95_time", kInt8Oid}, {"p99_time", kInt8Oid},
-    {"max_time", kInt8Oid},  {"buckets", kText}};
+    {"max_time", kInt8Oid},  {"buckets", kTextOid}};
 
 // Buckets as "lowest value:count" by space: what lies between two looks can be computed from them.
 Rows show_histograms(const ShowInput& input) {
@@ -461,9 +500,9 @@ Rows show_histograms(const ShowInput& input) {
   return rows;
 }
 
-constexpr Column kEventColumns[] = {{"time", kText},   {"kind", kText},    {"database", kText},
-                                    {"user", kText},   {"command", kText}, {"target", kText},
-                                    {"rows", kInt8Oid}};
+constexpr Column kEventColumns[] = {
+    {"time", kTextOid},    {"kind", kTextOid},   {"database", kTextOid}, {"user", kTextOid},
+    {"command", kTextOid}, {"target", kTextOid}, {"rows", kInt8Oid}};
 
 Rows show_events(const ShowInput& input) {
   Rows rows;
@@ -474,7 +513,7 @@ Rows show_events(const ShowInput& input) {
   return rows;
 }
 
-constexpr Column kVersionColumns[] = {{"version", kText}};
+constexpr Column kVersionColumns[] = {{"version", kTextOid}};
 
 Rows show_version(const ShowInput&) { return {{version_text()}}; }
 
@@ -489,6 +528,7 @@ std::span<const Column> columns_of_stats() {
 
 std::span<const Show> shows() {
   static const std::array all = {
+      Show{"active_sockets", Part::Sockets, columns_of_sockets(), show_active_sockets},
       Show{"clients", Part::Clients, kSocketColumns, show_clients},
       Show{"config", Part::None, kConfigColumns, show_config},
       Show{"databases", Part::Pools, kDatabaseColumns, show_databases},
@@ -498,6 +538,7 @@ std::span<const Show> shows() {
       Show{"pools", Part::Pools, kPoolColumns, show_pools},
       Show{"queries", Part::Queries, kQueryColumns, show_queries},
       Show{"servers", Part::Servers, kSocketColumns, show_servers},
+      Show{"sockets", Part::Sockets, columns_of_sockets(), show_sockets},
       Show{"state", Part::None, kStateColumns, show_state},
       Show{"stats", Part::Stats, columns_of_stats(), show_stats},
       Show{"stats_averages", Part::Stats, kAveragesColumns, show_stats_averages},

@@ -15,6 +15,7 @@ namespace pgtend::pool {
 
 inline constexpr int32_t kInt4Oid = 23;
 inline constexpr int32_t kInt8Oid = 20;
+inline constexpr int32_t kTextOid = 25;
 
 struct ShowColumn {
   std::string_view name;

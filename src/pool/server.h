@@ -110,6 +110,7 @@ class Server final : private net::Handler {
   Pool& pool() { return pool_; }
   Lease& lease() { return lease_; }
   Channel* channel() { return channel_.get(); }
+  const Inbound& inbound() const { return inbound_; }
   const Parameters& parameters() const { return parameters_; }
   const Identity& identity() const { return identity_; }
   bool close_wanted() const { return close_wanted_; }

@@ -49,6 +49,12 @@ PoolFigures figures_of(Pool& pool, SteadyTime now) {
   return figures;
 }
 
+void note_buffers(SocketFigures& figures, const Inbound& inbound, const Channel& channel) {
+  figures.kept = inbound.rest.size();
+  figures.message_left = inbound.left;
+  figures.unsent = channel.unsent();
+}
+
 SocketFigures figures_of(Client& client, SteadyTime now) {
   const auto& who = client.identity();
   const bool waits = client.state() == Client::State::Waiting;
@@ -61,6 +67,7 @@ SocketFigures figures_of(Client& client, SteadyTime now) {
                         .connected_at = who.connected_at,
                         .request_at = who.request_at,
                         .application_name = client.parameters().get(kApplicationName).value_or("")};
+  note_buffers(figures, client.inbound(), client.channel());
   if (waits) figures.wait = std::chrono::duration_cast<microseconds>(now - who.request_at);
   if (client.statements() != nullptr) figures.prepared_statements = client.statements()->size();
   if (client.server() != nullptr) figures.link = client.server()->identity().id;
@@ -82,6 +89,7 @@ SocketFigures figures_of(Server& server) {
       .pid = who.pid,
       .application_name = server.parameters().get(kApplicationName).value_or("")};
   figures.prepared_statements = server.statements().size();
+  note_buffers(figures, server.inbound(), *server.channel());
   if (server.lease().client() != nullptr) figures.link = server.lease().client()->identity().id;
   return figures;
 }
@@ -94,6 +102,21 @@ void add_query(Snapshot& snapshot, QueryFigures figures) {
   } else {
     found->second.add(figures);
   }
+}
+
+void add_clients(Snapshot& snapshot, Worker& worker, SteadyTime now) {
+  worker.each_client([&](Client& client) {
+    if (client.state() != Client::State::Closed && !client.is_inside()) {
+      snapshot.clients.push_back(figures_of(client, now));
+    }
+  });
+}
+
+void add_servers(Snapshot& snapshot, Worker& worker) {
+  worker.each_server([&](Server& server) {
+    if (server.state() == Server::State::Gone || server.channel() == nullptr) return;
+    snapshot.servers.push_back(figures_of(server));
+  });
 }
 
 void append(std::vector<SocketFigures>& to, std::vector<SocketFigures> from) {
@@ -156,17 +179,14 @@ Snapshot take_snapshot(Worker& worker, Part part) {
       worker.pools().each([&](Pool& pool) { snapshot.pools.push_back(figures_of(pool, now)); });
       break;
     case Part::Clients:
-      worker.each_client([&](Client& client) {
-        if (client.state() != Client::State::Closed && !client.is_inside()) {
-          snapshot.clients.push_back(figures_of(client, now));
-        }
-      });
+      add_clients(snapshot, worker, now);
       break;
     case Part::Servers:
-      worker.each_server([&](Server& server) {
-        if (server.state() == Server::State::Gone || server.channel() == nullptr) return;
-        snapshot.servers.push_back(figures_of(server));
-      });
+      add_servers(snapshot, worker);
+      break;
+    case Part::Sockets:
+      add_clients(snapshot, worker, now);
+      add_servers(snapshot, worker);
       break;
     case Part::Queries:
       for (QueryFigures& figures : worker.queries().figures()) {

@@ -57,10 +57,13 @@ struct SocketFigures {
   int32_t pid = 0;
   std::string application_name;
   size_t prepared_statements = 0;
+  size_t kept = 0;            // bytes of a message that is not complete
+  uint64_t message_left = 0;  // bytes to come of the message that streams
+  size_t unsent = 0;
 };
 
 // Which parts are wanted; the others stay empty.
-enum class Part : uint8_t { None, Pools, Clients, Servers, Stats, Queries, Times, Events };
+enum class Part : uint8_t { None, Pools, Clients, Servers, Sockets, Stats, Queries, Times, Events };
 
 struct Snapshot {
   size_t console_clients = 0;

@@ -94,16 +94,33 @@ void Workers::evict_next(Group& group, size_t self, size_t asked) {
 // --- reload
 
 void Workers::reload(size_t origin, std::function<void(Status)> done) {
+  load(
+      origin, [path = workers_[origin]->config().path] { return load_config(path); },
+      std::move(done));
+}
+
+void Workers::set(size_t origin, const std::string& key, const std::string& value,
+                  std::function<void(Status)> done) {
+  load(
+      origin,
+      [config = workers_[origin]->config_snapshot(), key, value] {
+        return config->with(key, value);
+      },
+      std::move(done));
+}
+
+void Workers::load(size_t origin, std::function<Result<std::shared_ptr<const Config>>()> make,
+                   std::function<void(Status)> done) {
   if (reloading_.exchange(true)) {
     return done(Error{ErrorCode::Conflict, "another reload is under way"});
   }
-  loader_ = std::jthread([this, origin, path = workers_[origin]->config().path,
-                          done = std::move(done)]() mutable noexcept {
-    auto loaded = std::make_shared<Result<std::shared_ptr<const Config>>>(load_config(path));
-    post(origin, [this, origin, loaded, done = std::move(done)](Worker&) mutable {
-      adopt(origin, std::move(*loaded), std::move(done));
-    });
-  });
+  loader_ = std::jthread(
+      [this, origin, make = std::move(make), done = std::move(done)]() mutable noexcept {
+        auto loaded = std::make_shared<Result<std::shared_ptr<const Config>>>(make());
+        post(origin, [this, origin, loaded, done = std::move(done)](Worker&) mutable {
+          adopt(origin, std::move(*loaded), std::move(done));
+        });
+      });
 }
 
 void Workers::adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,

@@ -70,6 +70,9 @@ class Workers {
   // effect, or nothing does. `done` is called on worker `origin` when all workers have it.
   // Errors: those of load_config(); Conflict while another reload runs.
   void reload(size_t origin, std::function<void(Status)> done);
+  // The same with one setting changed, until the next reload. Errors: those of Config::with() too.
+  void set(size_t origin, const std::string& key, const std::string& value,
+           std::function<void(Status)> done);
   // Takes no new work; stop() when nothing is left.
   void shut_down(Service how);
   // A worker has nothing left after shut_down().
@@ -84,6 +87,8 @@ class Workers {
   };
 
   void evict_next(Group& group, size_t self, size_t asked);
+  void load(size_t origin, std::function<Result<std::shared_ptr<const Config>>()> make,
+            std::function<void(Status)> done);
   void adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
              std::function<void(Status)> done);
 

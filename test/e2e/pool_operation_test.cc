@@ -370,5 +370,65 @@ TEST_F(PoolOperation, CanceledWaiterMaySayGoodbyeBehindItsRequest) {
   EXPECT_EQ(holder.read_until('Z'), "CZ");
 }
 
+TEST_F(PoolOperation, SetChangesOneSettingUntilTheReload) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  auto holder = client_of(pool);
+  auto waiter = client_of(pool);
+  begin(*holder);
+  const auto shown = [&] {
+    const auto rows = console(pool, "SHOW CONFIG");
+    for (int i = 0; i < rows.size(); ++i) {
+      if (rows[i].text(0) == "default_pool_size") return std::string(rows[i].text(1));
+    }
+    return std::string();
+  };
+
+  console(pool, "SET default_pool_size = 2");
+  EXPECT_EQ(shown(), "2");
+  expect_served(*waiter);
+  console(pool, "set default_pool_size to '3'");
+  EXPECT_EQ(shown(), "3");
+  console(pool, "RELOAD");
+
+  EXPECT_EQ(shown(), "1");
+}
+
+TEST_F(PoolOperation, SetRefusesWhatItCannotDo) {
+  PoolProcess pool(ini(""));
+  auto options = through(pool);
+  options.set("dbname", "pgbouncer");
+  auto admin = must(pg::Connection::open(options));
+  const auto refusal = [&](const char* sql) {
+    const auto result = admin.query_simple(sql);
+    return result ? "" : result.error().message;
+  };
+
+  EXPECT_NE(refusal("SET listen_port = 1").find("SET failed: listen_port can be changed only"),
+            std::string::npos);
+  EXPECT_NE(refusal("SET pool_size = 1").find("did you mean"), std::string::npos);
+  EXPECT_NE(refusal("SET pool_mode = 'x'").find("SET failed"), std::string::npos);
+  EXPECT_NE(refusal("SET auth_file = '/no/such/file'").find("SET failed"), std::string::npos);
+  for (const char* sql : {"SET", "SET a", "SET a = 'b", "SET a = 'b'c'", "SET = 1"}) {
+    EXPECT_NE(refusal(sql).find("bad arguments"), std::string::npos) << sql;
+  }
+  EXPECT_EQ(refusal("SET extra_float_digits = 3"), "");
+  EXPECT_EQ(must(admin.query_simple("SHOW client_encoding"))[0].text(0), "UTF8");
+}
+
+TEST_F(PoolOperation, SocketsAreShownWithTheirBuffers) {
+  PoolProcess pool(ini("default_pool_size = 1\n"));
+  auto idle = client_of(pool);
+  auto busy = client_of(pool);
+  begin(*busy);
+
+  const auto all = console(pool, "SHOW SOCKETS");
+  EXPECT_EQ(all.columns(), 28);
+  EXPECT_EQ(all.size(), 4);  // two clients, the console's, one server
+  const auto active = console(pool, "SHOW ACTIVE_SOCKETS");
+  ASSERT_EQ(active.size(), 2);
+  EXPECT_EQ(active[0].text(4), "cl_active");
+  EXPECT_EQ(active[1].text(4), "sv_active");
+}
+
 }  // namespace
 }  // namespace pgtend::e2e
