@@ -32,9 +32,9 @@ constexpr std::string_view kCanceledState = "57014";
 constexpr std::string_view kQueuedText =
     "No server connection available in postgres backend, client being queued";
 
-// Why a message of `type` was refused.
-std::string_view reason_against(char type) {
-  if (type == fe::kQuery) return "PQexec disallowed";
+// Why a message of `type` was not taken; `refused`: simple queries are not.
+std::string_view reason_against(char type, bool refused) {
+  if (type == fe::kQuery && refused) return "PQexec disallowed";
   return fe::name_of(type).empty() ? "unknown pkt" : "bad packet header";
 }
 
@@ -241,7 +241,8 @@ void Client::on_bytes(std::string_view bytes) {
       }
       if (next == Next::Bad) {
         forward_until(at);
-        return fail(reason_against(head.type));
+        const bool refused = worker_.config().settings.session.simple_query_refused;
+        return fail(reason_against(head.type, refused));
       }
       inbound_.passing = next == Next::Pass;
       if (next == Next::Pass && begin_collecting(head, bytes.substr(at))) {

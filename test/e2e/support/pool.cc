@@ -31,7 +31,8 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-PoolProcess::PoolProcess(const std::string& ini) {
+PoolProcess::PoolProcess(const std::string& ini, const std::string& logfile)
+    : logfile_(logfile.empty() ? scratch_.path() + "/log" : logfile) {
   file_ = scratch_.write("pool.ini", file_text(ini));
   const std::string program = PGTEND_BINARY_DIR "/pgtend-pool";
   pid_ = fork();
@@ -63,7 +64,7 @@ std::string PoolProcess::file_text(const std::string& ini) const {
              scratch_.path(), "\n");
 }
 
-std::string PoolProcess::log() const { return read_file(scratch_.path() + "/log"); }
+std::string PoolProcess::log() const { return read_file(logfile_); }
 
 void PoolProcess::reload(const std::string& ini) {
   scratch_.write("pool.ini", file_text(ini));

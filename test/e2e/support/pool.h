@@ -20,12 +20,15 @@ class PoolProcess {
  public:
   // `ini` is the whole file but for listen_addr, listen_port and unix_socket_dir. Ends the test
   // program when the pool does not come up: its log is in the message.
-  explicit PoolProcess(const std::string& ini);
+  // `logfile`: where it logs, if not to its standard error.
+  explicit PoolProcess(const std::string& ini, const std::string& logfile = "");
   ~PoolProcess();
   PoolProcess(const PoolProcess&) = delete;
   PoolProcess& operator=(const PoolProcess&) = delete;
 
   int port() const { return port_; }
+  // Named after the port of the file, which is 0.
+  std::string unix_socket() const { return scratch_.path() + "/.s.PGSQL.0"; }
   pid_t pid() const { return pid_; }
   std::string log() const;
   // Replaces the file (the listening part is added again) and sends SIGHUP.
@@ -39,6 +42,7 @@ class PoolProcess {
 
   Scratch scratch_;
   std::string file_;
+  std::string logfile_;
   pid_t pid_ = -1;
   int port_ = 0;
 };
