@@ -13,9 +13,9 @@ int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 }  // namespace
 
 Result<std::unique_ptr<Acceptor>> Acceptor::open(Loop& loop, const Address& address, int backlog,
-                                                 Take take) {
+                                                 Take take, bool shared) {
   std::unique_ptr<Acceptor> acceptor(new Acceptor(loop, address, std::move(take)));
-  acceptor->listener_ = Socket(loop, TRY(loop.listen(address, backlog)));
+  acceptor->listener_ = Socket(loop, TRY(loop.listen(address, backlog, shared)));
   // Port 0 asked the system to choose one: tell which.
   if (!address.is_unix()) acceptor->address_ = local_of(acceptor->listener_.descriptor());
   acceptor->spare_ = open_spare();

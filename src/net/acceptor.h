@@ -20,7 +20,7 @@ class Acceptor final : private Handler {
 
   // Errors: those of Loop::listen().
   static Result<std::unique_ptr<Acceptor>> open(Loop& loop, const Address& address, int backlog,
-                                                Take take);
+                                                Take take, bool shared = false);
   ~Acceptor();
 
   const Address& address() const { return address_; }

@@ -80,9 +80,10 @@ class Loop {
   virtual int connect_result(int descriptor) = 0;
   // Two descriptors that are connected with each other, both of this loop. Errors: Limit.
   virtual Result<std::pair<int, int>> pair() = 0;
-  // A listening socket. A stale unix socket file is replaced, a living one is not.
+  // A listening socket. A stale unix socket file is replaced, a living one is not. `shared`: other
+  // processes may listen on the same TCP port, and the system deals connections out to all.
   // Errors: Unavailable (in use), Denied, Limit.
-  virtual Result<int> listen(const Address& address, int backlog) = 0;
+  virtual Result<int> listen(const Address& address, int backlog, bool shared) = 0;
   // The next connection; nullopt when none waits. Errors: Limit when descriptors have run out.
   virtual Result<std::optional<Accepted>> accept(int listener) = 0;
 

@@ -72,7 +72,7 @@ class EpollLoop final : public Loop, private Handler {
   Result<int> connect(const Address& address, const SocketOptions& options) override;
   int connect_result(int descriptor) override;
   Result<std::pair<int, int>> pair() override;
-  Result<int> listen(const Address& address, int backlog) override;
+  Result<int> listen(const Address& address, int backlog, bool shared) override;
   Result<std::optional<Accepted>> accept(int listener) override;
   Io receive(int descriptor, std::span<char> into) override;
   Io send(int descriptor, std::span<const iovec> pieces) override;
@@ -136,7 +136,7 @@ bool answers(const Address& address) {
   return connected;
 }
 
-Result<int> EpollLoop::listen(const Address& address, int backlog) {
+Result<int> EpollLoop::listen(const Address& address, int backlog, bool shared) {
   const std::string what = cat("listen on ", address.text());
   const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return system_error(code_of(errno), what, errno);
@@ -150,6 +150,7 @@ Result<int> EpollLoop::listen(const Address& address, int backlog) {
   } else {
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (address.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   }
   if (::bind(fd, address.raw(), address.size()) != 0) return fail(errno);

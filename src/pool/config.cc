@@ -57,6 +57,7 @@ constexpr Key<Settings> kKeys[] = {
     {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
     {"client_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::client_idle>, "close a client idle outside of a transaction for so many seconds; 0 = never"},
     {"client_login_timeout", "60", kYes, to<&S::time, &TimeSettings::client_login>, "seconds a login may take; 0 = no limit"},
+    {"conffile", "", kYes, to<&S::config_file>, "file that the next reload reads; empty = the one given at start"},
     {"default_pool_size", "20", kYes, to<&S::limit, &LimitSettings::pool_size>, "server connections of a pool, one pool per (database, user); 0 = no limit"},
     {"disable_pqexec", "0", kNo, to<&S::session, &SessionSettings::simple_query_refused>, "1: clients that send a simple Query are closed"},
     {"idle_transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::idle_transaction>, "close a client idle inside a transaction for so many seconds; 0 = never"},
@@ -67,6 +68,7 @@ constexpr Key<Settings> kKeys[] = {
     {"log_connections", "1", kYes, to<&S::log, &LogSettings::connections>, "log logins"},
     {"log_disconnections", "1", kYes, to<&S::log, &LogSettings::disconnections>, "log disconnections with their reason"},
     {"log_pooler_errors", "1", kYes, to<&S::log, &LogSettings::pooler_errors>, "log errors the pooler sends to clients"},
+    {"log_stats", "1", kYes, to<&S::log, &LogSettings::stats>, "log the averages of each stats_period"},
     {"logfile", "", kNo, to<&S::log, &LogSettings::file>, "log to this file instead of stderr"},
     {"login_notify_message", "", kYes, to<&S::session, &SessionSettings::login_notice>, "NOTICE to each client after its login"},
     {"max_client_conn", "100", kYes, to<&S::limit, &LimitSettings::client_connections>, "client connections; logins to database pgbouncer are exempt"},
@@ -95,6 +97,7 @@ constexpr Key<Settings> kKeys[] = {
     {"server_reset_query", "DISCARD ALL", kYes, to<&S::session, &SessionSettings::reset_query>, "SQL on release in session mode"},
     {"server_reset_query_always", "0", kYes, to<&S::session, &SessionSettings::reset_always>, "run it in transaction mode too"},
     {"server_round_robin", "0", kYes, to<&S::session, &SessionSettings::round_robin>, "use the longest idle server instead of the last used"},
+    {"so_reuseport", "0", kNo, to<&S::listen, &ListenSettings::port_shared>, "other processes may listen on the same TCP port"},
     {"statement_errors", "pgbouncer", kYes, to<&S::session, &SessionSettings::statement_errors>, "for an unknown prepared statement: pgbouncer closes the client, postgres answers as the server does"},
     {"stats_period", "60", kYes, to<&S::time, &TimeSettings::stats_period>, "seconds over which SHOW STATS averages"},
     {"stats_users", "", kYes, to<&S::auth, &AuthSettings::stats_users>, "users allowed the console's SHOW"},
@@ -107,6 +110,7 @@ constexpr Key<Settings> kKeys[] = {
     {"track_extra_parameters", "IntervalStyle", kNo, to<&S::session, &SessionSettings::tracked_parameters>, "more reported parameters to keep per client"},
     {"transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::transaction>, "seconds a transaction may last; 0 = no limit"},
     {"unix_socket_dir", "/tmp", kNo, to<&S::listen, &ListenSettings::unix_dir>, "folder of the unix socket, @name for an abstract one; empty = none"},
+    {"unix_socket_group", "", kNo, to<&S::listen, &ListenSettings::unix_group>, "its group"},
     {"unix_socket_mode", "0777", kNo, to<&S::listen, &ListenSettings::unix_mode>, "its permissions"},
     {"verbose", "0", kNo, to<&S::log, &LogSettings::verbose>, "more log: 1 and above also debug events"},
     {"workers", "0", kNo, to<&S::listen, &ListenSettings::workers>, "threads that serve, at most 64; 0 = one for each core"},
@@ -194,12 +198,10 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"client_tls_key_file"},
                             {"client_tls_protocols"},
                             {"client_tls_sslmode", true, "disable allow prefer"},
-                            {"conffile"},
                             {"dns_max_ttl"},
                             {"dns_nxdomain_ttl"},
                             {"dns_zone_check_period", false, "0"},
                             {"job_name"},
-                            {"log_stats"},
                             {"peer_id", false, "0"},
                             {"pkt_buf"},
                             {"pool_idle_timeout", false, "0"},
@@ -212,13 +214,11 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"server_tls_key_file"},
                             {"server_tls_protocols"},
                             {"server_tls_sslmode", true, "disable allow prefer"},
-                            {"so_reuseport", false, "0"},
                             {"suspend_timeout"},
                             {"syslog", false, "0"},
                             {"syslog_facility"},
                             {"syslog_ident"},
                             {"tcp_defer_accept"},
-                            {"unix_socket_group"},
                             {"user", true}};
 
 Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
@@ -500,6 +500,7 @@ Result<std::shared_ptr<const Config>> load_config(const std::string& path) {
   const auto entries = TRY(read_ini(path));
   auto config = std::make_shared<Config>(TRY(config_from(entries)));
   config->path = path;
+  if (config->settings.config_file.empty()) config->settings.config_file = path;
   TRY(read_secrets(*config));
   for (auto& [name, database] : config->databases) {
     auto resolved = std::make_shared<DatabaseConfig>(*database);

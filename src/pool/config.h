@@ -37,6 +37,8 @@ struct ListenSettings {
   int backlog = 0;
   std::string unix_dir;
   int unix_mode = 0;
+  std::string unix_group;
+  bool port_shared = false;
 };
 struct AuthSettings {
   AuthType type = AuthType::Md5;
@@ -101,9 +103,11 @@ struct LogSettings {
   bool connections = true;
   bool disconnections = true;
   bool pooler_errors = true;
+  bool stats = true;
   int verbose = 0;
 };
 struct Settings {
+  std::string config_file;  // that the next reload reads
   ListenSettings listen;
   AuthSettings auth;
   LimitSettings limit;

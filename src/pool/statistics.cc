@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "pool/pools.h"
 
 namespace pgtend::pool {
@@ -44,9 +45,9 @@ std::map<std::string, Counters> Statistics::totals(Pools& pools) const {
   return sums;
 }
 
-void Statistics::sample(Pools& pools, SteadyTime now, microseconds period) {
+bool Statistics::sample(Pools& pools, SteadyTime now, microseconds period) {
   if (sampled_at_ == SteadyTime{}) sampled_at_ = now;
-  if (now - sampled_at_ < period || period.count() == 0) return;
+  if (now - sampled_at_ < period || period.count() == 0) return false;
   const double passed = std::chrono::duration<double>(now - sampled_at_).count();
   auto current = totals(pools);
   period_.clear();
@@ -56,6 +57,17 @@ void Statistics::sample(Pools& pools, SteadyTime now, microseconds period) {
   period_seconds_ = passed;
   before_ = std::move(current);
   sampled_at_ = now;
+  return period_seconds_ > 0;
+}
+
+// PgBouncer's words, which log readers know.
+std::string Statistics::line_of(const Counters& average) {
+  return cat("stats: ", average.xact_count, " xacts/s, ", average.query_count, " queries/s, ",
+             average.client_parse_count, " client parses/s, ", average.server_parse_count,
+             " server parses/s, ", average.bind_count, " binds/s, ", average.client_login_count,
+             " client logins/s, in ", average.bytes_received, " B/s, out ", average.bytes_sent,
+             " B/s, xact ", average.xact_time, " us, query ", average.query_time, " us, wait ",
+             average.wait_time, " us");
 }
 
 std::map<std::string, Statistics::Sums> Statistics::by_database(Pools& pools) const {

@@ -24,9 +24,11 @@ class Statistics {
     Counters average() const;
   };
 
-  // Takes a sample when `period` has passed since the last one.
-  void sample(Pools& pools, SteadyTime now, microseconds period);
+  // Takes a sample when `period` has passed since the last one; true if it did.
+  bool sample(Pools& pools, SteadyTime now, microseconds period);
   std::map<std::string, Sums> by_database(Pools& pools) const;
+  // What the log says of a period.
+  static std::string line_of(const Counters& average);
   // The console's own clients count under its database.
   Counters& console() { return console_; }
 

@@ -1,6 +1,8 @@
 #include "pool/worker.h"
 
+#include <grp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -13,6 +15,23 @@ constexpr milliseconds kTick{500};
 
 std::string unix_socket_path(const ListenSettings& listen) {
   return cat(listen.unix_dir, "/.s.PGSQL.", listen.port);
+}
+
+Status protect(const std::string& path, const ListenSettings& listen) {
+  if (!listen.unix_group.empty()) {
+    // Before threads start.
+    const group* found = getgrnam(listen.unix_group.c_str());
+    if (found == nullptr) {
+      return Error{ErrorCode::Invalid, cat("unix_socket_group: there is no group \"",
+                                           printable(listen.unix_group), '"')};
+    }
+    if (::chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0) {
+      return Error{ErrorCode::Denied, cat("unix_socket_group: the account may not give ", path,
+                                          " to group ", printable(listen.unix_group))};
+    }
+  }
+  ::chmod(path.c_str(), static_cast<mode_t>(listen.unix_mode));
+  return ok();
 }
 
 }  // namespace
@@ -44,7 +63,8 @@ Status Worker::listen() {
   const ListenSettings& listen = config_->settings.listen;
   const auto open = [&](const net::Address& address) -> Status {
     auto take = [this](net::Accepted accepted) { deal(std::move(accepted)); };
-    acceptors_.push_back(TRY(net::Acceptor::open(loop_, address, listen.backlog, take)));
+    acceptors_.push_back(
+        TRY(net::Acceptor::open(loop_, address, listen.backlog, take, listen.port_shared)));
     log::info("listening on", {log::kv("address", acceptors_.back()->address().text())});
     return ok();
   };
@@ -64,7 +84,7 @@ Status Worker::listen() {
     const std::string path = unix_socket_path(listen);
     const auto address = TRY(net::Address::unix_path(path));
     TRY(open(address));
-    if (path[0] != '@') ::chmod(path.c_str(), static_cast<mode_t>(listen.unix_mode));
+    if (path[0] != '@') TRY(protect(path, listen));
   }
   return ok();
 }
@@ -151,8 +171,17 @@ void Worker::on_tick() {
   const SteadyTime now = loop_.now();
   if (index_ == 0) pools_.open_kept();
   pools_.each([now](Pool& pool) { pool.keep_house(now); });
-  statistics_.sample(pools_, now, config_->settings.time.stats_period);
+  const bool period_over = statistics_.sample(pools_, now, config_->settings.time.stats_period);
+  if (period_over && index_ == 0 && config_->settings.log.stats) log_statistics();
   tick_.arm(now + kTick);
+}
+
+void Worker::log_statistics() {
+  workers_.snapshot(index_, Part::Stats, [](Worker&, const Snapshot& snapshot) {
+    Statistics::Sums sums;
+    for (const auto& [database, part] : snapshot.stats) sums.add(part);
+    log::info(Statistics::line_of(sums.average()));
+  });
 }
 
 void Worker::later(microseconds pause, std::function<void()> task) {

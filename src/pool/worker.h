@@ -101,6 +101,7 @@ class Worker {
   void accept(net::Accepted accepted);
   Client& add_client(net::Accepted accepted);
   void on_tick();
+  void log_statistics();
   void stop_if_done();
 
   Workers& workers_;

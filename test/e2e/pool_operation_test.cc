@@ -76,11 +76,9 @@ TEST_F(PoolOperation, QueueHasATimeLimit) {
 
 TEST_F(PoolOperation, ServerRestartIsSurvivedByIdleClients) {
   auto cluster = must(pg::Cluster::start(must(cluster_options())));
-  const auto server = cluster.options();
-  PoolProcess pool(cat("[databases]\npostgres = host=", server.get("host"),
-                       " port=", server.get("port"), " user=", server.get("user"), " password='",
-                       server.get("password"), "'\n[pgbouncer]\nauth_type = trust\n",
-                       "pool_mode = transaction\nserver_login_retry = 0.1\n"));
+  PoolProcess pool(
+      cat(database_line("postgres", cluster.options()),
+          "[pgbouncer]\nauth_type = trust\npool_mode = transaction\nserver_login_retry = 0.1\n"));
   RawClient idle(pool.port());
   RawClient busy(pool.port());
   idle.log_in("app", "postgres");
@@ -375,22 +373,16 @@ TEST_F(PoolOperation, SetChangesOneSettingUntilTheReload) {
   auto holder = client_of(pool);
   auto waiter = client_of(pool);
   begin(*holder);
-  const auto shown = [&] {
-    const auto rows = console(pool, "SHOW CONFIG");
-    for (int i = 0; i < rows.size(); ++i) {
-      if (rows[i].text(0) == "default_pool_size") return std::string(rows[i].text(1));
-    }
-    return std::string();
-  };
+  const auto size = [&] { return shown(pool, "SHOW CONFIG", "default_pool_size", "value"); };
 
   console(pool, "SET default_pool_size = 2");
-  EXPECT_EQ(shown(), "2");
+  EXPECT_EQ(size(), "2");
   expect_served(*waiter);
   console(pool, "set default_pool_size to '3'");
-  EXPECT_EQ(shown(), "3");
+  EXPECT_EQ(size(), "3");
   console(pool, "RELOAD");
 
-  EXPECT_EQ(shown(), "1");
+  EXPECT_EQ(size(), "1");
 }
 
 TEST_F(PoolOperation, SetRefusesWhatItCannotDo) {

@@ -1,4 +1,5 @@
 // Settings one by one: what each of them changes. And that none is without a test.
+#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -119,11 +120,7 @@ TEST_F(PoolSettings, AveragesAreOfTheLastStatsPeriod) {
 
   EXPECT_TRUE(wait_until([&] {
     for (int i = 0; i < 20; ++i) expect_served(*client);
-    const auto rows = console(pool, "SHOW STATS_AVERAGES");
-    for (int i = 0; i < rows.size(); ++i) {
-      if (rows[i].text(0) == database() && rows[i].text(2) != "0") return true;
-    }
-    return false;
+    return shown(pool, "SHOW STATS_AVERAGES", database(), "xact_count") != "0";
   }));
 }
 
@@ -164,13 +161,58 @@ TEST_F(PoolSettings, UnixSocketHasItsMode) {
   EXPECT_EQ(info.st_mode & 0777, 0700u);
 }
 
+TEST_F(PoolSettings, UnixSocketBelongsToItsGroup) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give a file to any group";
+  PoolProcess pool(ini("unix_socket_group = daemon\n"));
+
+  struct stat info {};
+  ASSERT_EQ(stat(pool.unix_socket().c_str(), &info), 0);
+  EXPECT_EQ(info.st_gid, getgrnam("daemon")->gr_gid);
+}
+
+TEST_F(PoolSettings, StatsAreLoggedOncePerPeriod) {
+  for (const bool on : {true, false}) {
+    PoolProcess pool(ini(cat("stats_period = 1\nlog_stats = ", on ? 1 : 0, '\n')));
+    auto client = client_of(pool);
+    const auto period_is_over = [&] {
+      expect_served(*client);
+      return shown(pool, "SHOW STATS_AVERAGES", database(), "xact_count") != "0";
+    };
+    ASSERT_TRUE(wait_until(period_is_over));
+    const auto logged = [&] { return pool.log().find("stats: ") != std::string::npos; };
+
+    EXPECT_TRUE(on ? wait_until(logged) : !logged()) << pool.log();
+    EXPECT_EQ(contains(pool.log(), " xacts/s, "), on) << pool.log();
+  }
+}
+
+TEST_F(PoolSettings, ConffileNamesWhatTheNextReloadReads) {
+  Scratch scratch;
+  const auto other =
+      scratch.write("other.ini", ini("unix_socket_dir = /tmp\n"
+                                     "login_notify_message = from the other file\n"));
+  PoolProcess pool(ini(cat("conffile = ", other, '\n')));
+
+  console(pool, "RELOAD");
+
+  EXPECT_EQ(shown(pool, "SHOW CONFIG", "login_notify_message", "value"), "from the other file");
+}
+
+TEST_F(PoolSettings, TwoPoolsShareAPortWithSoReuseport) {
+  PoolProcess one(ini("so_reuseport = 1\n"));
+  PoolProcess two(ini("so_reuseport = 1\n"), "", one.port());
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 60; ++i) clients.push_back(client_of(one));
+
+  EXPECT_TRUE(contains(one.log(), "login attempt"));
+  EXPECT_TRUE(contains(two.log(), "login attempt"));
+}
+
 TEST_F(PoolSettings, CancelRequestGivesUpAfterCancelWaitTimeout) {
   auto cluster = must(pg::Cluster::start(must(cluster_options())));
-  const auto server = cluster.options();
-  PoolProcess pool(cat("[databases]\npostgres = host=", server.get("host"),
-                       " port=", server.get("port"), " user=", server.get("user"), " password='",
-                       server.get("password"), "'\n[pgbouncer]\nauth_type = trust\n",
-                       "pool_mode = transaction\ncancel_wait_timeout = 0.3\n"));
+  PoolProcess pool(
+      cat(database_line("postgres", cluster.options()),
+          "[pgbouncer]\nauth_type = trust\npool_mode = transaction\ncancel_wait_timeout = 0.3\n"));
   RawClient client(pool.port());
   client.log_in("app", "postgres");
   const std::string text = ask(client, "select pg_read_file('postmaster.pid')");

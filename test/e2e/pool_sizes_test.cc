@@ -5,21 +5,7 @@
 namespace pgtend::e2e {
 namespace {
 
-class PoolSizes : public PoolTest {
- protected:
-  // A column of the row of `name` in a table of the console.
-  std::string shown(const PoolProcess& pool, const std::string& command, std::string_view name,
-                    std::string_view column) const {
-    const pg::Rows rows = console(pool, command);
-    for (int row = 0; row < rows.size(); ++row) {
-      if (rows[row].text(0) != name) continue;
-      for (int i = 0; i < rows.columns(); ++i) {
-        if (rows.column_name(i) == column) return std::string(rows[row].text(i));
-      }
-    }
-    return "none";
-  }
-};
+using PoolSizes = PoolTest;
 
 TEST_F(PoolSizes, ForcedUserHasOnePoolForAllClients) {
   PoolProcess pool(ini("default_pool_size = 1\n"));

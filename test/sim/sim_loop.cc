@@ -25,7 +25,7 @@ Result<int> SimLoop::connect(const net::Address& address, const net::SocketOptio
   return network_.connect(*this, address);
 }
 
-Result<int> SimLoop::listen(const net::Address& address, int) {
+Result<int> SimLoop::listen(const net::Address& address, int, bool) {
   return network_.listen(*this, address);
 }
 

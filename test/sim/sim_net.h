@@ -151,7 +151,7 @@ class SimLoop final : public net::Loop {
   Result<int> connect(const net::Address& address, const net::SocketOptions&) override;
   int connect_result(int descriptor) override { return network_.connect_result(descriptor); }
   Result<std::pair<int, int>> pair() override { return network_.pair(*this); }
-  Result<int> listen(const net::Address& address, int backlog) override;
+  Result<int> listen(const net::Address& address, int backlog, bool shared) override;
   Result<std::optional<net::Accepted>> accept(int listener) override;
   net::Io receive(int descriptor, std::span<char> into) override;
   net::Io send(int descriptor, std::span<const iovec> pieces) override;

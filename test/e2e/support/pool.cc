@@ -31,8 +31,8 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-PoolProcess::PoolProcess(const std::string& ini, const std::string& logfile)
-    : logfile_(logfile.empty() ? scratch_.path() + "/log" : logfile) {
+PoolProcess::PoolProcess(const std::string& ini, const std::string& logfile, int port)
+    : logfile_(logfile.empty() ? scratch_.path() + "/log" : logfile), wanted_port_(port) {
   file_ = scratch_.write("pool.ini", file_text(ini));
   const std::string program = PGTEND_BINARY_DIR "/pgtend-pool";
   pid_ = fork();
@@ -60,8 +60,8 @@ PoolProcess::~PoolProcess() {
 }
 
 std::string PoolProcess::file_text(const std::string& ini) const {
-  return cat(ini, "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = 0\nunix_socket_dir = ",
-             scratch_.path(), "\n");
+  return cat(ini, "\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ", wanted_port_,
+             "\nunix_socket_dir = ", scratch_.path(), "\n");
 }
 
 std::string PoolProcess::log() const { return read_file(logfile_); }
@@ -164,12 +164,14 @@ std::string RawClient::log_in(const std::string& user, const std::string& databa
   return read_until('Z');
 }
 
+std::string PoolTest::database_line(const std::string& name, const pg::Options& server) {
+  return cat("[databases]\n", name, " = host=", server.get("host"), " port=", server.get("port"),
+             " user=", server.get("user"), " password='", server.get("password"), "'\n");
+}
+
 std::string PoolTest::ini(const std::string& settings) const {
-  const pg::Options server = options();
-  return cat("[databases]\n", database(), " = host=", server.get("host"),
-             " port=", server.get("port"), " user=", server.get("user"), " password='",
-             server.get("password"),
-             "'\n[pgbouncer]\nauth_type = trust\npool_mode = transaction\nadmin_users = "
+  return cat(database_line(database(), options()),
+             "[pgbouncer]\nauth_type = trust\npool_mode = transaction\nadmin_users = "
              "app\nserver_login_retry = 0.1\n",
              settings);
 }
@@ -236,15 +238,20 @@ pg::Rows PoolTest::console(const PoolProcess& pool, const std::string& command) 
   return must(conn.query_simple(command));
 }
 
-std::string PoolTest::pools(const PoolProcess& pool, const std::string& column) const {
-  const pg::Rows rows = console(pool, "SHOW POOLS");
+std::string PoolTest::shown(const PoolProcess& pool, const std::string& command,
+                            std::string_view name, std::string_view column) const {
+  const pg::Rows rows = console(pool, command);
   for (int row = 0; row < rows.size(); ++row) {
-    if (rows[row].text(0) != database()) continue;
+    if (rows[row].text(0) != name) continue;
     for (int i = 0; i < rows.columns(); ++i) {
       if (rows.column_name(i) == column) return std::string(rows[row].text(i));
     }
   }
-  return "";
+  return "none";
+}
+
+std::string PoolTest::pools(const PoolProcess& pool, const std::string& column) const {
+  return shown(pool, "SHOW POOLS", database(), column);
 }
 
 Outcome PoolTest::python(const PoolProcess& pool, const std::string& script) const {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "e2e/support/database.h"
 #include "wire/backend.h"
 #include "wire/startup.h"
@@ -20,15 +21,18 @@ class PoolProcess {
  public:
   // `ini` is the whole file but for listen_addr, listen_port and unix_socket_dir. Ends the test
   // program when the pool does not come up: its log is in the message.
-  // `logfile`: where it logs, if not to its standard error.
-  explicit PoolProcess(const std::string& ini, const std::string& logfile = "");
+  // `logfile`: where it logs, if not to its standard error. `port`: 0 for one of the system's
+  // choice.
+  explicit PoolProcess(const std::string& ini, const std::string& logfile = "", int port = 0);
   ~PoolProcess();
   PoolProcess(const PoolProcess&) = delete;
   PoolProcess& operator=(const PoolProcess&) = delete;
 
   int port() const { return port_; }
-  // Named after the port of the file, which is 0.
-  std::string unix_socket() const { return scratch_.path() + "/.s.PGSQL.0"; }
+  // Named after the port of the file, which may be 0.
+  std::string unix_socket() const { return cat(scratch_.path(), "/.s.PGSQL.", wanted_port_); }
+  // The file that it read.
+  const std::string& file() const { return file_; }
   pid_t pid() const { return pid_; }
   std::string log() const;
   // Replaces the file (the listening part is added again) and sends SIGHUP.
@@ -43,6 +47,7 @@ class PoolProcess {
   Scratch scratch_;
   std::string file_;
   std::string logfile_;
+  int wanted_port_;
   pid_t pid_ = -1;
   int port_ = 0;
 };
@@ -91,7 +96,9 @@ class RawClient {
 // Tests with a pool in front of their own database. The pool logs in as the cluster's superuser.
 class PoolTest : public DatabaseTest {
  protected:
-  // The [databases] line of this test's database, and `settings` as lines of [pgbouncer].
+  // A line of [databases] for the superuser of `server`.
+  static std::string database_line(const std::string& name, const pg::Options& server);
+  // That of this test's database, and `settings` as lines of [pgbouncer].
   std::string ini(const std::string& settings) const;
   // Through `pool` to this test's database, as user "app".
   pg::Options through(const PoolProcess& pool) const;
@@ -111,6 +118,9 @@ class PoolTest : public DatabaseTest {
   static std::string ask(RawClient& client, std::string_view sql);
   // The rows of a console command.
   pg::Rows console(const PoolProcess& pool, const std::string& command) const;
+  // A column of the row that begins with `name`; "none" without such a row.
+  std::string shown(const PoolProcess& pool, const std::string& command, std::string_view name,
+                    std::string_view column) const;
   // One column of SHOW POOLS for this test's database.
   std::string pools(const PoolProcess& pool, const std::string& column) const;
   // Runs `script` in Python with psycopg; variable `dsn` leads through `pool`. Skips if there is
