@@ -3,6 +3,7 @@
 // EXPLAIN.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>

@@ -44,8 +44,7 @@ class AuthQueries::Link final : private net::Handler {
   }
 
   void ask(Client& client, std::string sql) {
-    questions_.push_back(
-        {client.identity().id, client.identity().database, client.identity().user, std::move(sql)});
+    questions_.push_back({client.identity().id, client.identity().user, std::move(sql)});
     if (ready_) send(questions_.back());
   }
 
@@ -57,7 +56,6 @@ class AuthQueries::Link final : private net::Handler {
  private:
   struct Question {
     uint64_t client;
-    std::string database;
     std::string user;
     std::string sql;
   };
@@ -131,7 +129,6 @@ class AuthQueries::Link final : private net::Handler {
     } else if (rows_ == 0) {
       answer_front(std::optional<std::string>());
     } else {
-      owner_.secrets_[{questions_.front().database, questions_.front().user}] = secret_;
       answer_front(std::optional(std::move(secret_)));
     }
     error_.clear();
@@ -192,6 +189,10 @@ void AuthQueries::ask(Client& client, const AuthSource& source) {
     link = std::move(opened);
   }
   link->ask(client, source.sql);
+}
+
+void AuthQueries::remember(const Client& client, const std::string& secret) {
+  secrets_[{client.identity().database, client.identity().user}] = secret;
 }
 
 const std::string* AuthQueries::secret(const std::string& database, const std::string& user) const {

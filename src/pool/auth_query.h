@@ -27,7 +27,9 @@ class AuthQueries {
   // ("" when it is NULL), nullopt when there is no such user, Denied or Unavailable with what the
   // client is told.
   void ask(Client& client, const AuthSource& source);
-  // What was last answered about `user` of `database`; null when nothing was.
+  // The client has proved to know `secret`: the pool may log in with it.
+  void remember(const Client& client, const std::string& secret);
+  // What was last proved by `user` of `database`; null when nothing was.
   const std::string* secret(const std::string& database, const std::string& user) const;
 
  private:

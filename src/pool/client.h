@@ -117,6 +117,7 @@ class Client final : private net::Handler {
  private:
   struct Login {
     std::optional<ClientAuth> auth;
+    std::optional<std::string> looked_up;  // the secret that auth_query told
     int32_t version = 0;
     int encryption_requests = 0;
   };

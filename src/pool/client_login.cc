@@ -220,7 +220,8 @@ void Client::on_secret(const Result<std::optional<std::string>>& secret) {
   if (state_ != State::Lookup) return;
   if (!secret) return fail(secret.error().message);
   state_ = State::Auth;
-  demand_proof(*secret ? &**secret : nullptr);
+  login_->looked_up = *secret;
+  demand_proof(login_->looked_up ? &*login_->looked_up : nullptr);
   if (state_ == State::Auth && !held_.empty()) on_login_bytes(std::exchange(held_, {}));
   read_on();
 }
@@ -252,6 +253,7 @@ void Client::on_authenticated() {
                                 log::kv("user", identity_.user), log::kv("tls", "no"),
                                 log::kv("at", identity_.peer.text())});
   }
+  if (login_->looked_up) worker_.auth_queries().remember(*this, *login_->looked_up);
   if (is_console()) {
     if (!is_console_owner() && !console_allows(worker_, identity_.user)) return fail("not allowed");
     std::string out;

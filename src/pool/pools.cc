@@ -401,7 +401,7 @@ void Pool::launch() {
 
 // How many links are kept open here.
 int Pool::size_min() const {
-  const bool wanted = database_->user || !clients.empty() || waiting() > 0;
+  const bool wanted = !removed_ && (database_->user || !clients.empty() || waiting() > 0);
   return wanted ? worker_.config().pool_size_min(*database_, user_) : 0;
 }
 
@@ -483,9 +483,9 @@ void Pool::on_timer() {
 }
 
 void Pool::reconfigure(std::shared_ptr<const DatabaseConfig> database) {
-  const bool removed = database == nullptr;
-  if (!removed) database_ = std::move(database);
-  if (removed) {
+  removed_ = database == nullptr;
+  if (!removed_) database_ = std::move(database);
+  if (removed_) {
     const auto drop = [](Client& client) { client.fail("database removed"); };
     waiting_.each(drop);
     greeting_.each(drop);

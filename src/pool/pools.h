@@ -141,6 +141,7 @@ class Pool {
   int checking_ = 0;       // links whose check is under way
   int asked_ = 0;          // links asked for from other workers, not answered yet
   bool starving_ = false;  // clients wait and no slot was free
+  bool removed_ = false;   // its database is not in the file any more
   std::shared_ptr<const Failure> failure_;
   Counters counters_;
   const Queries::Owner owner_;

@@ -32,6 +32,28 @@ TEST_F(PoolSizes, MinimumIsKeptForAForcedUserWithoutClients) {
   EXPECT_EQ(shown(pool, "SHOW DATABASES", database(), "min_pool_size"), "3");
 }
 
+TEST_F(PoolSizes, RemovedDatabaseKeepsNoLinks) {
+  auto direct = connect();
+  const std::string more = "min_pool_size = 2\nstats_period = 1\n";
+  PoolProcess pool(ini(more));
+  ASSERT_TRUE(wait_until([&] { return backends(direct) == 2; }));
+  const auto count = [&](std::string_view words) {
+    const std::string log = pool.log();
+    int times = 0;
+    for (size_t at = 0; (at = log.find(words, at)) != std::string::npos; ++at) ++times;
+    return times;
+  };
+
+  pool.reload(cat("[pgbouncer]\nauth_type = trust\nadmin_users = app\n", more));
+
+  ASSERT_TRUE(wait_until([&] { return backends(direct) == 0; }));
+  const int opened = count("new connection to server");
+  // House is kept twice in each period.
+  const int periods = count("stats: ") + 2;
+  ASSERT_TRUE(wait_until([&] { return count("stats: ") >= periods; }));
+  EXPECT_EQ(count("new connection to server"), opened);
+}
+
 TEST_F(PoolSizes, IdleLinksBeyondTheMinimumAreClosedAndNoOthers) {
   auto direct = connect();
   PoolProcess pool(ini("min_pool_size = 1\nserver_idle_timeout = 0.2\n"));
