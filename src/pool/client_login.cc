@@ -305,6 +305,7 @@ void Client::greet() {
     if (const auto index = worker_.tracked().find(name)) defaults.set(*index, value);
   }
   parameters_.fill_unset(defaults);
+  worker_.parameter_sets().share(parameters_);
   for (const auto& [name, value] : pool_->welcome()) {
     const auto index = worker_.tracked().find(name);
     const auto& own = index ? parameters_.get(*index) : std::optional<std::string>();

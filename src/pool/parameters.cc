@@ -1,6 +1,7 @@
 #include "pool/parameters.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 
@@ -53,10 +54,29 @@ std::optional<size_t> TrackedNames::find(std::string_view name) const {
   return {};
 }
 
+void Parameters::set(size_t index, std::string_view value) {
+  if (get(index) == value) return;
+  auto changed = std::make_shared<Values>(*values_);
+  (*changed)[index] = value;
+  values_ = std::move(changed);
+}
+
 void Parameters::fill_unset(const Parameters& other) {
-  for (size_t i = 0; i < values_.size(); ++i) {
-    if (!values_[i]) values_[i] = other.values_[i];
+  auto filled = std::make_shared<Values>(*values_);
+  for (size_t i = 0; i < filled->size(); ++i) {
+    if (!(*filled)[i]) (*filled)[i] = other.get(i);
   }
+  values_ = std::move(filled);
+}
+
+void ParameterSets::share(Parameters& parameters) {
+  for (const auto& known : recent_) {
+    if (known == nullptr || *known != *parameters.values_) continue;
+    parameters.values_ = known;
+    return;
+  }
+  recent_[next_] = parameters.values_;
+  next_ = (next_ + 1) % recent_.size();
 }
 
 std::string Parameters::difference(const TrackedNames& names, const Parameters& want,
@@ -65,8 +85,9 @@ std::string Parameters::difference(const TrackedNames& names, const Parameters& 
   if (want == have) return sql;
   for (size_t i = 0; i < names.size(); ++i) {
     // A server that does not report a parameter cannot be followed in it.
-    if (!want.values_[i] || !have.values_[i] || want.values_[i] == have.values_[i]) continue;
-    sql += statement(names.name(i), *want.values_[i]);
+    const auto& wanted = want.get(i);
+    if (!wanted || !have.get(i) || wanted == have.get(i)) continue;
+    sql += statement(names.name(i), *wanted);
   }
   return sql;
 }

@@ -2,6 +2,9 @@
 // TimeZone, standard_conforming_strings, application_name and those of track_extra_parameters.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,18 +28,22 @@ class TrackedNames {
   std::vector<std::string> names_;
 };
 
-// The values one client wants, or one link has. Unset means "as the server has it".
-// Thread: one loop's.
+// The values one client wants, or one link has. Unset means "as the server has it". Copies share
+// their values until one of them changes. Thread: one loop's.
 class Parameters {
  public:
-  explicit Parameters(const TrackedNames& names) : values_(names.size()) {}
+  explicit Parameters(const TrackedNames& names)
+      : values_(std::make_shared<const Values>(names.size())) {}
 
-  const std::optional<std::string>& get(size_t index) const { return values_[index]; }
-  void set(size_t index, std::string_view value) { values_[index] = value; }
+  const std::optional<std::string>& get(size_t index) const { return (*values_)[index]; }
+  // Cost: a copy of all when the value is another.
+  void set(size_t index, std::string_view value);
   // Takes from `other` what is unset here.
   void fill_unset(const Parameters& other);
 
-  friend bool operator==(const Parameters&, const Parameters&) = default;
+  friend bool operator==(const Parameters& a, const Parameters& b) {
+    return a.values_ == b.values_ || *a.values_ == *b.values_;
+  }
 
   // The statements that bring a link with `have` to `want`; "" when nothing differs.
   // Cost: no allocation when nothing differs.
@@ -44,7 +51,22 @@ class Parameters {
                                 const Parameters& have);
 
  private:
-  std::vector<std::optional<std::string>> values_;
+  friend class ParameterSets;
+  using Values = std::vector<std::optional<std::string>>;
+
+  std::shared_ptr<const Values> values_;
+};
+
+// Values that many clients and links of a worker have alike, which is nearly all of them: an idle
+// client then owns none. Thread: one loop's.
+class ParameterSets {
+ public:
+  // Lets `parameters` share what one of those before has.
+  void share(Parameters& parameters);
+
+ private:
+  std::array<std::shared_ptr<const Parameters::Values>, 16> recent_;
+  size_t next_ = 0;
 };
 
 // `value` with every byte that is not printable ASCII replaced by '?', as the server itself does

@@ -152,6 +152,7 @@ void Server::on_login_ready() {
                log::kv("user", pool_.server_user()), log::kv("at", identity_.address.text()),
                log::kv("pid", identity_.pid)});
   }
+  worker_.parameter_sets().share(parameters_);
   state_ = State::Idle;
   const auto login = std::move(login_);
   pool_.server_ready(*this, std::move(login->welcome));

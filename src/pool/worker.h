@@ -58,6 +58,7 @@ class Worker {
   const Config& config() const { return *config_; }
   std::shared_ptr<const Config> config_snapshot() const { return config_; }
   const TrackedNames& tracked() const { return tracked_; }
+  ParameterSets& parameter_sets() { return parameter_sets_; }
   net::ChunkPool& chunks() { return chunks_; }
   Receiver& receiver() { return receiver_; }
   LoginCache& logins() { return logins_; }
@@ -110,6 +111,7 @@ class Worker {
   const Clock& clock_;
   std::shared_ptr<const Config> config_;
   TrackedNames tracked_;
+  ParameterSets parameter_sets_;
   net::ChunkPool chunks_;
   Receiver receiver_;
   LoginCache logins_;

@@ -33,6 +33,38 @@ TEST(Parameters, WhatTheServerDoesNotReportIsLeftAlone) {
   EXPECT_EQ(Parameters::difference(names, want, have), "");
 }
 
+TEST(Parameters, CopiesPartWhenOneChanges) {
+  const TrackedNames names({});
+  ParameterSets sets;
+  Parameters first(names);
+  first.set(0, "UTF8");
+  Parameters second(names);
+  second.set(0, "UTF8");
+  sets.share(first);
+  sets.share(second);
+  ASSERT_EQ(first, second);
+  EXPECT_EQ(&first.get(0), &second.get(0));
+
+  second.set(0, "LATIN1");
+
+  EXPECT_EQ(first.get(0), "UTF8");
+  EXPECT_EQ(second.get(0), "LATIN1");
+  EXPECT_NE(first, second);
+}
+
+TEST(Parameters, MoreSetsThanAreRememberedStayRight) {
+  const TrackedNames names({});
+  ParameterSets sets;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 40; ++i) {
+      Parameters parameters(names);
+      parameters.set(0, std::to_string(i));
+      sets.share(parameters);
+      EXPECT_EQ(parameters.get(0), std::to_string(i));
+    }
+  }
+}
+
 TEST(Parameters, HostileValuesStayLiterals) {
   const TrackedNames names({});
   Parameters want(names);
