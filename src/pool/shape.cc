@@ -106,12 +106,18 @@ Part part_of(const SqlToken& token) {
   return {token, Role::None};
 }
 
+// Semicolons at the end say nothing.
+std::string_view without_end(std::string_view sql) {
+  const size_t last = sql.find_last_not_of("; \t\r\n");
+  return sql.substr(0, last == std::string_view::npos ? 0 : last + 1);
+}
+
 // Hands over the tokens that make the shape: list items and VALUES rows after the first are left
 // out, and so are the signs of numbers.
 class ShapeParts {
  public:
   explicit ShapeParts(std::string_view sql)
-      : lexer_(sql.substr(0, kShapeBytes)), cut_(sql.size() > kShapeBytes) {}
+      : lexer_(without_end(sql).substr(0, kShapeBytes)), cut_(sql.size() > kShapeBytes) {}
 
   bool next(Part& part) {
     while (take(part)) {

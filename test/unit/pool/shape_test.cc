@@ -13,6 +13,8 @@ TEST(Shape, ValuesSpaceCaseAndCommentsMakeNoDifference) {
   EXPECT_TRUE(alike("select * from t where a = -1", "select * from t where a = 5"));
   EXPECT_TRUE(alike("select null", "select true"));
   EXPECT_TRUE(alike("select $1", "select 1"));
+  EXPECT_TRUE(alike("commit;", "COMMIT"));
+  EXPECT_FALSE(alike("select 1; select a", "select 1"));
 }
 
 TEST(Shape, NamesOperatorsAndStructureDo) {
