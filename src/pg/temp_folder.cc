@@ -34,7 +34,9 @@ int take_lock(const std::string& folder, bool create) {
   if (lock < 0) return -1;
   struct stat info {};
   const bool ours = fstat(lock, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid();
-  if (ours && flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
+  // A sweep that held it before has removed the file, and the folder with it.
+  const bool held = ours && flock(lock, LOCK_EX | LOCK_NB) == 0;
+  if (held && fstat(lock, &info) == 0 && info.st_nlink > 0) return lock;
   close(lock);
   return -1;
 }

@@ -526,6 +526,27 @@ TEST_F(PgCluster, SweepTouchesOnlyDeadFoldersOfOurs) {
   EXPECT_TRUE(fs::exists(other + "/lock"));
 }
 
+TEST_F(PgCluster, SweepNeverTakesAFolderThatWasJustMade) {
+  const OwnTemp temp(OwnTemp::Cache::Cold);
+  const auto account = must(pg::server_account());
+  std::atomic<bool> done{false};
+  std::vector<std::thread> sweepers;
+  for (int i = 0; i < 2; ++i) {
+    sweepers.emplace_back([&] {
+      while (!done) pg::sweep_dead(temp.path());
+    });
+  }
+  int lost = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const auto folder = must(pg::TempFolder::create(temp.path(), account));
+    lost += fs::exists(folder.path() + "/lock") ? 0 : 1;
+  }
+  done = true;
+  for (std::thread& sweeper : sweepers) sweeper.join();
+
+  EXPECT_EQ(lost, 0);
+}
+
 TEST_F(PgCluster, SweepLeavesFoldersOfOthers) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can make a folder of somebody else";
   const OwnTemp temp(OwnTemp::Cache::Cold);
