@@ -23,13 +23,23 @@ using Answer = Result<std::optional<std::string>>;
 
 Error config_error() { return Error{ErrorCode::Unavailable, "bouncer config error"}; }
 
+// In a later turn: the client may ask anew, or go.
+void answer_later(Worker& worker, uint64_t client, Answer answer) {
+  worker.loop().defer([&worker, client, answer = std::move(answer)] {
+    if (Client* there = worker.client(client)) there->on_secret(answer);
+  });
+}
+
 }  // namespace
 
 // The far end of a client of the pool that lives in this process. It exists while questions are
 // open.
 class AuthQueries::Link final : private net::Handler {
  public:
-  Link(AuthQueries& owner, Key key) : owner_(owner), key_(std::move(key)) {}
+  Link(AuthQueries& owner, Key key)
+      : owner_(owner),
+        key_(std::move(key)),
+        timer_(owner.worker_.loop().timers(), [this] { on_timer(); }) {}
 
   const Key& key() const { return key_; }
 
@@ -46,6 +56,7 @@ class AuthQueries::Link final : private net::Handler {
   void ask(Client& client, std::string sql) {
     questions_.push_back({client.identity().id, client.identity().user, std::move(sql)});
     if (ready_) send(questions_.back());
+    if (questions_.size() == 1) limit_wait();
   }
 
   // Whoever still waits is told that it cannot be known.
@@ -59,6 +70,22 @@ class AuthQueries::Link final : private net::Handler {
     std::string user;
     std::string sql;
   };
+
+  // Each answer may take as long as a login: nobody waits for a later one, and those behind it must
+  // not wait for ever. The pool cancels what a link that is given up has asked.
+  void limit_wait() {
+    const microseconds limit = owner_.worker_.config().settings.time.client_login;
+    if (limit.count() > 0 && !questions_.empty()) {
+      timer_.arm(owner_.worker_.now() + limit);
+    } else {
+      timer_.cancel();
+    }
+  }
+
+  void on_timer() {
+    note_failure("no answer within client_login_timeout");
+    owner_.finish(*this);
+  }
 
   void send(const Question& question) {
     std::string out;
@@ -141,17 +168,15 @@ class AuthQueries::Link final : private net::Handler {
                log::kv("user", questions_.front().user), log::kv("cause", cause)});
   }
 
-  // In a later turn: the client may ask anew, or go.
   void answer_front(Answer answer) {
-    Worker& worker = owner_.worker_;
-    worker.loop().defer([&worker, id = questions_.front().client, answer = std::move(answer)] {
-      if (Client* client = worker.client(id)) client->on_secret(answer);
-    });
+    answer_later(owner_.worker_, questions_.front().client, std::move(answer));
     questions_.pop_front();
+    limit_wait();
   }
 
   AuthQueries& owner_;
   const Key key_;
+  net::Timer timer_;
   std::optional<Channel> channel_;
   Inbound inbound_;
   std::deque<Question> questions_;
@@ -170,10 +195,7 @@ AuthQueries::~AuthQueries() = default;
 void AuthQueries::ask(Client& client, const AuthSource& source) {
   Key key{source.database, source.user};
   const auto refuse = [&](std::string_view text) {
-    const Answer answer = Error{ErrorCode::Denied, std::string(text)};
-    worker_.loop().defer([&worker = worker_, id = client.identity().id, answer] {
-      if (Client* there = worker.client(id)) there->on_secret(answer);
-    });
+    answer_later(worker_, client.identity().id, Error{ErrorCode::Denied, std::string(text)});
   };
   if (worker_.workers().groups().switches(source.database).disabled) {
     return refuse(cat("authentication database \"", source.database, "\" is disabled"));

@@ -97,6 +97,24 @@ TEST_F(PoolAuthQuery, FailureIsExplainedInTheLogAlone) {
   }
 }
 
+TEST_F(PoolAuthQuery, AnswerThatDoesNotComeHoldsUpNobodyElse) {
+  auto direct = connect();
+  const std::string user = role("s3same");
+  PoolProcess pool(
+      ini_with("default_pool_size = 1\nclient_login_timeout = 1\n"
+               "auth_query = select rolname, rolpassword from pg_authid where rolname = $1 and "
+               "(rolname <> 'slow' or pg_sleep(60) is null)\n"));
+  must(
+      direct.exec("DO $$BEGIN CREATE ROLE slow; EXCEPTION WHEN duplicate_object THEN NULL; END$$"));
+
+  EXPECT_EQ(psql_as(pool, "slow", "x").exit_code, 2);
+
+  // What was asked is cancelled, and the pool's only link serves the next question.
+  EXPECT_TRUE(wait_until([&] { return psql_as(pool, user, "s3same").exit_code == 0; }))
+      << pool.log();
+  EXPECT_NE(pool.log().find("no answer within client_login_timeout"), std::string::npos);
+}
+
 TEST_F(PoolAuthQuery, ManyLoginsAtOnceAreAllAnsweredOverFewLinks) {
   auto direct = connect();
   const std::string user = role("s3same");
