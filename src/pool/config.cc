@@ -57,7 +57,7 @@ constexpr Key<Settings> kKeys[] = {
     {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
     {"client_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::client_idle>, "close a client idle outside of a transaction for so many seconds; 0 = never"},
     {"client_login_timeout", "60", kYes, to<&S::time, &TimeSettings::client_login>, "seconds a login may take; 0 = no limit"},
-    {"conffile", "", kYes, to<&S::config_file>, "file that the next reload reads; empty = the one given at start"},
+    {"conffile", "", kYes, to<&S::config_file>, "file that the next reload reads; empty = the one that was read last"},
     {"default_pool_size", "20", kYes, to<&S::limit, &LimitSettings::pool_size>, "server connections of a pool, one pool per (database, user); 0 = no limit"},
     {"disable_pqexec", "0", kNo, to<&S::session, &SessionSettings::simple_query_refused>, "1: clients that send a simple Query are closed"},
     {"idle_transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::idle_transaction>, "close a client idle inside a transaction for so many seconds; 0 = never"},
@@ -500,7 +500,6 @@ Result<std::shared_ptr<const Config>> load_config(const std::string& path) {
   const auto entries = TRY(read_ini(path));
   auto config = std::make_shared<Config>(TRY(config_from(entries)));
   config->path = path;
-  if (config->settings.config_file.empty()) config->settings.config_file = path;
   TRY(read_secrets(*config));
   for (auto& [name, database] : config->databases) {
     auto resolved = std::make_shared<DatabaseConfig>(*database);

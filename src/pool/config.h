@@ -107,7 +107,7 @@ struct LogSettings {
   int verbose = 0;
 };
 struct Settings {
-  std::string config_file;  // that the next reload reads
+  std::string config_file;  // that the next reload reads; "": the same again
   ListenSettings listen;
   AuthSettings auth;
   LimitSettings limit;
@@ -178,6 +178,10 @@ struct Config {
   Userlist secrets;
   std::vector<std::string> warnings;  // keys that are known but do nothing yet
 
+  // What a reload reads.
+  const std::string& file_to_reload() const {
+    return settings.config_file.empty() ? path : settings.config_file;
+  }
   // The database a client asked for: its own line or a copy of "*"; null when there is neither.
   std::shared_ptr<const DatabaseConfig> database(const std::string& name) const;
   // For a client that asked for `name`, which may be of no database; nullopt when there is none.

@@ -95,8 +95,7 @@ void Workers::evict_next(Group& group, size_t self, size_t asked) {
 
 void Workers::reload(size_t origin, std::function<void(Status)> done) {
   load(
-      origin,
-      [path = workers_[origin]->config().settings.config_file] { return load_config(path); },
+      origin, [path = workers_[origin]->config().file_to_reload()] { return load_config(path); },
       std::move(done));
 }
 

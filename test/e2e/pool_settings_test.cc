@@ -196,6 +196,11 @@ TEST_F(PoolSettings, ConffileNamesWhatTheNextReloadReads) {
   console(pool, "RELOAD");
 
   EXPECT_EQ(shown(pool, "SHOW CONFIG", "login_notify_message", "value"), "from the other file");
+  // Without one the same file is read again.
+  console(pool, "SET login_notify_message = changed");
+  console(pool, "SET conffile = ''");
+  console(pool, "RELOAD");
+  EXPECT_EQ(shown(pool, "SHOW CONFIG", "login_notify_message", "value"), "from the other file");
 }
 
 TEST_F(PoolSettings, TwoPoolsShareAPortWithSoReuseport) {
