@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/resolver.h"
 #include "net/signals.h"
 #include "pool/config.h"
 #include "pool/console.h"
@@ -149,13 +150,14 @@ Status serve(const Arguments& arguments) {
   for (const std::string& warning : config->warnings) log::warn(warning);
   raise_descriptor_limit();
   const auto pidfile = TRY(Pidfile::write(logging.pidfile));
+  auto resolver = TRY(net::make_resolver(config->settings.dns.resolv_conf));
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::vector<net::Loop*> borrowed;
   for (size_t i = 0; i < worker_count(*config); ++i) {
     loops.push_back(TRY(net::make_epoll_loop(system_clock())));
     borrowed.push_back(loops.back().get());
   }
-  Workers workers(borrowed, system_clock(), config);
+  Workers workers(borrowed, system_clock(), config, std::move(resolver));
   // Before the threads start, so that none of them gets the signals.
   const auto signals =
       TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2},

@@ -49,6 +49,7 @@ WALLS = {
     r"CLI/": {"cli"},
     r"spdlog/": {"base"},
     r"sys/epoll\.h": {"net"},
+    r"ares\.h": {"net"},
 }
 HEAVY = r"boost/beast|CLI/|spdlog/|toml\+\+"
 DATA_PLANE = {"net", "wire", "pool"}

@@ -98,6 +98,17 @@ int Address::port() const {
   return 0;
 }
 
+Address Address::with_port(int port) const {
+  Address other = *this;
+  const uint16_t value = htons(static_cast<uint16_t>(port));
+  if (storage_.ss_family == AF_INET) {
+    reinterpret_cast<sockaddr_in&>(other.storage_).sin_port = value;
+  } else {
+    reinterpret_cast<sockaddr_in6&>(other.storage_).sin6_port = value;
+  }
+  return other;
+}
+
 std::string Address::text() const {
   if (storage_.ss_family == AF_INET6) return cat('[', host(), "]:", port());
   return is_unix() ? host() : cat(host(), ':', port());

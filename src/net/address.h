@@ -20,6 +20,8 @@ class Address {
   static Result<Address> ip(std::string_view address, int port);
   // A path, or an abstract name after '@'. Errors: Limit when it exceeds the system's 107 bytes.
   static Result<Address> unix_path(std::string_view path);
+  // The same with another port. Not for unix sockets.
+  Address with_port(int port) const;
   // From what the system filled in.
   static Address from(const sockaddr_storage& storage, socklen_t size);
 

@@ -60,6 +60,9 @@ constexpr Key<Settings> kKeys[] = {
     {"conffile", "", kYes, to<&S::config_file>, "file that the next reload reads; empty = the one that was read last"},
     {"default_pool_size", "20", kYes, to<&S::limit, &LimitSettings::pool_size>, "server connections of a pool, one pool per (database, user); 0 = no limit"},
     {"disable_pqexec", "0", kNo, to<&S::session, &SessionSettings::simple_query_refused>, "1: clients that send a simple Query are closed"},
+    {"dns_max_ttl", "15", kYes, to<&S::dns, &DnsSettings::ttl_max>, "seconds that addresses of a host name are used at most before the DNS is asked again"},
+    {"dns_nxdomain_ttl", "15", kYes, to<&S::dns, &DnsSettings::failure_ttl>, "seconds until a name that was not found is asked for again"},
+    {"dns_zone_check_period", "0", kYes, to<&S::dns, &DnsSettings::zone_check>, "seconds between looks at the serials of the zones; a new one has their names asked for again; 0 = never"},
     {"idle_transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::idle_transaction>, "close a client idle inside a transaction for so many seconds; 0 = never"},
     {"ignore_startup_parameters", "", kYes, to<&S::session, &SessionSettings::ignored_parameters>, "start parameters to swallow"},
     {"listen_addr", "", kNo, to<&S::listen, &ListenSettings::addresses>, "TCP addresses, * for all; empty = no TCP"},
@@ -86,6 +89,7 @@ constexpr Key<Settings> kKeys[] = {
     {"query_wait_timeout", "120", kYes, to<&S::time, &TimeSettings::query_wait>, "seconds a client may wait for a server; 0 = no limit"},
     {"reserve_pool_size", "0", kYes, to<&S::limit, &LimitSettings::reserve_size>, "more server connections of a pool once a client has waited reserve_pool_timeout"},
     {"reserve_pool_timeout", "5", kYes, to<&S::time, &TimeSettings::reserve_wait>, "seconds a client waits before the reserve is used; 0 = never used"},
+    {"resolv_conf", "", kNo, to<&S::dns, &DnsSettings::resolv_conf>, "file that names the name servers instead of /etc/resolv.conf"},
     {"scram_iterations", "4096", kYes, to<&S::auth, &AuthSettings::scram_iterations>, "SCRAM iterations for clear-text secrets"},
     {"server_check_delay", "30", kYes, to<&S::time, &TimeSettings::server_check>, "seconds unused after which a server is checked before use; 0 = always"},
     {"server_check_query", "<empty>", kYes, to_check_query, "SQL of that check; <empty> is an empty query, blank turns it off"},
@@ -184,6 +188,8 @@ struct Later {
   std::string_view harmless = {};  // values by space
 };
 
+constexpr size_t kHostBytesMax = 253;  // RFC 1035: 255 with its length bytes
+
 constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"auth_hba_file", true},
                             {"auth_ident_file", true},
@@ -198,14 +204,10 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"client_tls_key_file"},
                             {"client_tls_protocols"},
                             {"client_tls_sslmode", true, "disable allow prefer"},
-                            {"dns_max_ttl"},
-                            {"dns_nxdomain_ttl"},
-                            {"dns_zone_check_period", false, "0"},
                             {"job_name"},
                             {"peer_id", false, "0"},
                             {"pkt_buf"},
                             {"pool_idle_timeout", false, "0"},
-                            {"resolv_conf"},
                             {"sbuf_loopcnt"},
                             {"server_tls_ca_file"},
                             {"server_tls_cert_file"},
@@ -268,6 +270,20 @@ std::span<const KeyInfo> key_infos() {
   return infos;
 }
 
+// A path or "@name" (the socket ".s.PGSQL.port" in it), an address, or a name for the DNS.
+Result<Host> host_from(std::string_view text, int port) {
+  if (text.empty()) return Error{ErrorCode::Invalid, "host: a name is missing between commas"};
+  if (text[0] == '/' || text[0] == '@') {
+    return Host{"", TRY(net::Address::unix_path(cat(text, "/.s.PGSQL.", port)))};
+  }
+  if (port < 1 || port > 65535) return Error{ErrorCode::Invalid, cat("no such port: ", port)};
+  if (const auto address = net::Address::ip(text, port)) return Host{"", *address};
+  const bool impossible = text.size() > kHostBytesMax || printable(text) != text ||
+                          text.find(' ') != std::string_view::npos;
+  if (impossible) return Error{ErrorCode::Invalid, cat("not a host: \"", printable(text), '"')};
+  return Host{std::string(text), {}};
+}
+
 class Loader {
  public:
   Result<Config> load(const std::vector<IniEntry>& entries) {
@@ -282,6 +298,7 @@ class Loader {
     }
     if (!found)
       return Error{ErrorCode::Invalid, "the file has no settings in a [pgbouncer] section"};
+    TRY(give_hosts());
     if (config_.settings.listen.addresses.empty() && config_.settings.listen.unix_dir.empty()) {
       return Error{ErrorCode::Invalid, "neither listen_addr nor unix_socket_dir is set"};
     }
@@ -319,7 +336,25 @@ class Loader {
                  name);
     }
     if (database.dbname.empty() && database.name != "*") database.dbname = database.name;
+    if (!database.host.empty()) {
+      for (const std::string_view host : split(database.host, ',')) {
+        database.hosts.push_back(TRY(host_from(trim(host), database.port)));
+      }
+    }
     config_.databases[entry.key] = std::make_shared<const DatabaseConfig>(std::move(database));
+    return ok();
+  }
+
+  // A database without a host is on this machine.
+  Status give_hosts() {
+    const std::string& unix_dir = config_.settings.listen.unix_dir;
+    for (auto& [name, database] : config_.databases) {
+      if (!database->hosts.empty()) continue;
+      auto local = std::make_shared<DatabaseConfig>(*database);
+      local->hosts.push_back(TRY_DURING(
+          host_from(unix_dir.empty() ? "/tmp" : unix_dir, local->port), cat("database ", name)));
+      database = std::move(local);
+    }
     return ok();
   }
 
@@ -335,17 +370,6 @@ class Loader {
 
   Config config_;
 };
-
-Status resolve_hosts(DatabaseConfig& database, const Settings& settings) {
-  const std::string fallback = settings.listen.unix_dir.empty() ? "/tmp" : settings.listen.unix_dir;
-  const std::string hosts = database.host.empty() ? fallback : database.host;
-  for (const std::string_view host : split(hosts, ',')) {
-    for (auto& address : TRY(net::resolve(std::string(trim(host)), database.port))) {
-      database.addresses.push_back(address);
-    }
-  }
-  return ok();
-}
 
 Status read_secrets(Config& config) {
   const std::string& file = config.settings.auth.file;
@@ -427,6 +451,7 @@ void Config::keep_start_values(const Config& running) {
   settings.listen = start.listen;
   settings.session.tracked_parameters = start.session.tracked_parameters;
   settings.session.simple_query_refused = start.session.simple_query_refused;
+  settings.dns.resolv_conf = start.dns.resolv_conf;
   settings.log.file = start.log.file;
   settings.log.pidfile = start.log.pidfile;
   settings.log.verbose = start.log.verbose;
@@ -501,11 +526,6 @@ Result<std::shared_ptr<const Config>> load_config(const std::string& path) {
   auto config = std::make_shared<Config>(TRY(config_from(entries)));
   config->path = path;
   TRY(read_secrets(*config));
-  for (auto& [name, database] : config->databases) {
-    auto resolved = std::make_shared<DatabaseConfig>(*database);
-    TRY_DURING(resolve_hosts(*resolved, config->settings), cat(path, ": database ", name));
-    database = std::move(resolved);
-  }
   return std::shared_ptr<const Config>(std::move(config));
 }
 

@@ -97,6 +97,12 @@ struct SessionSettings {
   std::vector<std::string> ignored_parameters;
   std::vector<std::string> tracked_parameters;
 };
+struct DnsSettings {
+  microseconds ttl_max{};
+  microseconds failure_ttl{};
+  microseconds zone_check{};  // 0: never
+  std::string resolv_conf;    // "": the system's
+};
 struct LogSettings {
   std::string file;
   std::string pidfile;
@@ -114,7 +120,14 @@ struct Settings {
   TimeSettings time;
   SessionSettings session;
   net::SocketOptions socket;
+  DnsSettings dns;
   LogSettings log;
+};
+
+// Where a server is: an address, or a name that stands for some.
+struct Host {
+  std::string name;  // "" when `address` says it all
+  net::Address address;
 };
 
 // One line of [databases]. Fields left out of the line are nullopt and follow the global setting.
@@ -123,7 +136,7 @@ struct DatabaseConfig {
   std::string dbname;
   std::string host;
   int port = 5432;
-  std::vector<net::Address> addresses;
+  std::vector<Host> hosts;
   std::optional<std::string> user;
   std::string password;
   std::optional<int> pool_size;
@@ -229,10 +242,10 @@ struct KeyInfo {
 // All keys that have an effect, by name.
 std::span<const KeyInfo> keys();
 
-// The configuration in the file `path`, with its auth_file and its hosts resolved: may BLOCK.
+// The configuration in the file `path`, with its auth_file: may BLOCK.
 // Errors: Invalid and others with "file:line: cause"; an unknown key names its nearest match.
 Result<std::shared_ptr<const Config>> load_config(const std::string& path);
-// The same from entries already read, without touching auth_file and hosts.
+// The same from entries already read, without touching auth_file.
 Result<Config> config_from(const std::vector<IniEntry>& entries);
 
 }  // namespace pgtend::pool

@@ -366,10 +366,35 @@ Rows show_lists(const ShowInput& input) {
           {"login_clients", number(snapshot.login_clients)},
           {"free_servers", number(idle)},
           {"used_servers", number(servers - idle)},
-          {"dns_names", "0"},
-          {"dns_zones", "0"},
-          {"dns_queries", "0"},
+          {"dns_names", number(snapshot.names.size())},
+          {"dns_zones", number(snapshot.zones.size())},
+          {"dns_queries", number(snapshot.name_questions)},
           {"dns_pending", "0"}};
+}
+
+constexpr Column kHostColumns[] = {{"hostname", kTextOid}, {"ttl", kInt8Oid}, {"addrs", kTextOid}};
+
+Rows show_dns_hosts(const ShowInput& input) {
+  Rows rows;
+  for (const NameFigures& name : input.snapshot.names) {
+    std::string addresses;
+    for (const net::Address& address : name.addresses) {
+      addresses += cat(addresses.empty() ? "" : ",", address.text());
+    }
+    rows.push_back({name.name, cat(name.ttl.count()), addresses});
+  }
+  return rows;
+}
+
+constexpr Column kZoneColumns[] = {
+    {"zonename", kTextOid}, {"serial", kInt8Oid}, {"count", kInt4Oid}};
+
+Rows show_dns_zones(const ShowInput& input) {
+  Rows rows;
+  for (const ZoneFigures& zone : input.snapshot.zones) {
+    rows.push_back({zone.name, cat(zone.serial.value_or(0)), number(zone.names)});
+  }
+  return rows;
 }
 
 constexpr Column kUserColumns[] = {{"name", kTextOid},
@@ -532,6 +557,8 @@ std::span<const Show> shows() {
       Show{"clients", Part::Clients, kSocketColumns, show_clients},
       Show{"config", Part::None, kConfigColumns, show_config},
       Show{"databases", Part::Pools, kDatabaseColumns, show_databases},
+      Show{"dns_hosts", Part::Names, kHostColumns, show_dns_hosts},
+      Show{"dns_zones", Part::Names, kZoneColumns, show_dns_zones},
       Show{"events", Part::Events, kEventColumns, show_events},
       Show{"histograms", Part::Times, kHistogramColumns, show_histograms},
       Show{"lists", Part::Pools, kListColumns, show_lists},

@@ -502,6 +502,12 @@ void Pool::drop_unwanted() {
   launch();
 }
 
+void Pool::drop_moved(const std::string& host, const std::vector<net::Address>& addresses) {
+  const auto drop = [&](Server& server) { server.close_if_moved(host, addresses); };
+  idle_.each(drop);
+  busy.each(drop);
+}
+
 void Pool::kill() {
   const auto drop = [](Client& client) { client.fail("admin forced disconnect"); };
   waiting_.each(drop);

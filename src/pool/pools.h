@@ -59,6 +59,9 @@ class Pool {
   // Closes idle links of an earlier epoch or of a paused database (busy ones are closed when they
   // come back), and opens links for whoever may have them now.
   void drop_unwanted();
+  // Closes links to addresses that `host` has no more: idle ones now, busy ones when they come
+  // back.
+  void drop_moved(const std::string& host, const std::vector<net::Address>& addresses);
   // Closes all clients and links at once.
   void kill();
 

@@ -130,6 +130,7 @@ void Server::on_ready(net::Ready ready) {
 void Server::on_timer() {
   switch (state_) {
     case State::Connecting:
+      login_->question = 0;
       return connect_next("connect timeout");
     case State::Login:
       return login_failed("connect timeout", kPoolerState, LoginEnd::GivenUp);

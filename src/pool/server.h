@@ -12,6 +12,7 @@
 #include "pool/channel.h"
 #include "pool/lease.h"
 #include "pool/list.h"
+#include "pool/names.h"
 #include "pool/parameters.h"
 #include "pool/prepared.h"
 #include "pool/receiver.h"
@@ -44,6 +45,7 @@ class Server final : private net::Handler {
   struct Identity {
     uint64_t id = 0;
     net::Address address;
+    std::string host;  // whose address that is; "" when the file has the address itself
     int32_t pid = 0;
     std::string secret;
     SteadyTime connected_at{};
@@ -93,6 +95,8 @@ class Server final : private net::Handler {
   void close_when_free();
   // With server_fast_close: the same as soon as its client's transaction is over.
   void close_if_outdated();
+  // The same if its host has this address no more.
+  void close_if_moved(const std::string& host, const std::vector<net::Address>& addresses);
   // Idle: sees whether the server still answers, then goes back to the pool or is closed.
   void check();
   // It is closed because there are more than are kept: counted by Slots::leave().
@@ -128,8 +132,10 @@ class Server final : private net::Handler {
   struct Login {
     Login(ServerAuth made) : auth(std::move(made)) {}
     ServerAuth auth;
-    size_t turn = 0;  // the host that is tried first
-    size_t address_tries = 0;
+    size_t turn = 0;  // the host that is tried first, and its address that is
+    size_t hosts_tried = 0;
+    std::vector<net::Address> addresses;  // of the host at hand, still to be tried
+    size_t question = 0;                  // hosts_tried when its name was asked about, while it is
     std::vector<std::pair<std::string, std::string>> welcome;
     bool authenticated = false;
     bool connect_query_sent = false;
@@ -142,6 +148,10 @@ class Server final : private net::Handler {
 
   // server_login.cc
   void connect_next(std::string_view failure);
+  void note_attempt(std::string_view cause);
+  bool connect(std::string& cause);
+  void look_up(const std::string& host);
+  void on_addresses(size_t question, const Names::Addresses& addresses);
   void on_connected();
   void on_login_message(char type, std::string_view body);
   void on_login_error(std::string_view body);

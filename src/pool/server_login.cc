@@ -1,4 +1,5 @@
 // The first part of a link's life: connecting, authentication, and learning what the server tells.
+#include <algorithm>
 #include <cstring>
 
 #include "base/log.h"
@@ -7,6 +8,7 @@
 #include "pool/server.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
+#include "pool/workers.h"
 #include "wire/backend.h"
 #include "wire/frontend.h"
 
@@ -36,37 +38,80 @@ void Server::start() {
   connect_next("");
 }
 
-// Tries the next address of the database; after the last one `failure` is the pool's.
+// Tries the next address of the database: several hosts take turns, and so do the addresses of one.
+// After the last one `failure` is the pool's.
 void Server::connect_next(std::string_view failure) {
   channel_.reset();
-  const auto& addresses = pool_.database().addresses;
   std::string cause(failure);
-  const auto note_failure = [&](std::string_view text) {
-    cause = text;
-    if (!worker_.config().settings.log.pooler_errors) return;
-    log::warn("connect failed", {log::kv("db", pool_.database().name), log::kv("cause", cause)});
-  };
-  if (!failure.empty()) note_failure(failure);
-  while (login_->address_tries < addresses.size()) {
-    // Several hosts take turns; the next one is tried before anybody is told of a failure.
-    const size_t turn = (login_->turn + login_->address_tries) % addresses.size();
-    ++login_->address_tries;
-    identity_.address = addresses[turn];
-    auto descriptor = worker_.loop().connect(identity_.address, worker_.config().settings.socket);
-    if (!descriptor) {
-      note_failure(descriptor.error().message);
-      continue;
+  if (!cause.empty()) note_attempt(cause);
+  const std::vector<Host>& hosts = pool_.database().hosts;
+  for (;;) {
+    while (!login_->addresses.empty()) {
+      identity_.address = login_->addresses.front();
+      login_->addresses.erase(login_->addresses.begin());
+      if (connect(cause)) return;
     }
-    channel_ =
-        std::make_unique<Channel>(net::Socket(worker_.loop(), *descriptor), worker_.chunks());
-    state_ = State::Connecting;
-    wait(worker_.config().settings.time.server_connect);
-    if (channel_->socket().watch(*this)) return;
-    note_failure("out of file descriptors");
+    if (login_->hosts_tried >= hosts.size()) break;
+    const Host& host = hosts[(login_->turn + login_->hosts_tried++) % hosts.size()];
+    identity_.host = host.name;
+    if (!host.name.empty()) return look_up(host.name);
+    login_->addresses.push_back(host.address);
   }
   note_failure(cause);
   pool_.server_failed(*this, {.text = cause, .sqlstate = std::string(kPoolerState)});
   gone();
+}
+
+void Server::note_attempt(std::string_view cause) {
+  if (!worker_.config().settings.log.pooler_errors) return;
+  log::warn("connect failed", {log::kv("db", pool_.database().name), log::kv("cause", cause)});
+}
+
+// False with the `cause` when it fails at once.
+bool Server::connect(std::string& cause) {
+  auto descriptor = worker_.loop().connect(identity_.address, worker_.config().settings.socket);
+  if (!descriptor) {
+    cause = descriptor.error().message;
+    note_attempt(cause);
+    return false;
+  }
+  channel_ = std::make_unique<Channel>(net::Socket(worker_.loop(), *descriptor), worker_.chunks());
+  wait(worker_.config().settings.time.server_connect);
+  if (channel_->socket().watch(*this)) return true;
+  cause = "out of file descriptors";
+  note_attempt(cause);
+  return false;
+}
+
+// Goes on with on_addresses(), unless the answer comes when nobody waits for it any more.
+void Server::look_up(const std::string& host) {
+  login_->question = login_->hosts_tried;
+  wait(worker_.config().settings.time.server_connect);
+  worker_.workers().find_addresses(worker_.index(), host,
+                                   [id = identity_.id, question = login_->question](
+                                       Worker& there, const Names::Addresses& addresses) {
+                                     if (Server* server = there.server(id))
+                                       server->on_addresses(question, addresses);
+                                   });
+}
+
+void Server::on_addresses(size_t question, const Names::Addresses& addresses) {
+  if (login_ == nullptr || login_->question != question) return;
+  login_->question = 0;
+  if (!addresses) return connect_next("server DNS lookup failed");
+  const size_t count = addresses->size();
+  const size_t first = login_->turn / pool_.database().hosts.size();
+  for (size_t i = 0; i < count; ++i) {
+    login_->addresses.push_back((*addresses)[(first + i) % count].with_port(pool_.database().port));
+  }
+  connect_next("");
+}
+
+void Server::close_if_moved(const std::string& host, const std::vector<net::Address>& addresses) {
+  const bool stays = std::ranges::any_of(addresses, [this](const net::Address& address) {
+    return address.host() == identity_.address.host();
+  });
+  if (identity_.host == host && !stays) close_when_free();
 }
 
 void Server::on_connected() {

@@ -8,6 +8,7 @@
 #include "pool/pools.h"
 #include "pool/server.h"
 #include "pool/worker.h"
+#include "pool/workers.h"
 
 namespace pgtend::pool {
 namespace {
@@ -119,6 +120,15 @@ void add_servers(Snapshot& snapshot, Worker& worker) {
   });
 }
 
+// One for all workers: the first one owns it.
+void add_names(Snapshot& snapshot, Worker& worker) {
+  if (worker.index() != 0) return;
+  const Names& names = worker.workers().names();
+  snapshot.names = names.names();
+  snapshot.zones = names.zones();
+  snapshot.name_questions = names.pending();
+}
+
 void append(std::vector<SocketFigures>& to, std::vector<SocketFigures> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
   std::ranges::sort(to, {}, &SocketFigures::id);
@@ -177,6 +187,10 @@ Snapshot take_snapshot(Worker& worker, Part part) {
         snapshot.login_clients += logs_in ? 1 : 0;
       });
       worker.pools().each([&](Pool& pool) { snapshot.pools.push_back(figures_of(pool, now)); });
+      add_names(snapshot, worker);
+      break;
+    case Part::Names:
+      add_names(snapshot, worker);
       break;
     case Part::Clients:
       add_clients(snapshot, worker, now);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "net/address.h"
 #include "pool/config.h"
+#include "pool/names.h"
 #include "pool/queries.h"
 #include "pool/statistics.h"
 
@@ -63,7 +64,18 @@ struct SocketFigures {
 };
 
 // Which parts are wanted; the others stay empty.
-enum class Part : uint8_t { None, Pools, Clients, Servers, Sockets, Stats, Queries, Times, Events };
+enum class Part : uint8_t {
+  None,
+  Pools,
+  Clients,
+  Servers,
+  Sockets,
+  Stats,
+  Queries,
+  Times,
+  Events,
+  Names
+};
 
 struct Snapshot {
   size_t console_clients = 0;
@@ -76,6 +88,9 @@ struct Snapshot {
       queries;                                                     // by database, user, shape
   std::map<std::pair<std::string, std::string>, PoolTimes> times;  // by database, user
   std::vector<Event> events;                                       // by time
+  std::vector<NameFigures> names;  // the first worker's, as the two below; by name
+  std::vector<ZoneFigures> zones;  // by name
+  size_t name_questions = 0;
 
   // Joins those of all workers: sums what is counted, puts sockets in the order of their ids.
   void merge(Snapshot other);

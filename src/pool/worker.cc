@@ -139,6 +139,11 @@ Client* Worker::client(uint64_t id) {
   return found == clients_.end() ? nullptr : found->second.get();
 }
 
+Server* Worker::server(uint64_t id) {
+  const auto found = servers_.find(id);
+  return found == servers_.end() ? nullptr : found->second.get();
+}
+
 // Out of the map at once, because a link that moved may be back before the end of the turn. Not in
 // the task: one that is never run must not outlive this worker with what it holds.
 void Worker::remove(Server& server) {
@@ -170,6 +175,7 @@ void Worker::count_starving(int change) { workers_.count_starving(index_, change
 void Worker::on_tick() {
   const SteadyTime now = loop_.now();
   if (index_ == 0) pools_.open_kept();
+  if (index_ == 0) workers_.names().look_after();
   pools_.each([now](Pool& pool) { pool.keep_house(now); });
   const bool period_over = statistics_.sample(pools_, now, config_->settings.time.stats_period);
   if (period_over && index_ == 0 && config_->settings.log.stats) log_statistics();

@@ -79,6 +79,7 @@ class Worker {
   void add_inside(int descriptor, const std::string& database, const std::string& user);
   // Null when it is gone.
   Client* client(uint64_t id);
+  Server* server(uint64_t id);
   // Destroyed at the end of the turn.
   void remove(Server& server);
   void remove(Client& client);

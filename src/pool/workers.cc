@@ -8,15 +8,27 @@
 namespace pgtend::pool {
 
 Workers::Workers(const std::vector<net::Loop*>& loops, const Clock& clock,
-                 std::shared_ptr<const Config> config)
-    : clock_(clock), groups_(loops.size()), seats_(std::make_unique<Seat[]>(loops.size())) {
+                 std::shared_ptr<const Config> config, std::unique_ptr<net::Resolver> resolver)
+    : clock_(clock),
+      groups_(loops.size()),
+      seats_(std::make_unique<Seat[]>(loops.size())),
+      resolver_(std::move(resolver)),
+      names_({.resolver = resolver_.get(),
+              .now = [this] { return first().now(); },
+              .settings = [this]() -> const DnsSettings& { return first().config().settings.dns; },
+              .post = [this](Names::Task task) { first().loop().post(std::move(task)); },
+              .changed =
+                  [this](const std::string& host, const std::vector<net::Address>& addresses) {
+                    drop_moved(host, addresses);
+                  }}) {
   CHECK(!loops.empty() && loops.size() <= kWorkersMax);
   for (size_t i = 0; i < loops.size(); ++i) {
     workers_.push_back(std::make_unique<Worker>(*this, i, *loops[i], clock_, config));
   }
 }
 
-Workers::~Workers() = default;
+// The resolver ends first: it answers what is still asked.
+Workers::~Workers() { resolver_.reset(); }
 
 Status Workers::listen() { return first().listen(); }
 
@@ -91,6 +103,26 @@ void Workers::evict_next(Group& group, size_t self, size_t asked) {
   });
 }
 
+// --- host names
+
+void Workers::find_addresses(size_t origin, const std::string& host,
+                             std::function<void(Worker&, const Names::Addresses&)> answer) {
+  const auto ask = [this, origin, host, answer = std::move(answer)](Worker& owner) {
+    names_.find(host, [this, origin, &owner, answer](const Names::Addresses& addresses) {
+      if (origin == owner.index()) return answer(owner, addresses);
+      post(origin, [answer, addresses](Worker& home) { answer(home, addresses); });
+    });
+  };
+  origin == 0 ? ask(first()) : post(0, ask);
+}
+
+void Workers::drop_moved(const std::string& host, const std::vector<net::Address>& addresses) {
+  const auto drop = [host, addresses](Worker& worker) {
+    worker.pools().each([&](Pool& pool) { pool.drop_moved(host, addresses); });
+  };
+  visit_all(0, drop, [](Worker&) {});
+}
+
 // --- reload
 
 void Workers::reload(size_t origin, std::function<void(Status)> done) {
@@ -143,6 +175,7 @@ void Workers::adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
   const auto drop_old_links = [this, origin, done = std::move(done),
                                changed = std::move(changed)](Worker&) {
     for (Group* group : changed) group->next_epoch();
+    post(0, [this](Worker&) { names_.forget_expired(); });
     visit_all(
         origin, [](Worker& worker) { worker.pools().drop_unwanted(); },
         [this, done](Worker&) {

@@ -12,8 +12,10 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "net/loop.h"
+#include "net/resolver.h"
 #include "pool/config.h"
 #include "pool/group.h"
+#include "pool/names.h"
 #include "pool/snapshot.h"
 #include "pool/worker.h"
 
@@ -29,8 +31,9 @@ class Workers {
   using Task = std::function<void(Worker&)>;
 
   // One worker for each of `loops`, which outlive it; 1 to kWorkersMax of them.
+  // `resolver`: null when no database has a host name.
   Workers(const std::vector<net::Loop*>& loops, const Clock& clock,
-          std::shared_ptr<const Config> config);
+          std::shared_ptr<const Config> config, std::unique_ptr<net::Resolver> resolver = nullptr);
   ~Workers();
 
   // Opens the listeners, on the first worker. Errors: those of Loop::listen().
@@ -50,6 +53,12 @@ class Workers {
   void post_to_others(size_t self, const Task& task);
   // Runs `visit` on each worker and then `done` on worker `origin`. With one worker at once.
   void visit_all(size_t origin, Task visit, Task done);
+
+  // Where `host` is; `answer` is called on worker `origin`, there at once if it is known.
+  void find_addresses(size_t origin, const std::string& host,
+                      std::function<void(Worker&, const Names::Addresses&)> answer);
+  // Thread: the first worker's.
+  Names& names() { return names_; }
 
   // The merged snapshots of all workers.
   void snapshot(size_t origin, Part part, std::function<void(Worker&, const Snapshot&)> done);
@@ -86,6 +95,7 @@ class Workers {
     std::atomic<int> starving{0};
   };
 
+  void drop_moved(const std::string& host, const std::vector<net::Address>& addresses);
   void evict_next(Group& group, size_t self, size_t asked);
   void load(size_t origin, std::function<Result<std::shared_ptr<const Config>>()> make,
             std::function<void(Status)> done);
@@ -98,6 +108,8 @@ class Workers {
   std::atomic<uint64_t> next_id_{1};
   std::unique_ptr<Seat[]> seats_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<net::Resolver> resolver_;
+  Names names_;
   std::atomic<size_t> done_{0};
   std::atomic<bool> reloading_{false};
   std::jthread loader_;

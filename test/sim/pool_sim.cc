@@ -134,15 +134,10 @@ std::shared_ptr<const pool::Config> PoolSim::make_config() {
       {"server_reset_query_always", dice_.chance(200) ? "1" : "0"}};
   std::vector<IniEntry> entries;
   for (const auto& [key, value] : settings) entries.push_back({"pgbouncer", key, value, "", 0});
-  entries.push_back({"databases", "alpha", "", "", 0});
-  entries.push_back({"databases", "beta", forced ? "user=ann" : "", "", 0});
-  auto config = std::make_shared<pool::Config>(pool::config_from(entries).take());
-  for (auto& [name, database_config] : config->databases) {
-    auto resolved = std::make_shared<pool::DatabaseConfig>(*database_config);
-    resolved->addresses.push_back(net::Address::ip(kServerAddress, 5432).take());
-    database_config = std::move(resolved);
-  }
-  return config;
+  const std::string host = cat("host=", kServerAddress);
+  entries.push_back({"databases", "alpha", host, "", 0});
+  entries.push_back({"databases", "beta", cat(host, forced ? " user=ann" : ""), "", 0});
+  return std::make_shared<pool::Config>(pool::config_from(entries).take());
 }
 
 seconds PoolSim::simulated() const {

@@ -1,6 +1,7 @@
 #include "sim/small_world.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "wire/backend.h"
 #include "wire/startup.h"
 
@@ -39,17 +40,15 @@ SmallWorld::SmallWorld(uint64_t seed, NetworkOptions options)
 }
 
 void SmallWorld::start(const std::vector<std::pair<std::string, std::string>>& more) {
-  std::vector<IniEntry> entries = {{"pgbouncer", "listen_addr", "127.0.0.1", "", 0},
-                                   {"pgbouncer", "auth_type", "trust", "", 0},
-                                   {"pgbouncer", "unix_socket_dir", "", "", 0},
-                                   {"pgbouncer", "default_pool_size", "1", "", 0},
-                                   {"pgbouncer", "pool_mode", "transaction", "", 0},
-                                   {"databases", "db", "", "", 0}};
+  std::vector<IniEntry> entries = {
+      {"pgbouncer", "listen_addr", "127.0.0.1", "", 0},
+      {"pgbouncer", "auth_type", "trust", "", 0},
+      {"pgbouncer", "unix_socket_dir", "", "", 0},
+      {"pgbouncer", "default_pool_size", "1", "", 0},
+      {"pgbouncer", "pool_mode", "transaction", "", 0},
+      {"databases", "db", cat("host=", server_address_.host()), "", 0}};
   for (const auto& [key, value] : more) entries.push_back({"pgbouncer", key, value, "", 0});
   auto config = std::make_shared<pool::Config>(pool::config_from(entries).take());
-  auto database = std::make_shared<pool::DatabaseConfig>(*config->databases["db"]);
-  database->addresses.push_back(server_address_);
-  config->databases["db"] = database;
   acceptor_ = net::Acceptor::open(peers_, server_address_, 16, [this](net::Accepted accepted) {
                 servers.push_back(std::make_unique<Peer>(peers_, accepted.descriptor));
               }).take();
