@@ -129,7 +129,7 @@ bool Client::is_held_up() const {
 
 bool Client::may_read() const {
   if (state_ == State::Closed || !channel_.readable() || half_closed_) return false;
-  if (console_busy_) return false;
+  if (console_ != nullptr && console_->is_busy()) return false;
   if (is_held_up()) return false;
   if (server_ == nullptr) return true;
   return server_->channel()->unsent() == 0 &&
@@ -602,31 +602,31 @@ void Client::close(std::string_view reason) {
 
 void Client::on_console_bytes(std::string_view bytes) {
   std::string_view input = bytes;
-  while (state_ == State::Console && !console_busy_) {
+  while (state_ == State::Console && !console_->is_busy()) {
     auto frame = wire::next_frame(input, kRestMax - 1);
     if (!frame) return fail("bad packet header");
     if (!*frame) break;
     if ((*frame)->type == fe::kTerminate) return close("client close request");
-    auto query = fe::read_query((*frame)->body);
-    if ((*frame)->type != fe::kQuery || !query) {
-      return fail("extended query protocol not supported by admin console");
-    }
-    console_busy_ = true;
-    run_console(worker_, *this, query->sql);
+    std::string out;
+    auto command = console_->take((*frame)->type, (*frame)->body, out);
+    if (!command) return fail(command.error().message);
+    if (!channel_.send(out)) return on_vanished();
+    if (*command) run_console(worker_, *this, **command);
   }
   if (state_ != State::Console) return;
-  if (console_busy_) {
+  if (console_->is_busy()) {
     held_ = input;
   } else {
     inbound_.rest = input;
   }
 }
 
-void Client::console_answer(std::string_view out, bool ends) {
+void Client::console_answer(const ConsoleAnswer& answer) {
   if (state_ != State::Console) return;
-  console_busy_ = false;
+  std::string out;
+  console_->answer(answer, out);
   if (!channel_.send(out)) return on_vanished();
-  if (ends) return close("");
+  if (answer.ends) return close("");
   if (!held_.empty()) on_console_bytes(std::exchange(held_, {}));
   read_on();
 }

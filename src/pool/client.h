@@ -12,6 +12,7 @@
 #include "pool/auth.h"
 #include "pool/cancel.h"
 #include "pool/channel.h"
+#include "pool/console_session.h"
 #include "pool/list.h"
 #include "pool/parameters.h"
 #include "pool/prepared.h"
@@ -79,8 +80,8 @@ class Client final : private net::Handler {
   // Somebody showed this client's key. True if `requester` has to wait for a cancel on its way.
   bool cancel(Requester requester);
   void cancel_done();
-  // The answer to the console command that was asked last; with `ends` the client is closed.
-  void console_answer(std::string_view out, bool ends);
+  // To the console command that was asked last.
+  void console_answer(const ConsoleAnswer& answer);
 
   // FATAL with `reason`, then closed.
   void fail(std::string_view reason, std::string_view sqlstate = "08P01");
@@ -197,7 +198,8 @@ class Client final : private net::Handler {
   std::unique_ptr<ClientStatements> statements_;
   std::unique_ptr<std::string> collected_;  // a named Parse longer than a receive buffer
   std::unique_ptr<Login> login_;
-  Slots* user_clients_ = nullptr;  // set: counts there and in its database
+  std::unique_ptr<ConsoleSession> console_;  // in state Console
+  Slots* user_clients_ = nullptr;            // set: counts there and in its database
   net::Timer timer_;
   bool parameters_proven_ = false;
   bool inside_ = false;
@@ -206,7 +208,6 @@ class Client final : private net::Handler {
   bool skipping_ = false;  // a canceled extended query: swallow up to its Sync
   bool probed_ = false;
   bool half_closed_ = false;
-  bool console_busy_ = false;  // a command is under way
 };
 
 }  // namespace pgtend::pool

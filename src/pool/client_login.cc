@@ -261,6 +261,7 @@ void Client::on_authenticated() {
     timer_.cancel();
     login_.reset();
     state_ = State::Console;
+    console_ = std::make_unique<ConsoleSession>();
     ++worker_.statistics().console().client_login_count;
     if (!channel_.send(out)) close("client unexpected eof");
     return;

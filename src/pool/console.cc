@@ -17,6 +17,7 @@
 #include "pool/worker.h"
 #include "pool/workers.h"
 #include "wire/backend.h"
+#include "wire/binary.h"
 
 namespace pgtend::pool {
 namespace {
@@ -27,21 +28,6 @@ namespace be = wire::backend;
 constexpr std::string_view kServerVersion = "1.25.0/bouncer";
 constexpr size_t kArgumentBytesMax = 63;
 constexpr size_t kSettingBytesMax = 255;
-
-void append_table(std::string& out, std::span<const ShowColumn> columns, const ShowRows& rows) {
-  std::vector<be::Column> described;
-  for (const ShowColumn& column : columns) {
-    const int16_t size = column.type == kInt4Oid ? 4 : column.type == kInt8Oid ? 8 : -1;
-    described.push_back({.name = column.name, .type_oid = column.type, .type_size = size});
-  }
-  be::append_row_description(out, described);
-  for (const auto& cells : rows) {
-    DCHECK(cells.size() == columns.size());
-    // A zero byte cannot come: names end at one on the wire.
-    be::append_data_row(out, be::Row(cells.begin(), cells.end()));
-  }
-  be::append_command_complete(out, "SHOW");
-}
 
 // What drivers set after every login; here it means nothing.
 struct DriverParameter {
@@ -69,19 +55,12 @@ struct Session {
   uint64_t client;
   bool is_admin;
 
-  void answer(std::string out, bool ends = false) const {
-    Client* there = worker.client(client);
-    if (there == nullptr) return;
-    if (!ends) be::append_ready_for_query(out, be::TransactionStatus::Idle);
-    there->console_answer(out, ends);
+  void answer(const ConsoleAnswer& answer) const {
+    if (Client* there = worker.client(client)) there->console_answer(answer);
   }
-  void done(std::string_view tag) const {
-    std::string out;
-    be::append_command_complete(out, tag);
-    answer(std::move(out));
-  }
+  void done(std::string_view tag) const { answer({.tag = std::string(tag)}); }
   void error(std::string_view text, std::string_view sqlstate = kPoolerState) const {
-    answer(error_message(text, sqlstate));
+    answer({.error = std::string(text), .sqlstate = sqlstate});
   }
 };
 
@@ -89,32 +68,40 @@ bool names_contain(const std::vector<std::string>& names, std::string_view name)
   return std::ranges::find(names, name) != names.end();
 }
 
+const Show* find_show(std::string_view name) {
+  const auto all = shows();
+  const auto found = std::ranges::find_if(
+      all, [name](const Show& show) { return equal_ignoring_case(show.name, name); });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::vector<ShowColumn> columns_of(const DriverParameter& parameter) {
+  return {{parameter.name, wire::kTextOid}};
+}
+
+std::vector<ShowColumn> columns_of(const Show& show) {
+  return {show.columns.begin(), show.columns.end()};
+}
+
 void show_table(const Session& session, const Show& show) {
   session.worker.workers().snapshot(
       session.worker.index(), show.part, [session, &show](Worker& home, const Snapshot& snapshot) {
         Groups& groups = home.workers().groups();
-        std::string out;
-        append_table(out, show.columns, show.fill({snapshot, home.config(), home.now(), groups}));
-        session.answer(std::move(out));
+        session.answer({.columns = columns_of(show),
+                        .rows = show.fill({snapshot, home.config(), home.now(), groups}),
+                        .tag = "SHOW"});
       });
 }
 
-void append_help(std::string& out);
+std::string help();
 
 void run_show(const Session& session, std::string_view what) {
-  if (equal_ignoring_case(what, "help")) {
-    std::string out;
-    append_help(out);
-    return session.answer(std::move(out));
-  }
-  for (const Show& show : shows()) {
-    if (equal_ignoring_case(show.name, what)) return show_table(session, show);
-  }
+  if (equal_ignoring_case(what, "help")) return session.answer({.notices = help(), .tag = "SHOW"});
+  if (const Show* show = find_show(what)) return show_table(session, *show);
   if (const DriverParameter* parameter = driver_parameter(what)) {
-    const ShowColumn column{parameter->name, kTextOid};
-    std::string out;
-    append_table(out, {&column, 1}, ShowRows(1, {std::string(parameter->value)}));
-    return session.answer(std::move(out));
+    return session.answer({.columns = columns_of(*parameter),
+                           .rows = ShowRows(1, {std::string(parameter->value)}),
+                           .tag = "SHOW"});
   }
   session.error(cat("invalid command 'SHOW ", printable(what), "', use SHOW HELP;"));
 }
@@ -131,7 +118,7 @@ void run_shutdown(const Session& session, std::string_view how) {
   Workers& workers = session.worker.workers();
   if (how.empty()) {
     workers.stop();
-    return session.answer({}, true);
+    return session.answer({.ends = true});
   }
   const bool servers = equal_ignoring_case(how, "wait_for_servers");
   if (!servers && !equal_ignoring_case(how, "wait_for_clients")) {
@@ -226,10 +213,10 @@ void run_set(const Session& session, std::string_view text) {
     return session.error("bad arguments");
   }
   if (driver_parameter(setting->first) != nullptr) {
-    std::string out;
-    be::append_notice(out, {.severity = "NOTICE", .sqlstate = "00000", .message = "SET ignored"});
-    be::append_command_complete(out, "SET");
-    return session.answer(std::move(out));
+    std::string notice;
+    be::append_notice(notice,
+                      {.severity = "NOTICE", .sqlstate = "00000", .message = "SET ignored"});
+    return session.answer({.notices = std::move(notice), .tag = "SET"});
   }
   session.worker.workers().set(session.worker.index(), setting->first, setting->second,
                                [session](const Status& status) {
@@ -276,7 +263,7 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-void append_help(std::string& out) {
+std::string help() {
   std::string detail = "\n\tSHOW HELP";
   for (const Show& show : shows()) detail += cat("|", upper(show.name));
   for (const Command& command : kCommands) {
@@ -284,11 +271,12 @@ void append_help(std::string& out) {
     detail += cat("\n\t", upper(command.name), command.usage.empty() ? "" : " ", command.usage);
   }
   detail += "\n";
+  std::string out;
   be::append_notice(out, {.severity = "NOTICE",
                           .sqlstate = "00000",
                           .message = "Console usage",
                           .detail = std::string_view(detail)});
-  be::append_command_complete(out, "SHOW");
+  return out;
 }
 
 void run_checked(const Session& session, const Command& command, std::string_view argument) {
@@ -311,16 +299,25 @@ void run_checked(const Session& session, const Command& command, std::string_vie
   command.run(session, argument);
 }
 
-void run_command(const Session& session, std::string_view text) {
+// The parts of a command's text. `command` is null when there is no such one.
+struct Parsed {
+  const Command* command = nullptr;
+  std::string_view text;  // without space and semicolons around it
+  std::string_view argument;
+};
+
+Parsed parse_command(std::string_view sql) {
+  std::string_view text = trim(sql);
+  while (text.ends_with(';')) text = trim(text.substr(0, text.size() - 1));
   const size_t end = text.find_first_of(" \t\r\n");
   const auto verb = text.substr(0, end);
   auto argument = end == std::string_view::npos ? std::string_view{} : trim(text.substr(end));
   const bool quoted = argument.size() >= 2 && argument.front() == '"' && argument.back() == '"';
   if (quoted) argument = argument.substr(1, argument.size() - 2);
-  for (const Command& command : kCommands) {
-    if (equal_ignoring_case(command.name, verb)) return run_checked(session, command, argument);
-  }
-  session.error(cat("invalid command '", printable(text), "', use SHOW HELP;"));
+  const auto* found = std::ranges::find_if(kCommands, [verb](const Command& command) {
+    return equal_ignoring_case(command.name, verb);
+  });
+  return {found == std::end(kCommands) ? nullptr : found, text, argument};
 }
 
 }  // namespace
@@ -346,17 +343,25 @@ void append_console_welcome(std::string& out) {
   be::append_ready_for_query(out, be::TransactionStatus::Idle);
 }
 
+std::vector<ShowColumn> console_columns(std::string_view sql) {
+  const Parsed parsed = parse_command(sql);
+  if (parsed.command == nullptr || parsed.command->run != run_show) return {};
+  if (const Show* show = find_show(parsed.argument)) return columns_of(*show);
+  const DriverParameter* parameter = driver_parameter(parsed.argument);
+  return parameter != nullptr ? columns_of(*parameter) : std::vector<ShowColumn>{};
+}
+
 void run_console(Worker& worker, Client& client, std::string_view sql) {
-  std::string_view command = trim(sql);
-  while (command.ends_with(';')) command = trim(command.substr(0, command.size() - 1));
+  const Parsed parsed = parse_command(sql);
   const std::string& user = client.identity().user;
   const bool is_admin =
       user == "pgbouncer" || names_contain(worker.config().settings.auth.admin_users, user);
   const Session session{worker, client.identity().id, is_admin};
-  if (!command.empty()) return run_command(session, command);
-  std::string out;
-  be::append_bare(out, be::kEmptyQueryResponse);
-  session.answer(std::move(out));
+  if (parsed.text.empty()) return session.answer({});
+  if (parsed.command == nullptr) {
+    return session.error(cat("invalid command '", printable(parsed.text), "', use SHOW HELP;"));
+  }
+  run_checked(session, *parsed.command, parsed.argument);
 }
 
 }  // namespace pgtend::pool

@@ -1,13 +1,35 @@
-// The admin console: database "pgbouncer", simple queries, PgBouncer's commands and columns.
+// The admin console: database "pgbouncer", PgBouncer's commands and columns.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "pool/texts.h"
 
 namespace pgtend::pool {
 
 class Client;
 class Worker;
+
+struct ShowColumn {
+  std::string_view name;
+  int32_t type;  // an oid
+};
+using ShowRows = std::vector<std::vector<std::optional<std::string>>>;
+
+// What a command answers, in either protocol.
+struct ConsoleAnswer {
+  std::string notices = {};  // whole messages
+  std::vector<ShowColumn> columns = {};
+  ShowRows rows = {};
+  std::string tag = {};    // "": there was no command
+  std::string error = {};  // if set, all there is to say
+  std::string_view sqlstate = kPoolerState;
+  bool ends = false;  // the client is closed without a word
+};
 
 // What the version commands answer.
 std::string version_text();
@@ -16,7 +38,9 @@ std::string version_text();
 bool console_allows(const Worker& worker, const std::string& user);
 // The parameters of a console session's welcome, and its end.
 void append_console_welcome(std::string& out);
-// Runs the command in `sql`; client.console_answer() gets the whole answer, at once or later.
+// The columns of what the command in `sql` shows; empty when it has no rows.
+std::vector<ShowColumn> console_columns(std::string_view sql);
+// Runs the command in `sql`; client.console_answer() gets the answer, at once or later.
 // Thread: the worker's.
 void run_console(Worker& worker, Client& client, std::string_view sql);
 

@@ -11,11 +11,15 @@
 
 #include "base/text.h"
 #include "pool/console.h"
+#include "wire/binary.h"
 
 namespace pgtend::pool {
 namespace {
 
-constexpr int32_t kNumeric = 1700;
+using wire::kInt4Oid;
+using wire::kInt8Oid;
+using wire::kTextOid;
+constexpr int32_t kNumeric = wire::kNumericOid;
 
 using Column = ShowColumn;
 using Cell = std::optional<std::string>;

@@ -8,20 +8,11 @@
 #include <vector>
 
 #include "pool/config.h"
+#include "pool/console.h"
 #include "pool/group.h"
 #include "pool/snapshot.h"
 
 namespace pgtend::pool {
-
-inline constexpr int32_t kInt4Oid = 23;
-inline constexpr int32_t kInt8Oid = 20;
-inline constexpr int32_t kTextOid = 25;
-
-struct ShowColumn {
-  std::string_view name;
-  int32_t type;  // an oid
-};
-using ShowRows = std::vector<std::vector<std::optional<std::string>>>;
 
 // What a table is made of: the merged snapshots of all workers.
 struct ShowInput {

@@ -239,6 +239,31 @@ TEST_F(PoolOperation, ConsoleAnswersWithPgBouncersColumns) {
   EXPECT_FALSE(pg::Connection::open(stranger));
 }
 
+TEST_F(PoolOperation, ConsoleSpeaksTheExtendedProtocolInBothFormats) {
+  PoolProcess pool(ini("workers = 2\n"));
+
+  const auto outcome = python(pool, R"(
+with connect(dbname='pgbouncer') as console:
+    for show in ('lists', 'config', 'totals', 'version'):
+        text = console.execute('show ' + show).fetchall()
+        binary = console.execute('show ' + show, binary=True, prepare=True).fetchall()
+        if show != 'totals':
+            assert text == binary, (text, binary)
+    numbers = console.execute('show stats_totals', binary=True).fetchall()
+    assert all(value >= 0 for row in numbers for value in row[1:]), numbers
+    try:
+        console.execute('pause nosuch', prepare=True)
+        assert False
+    except psycopg.Error as error:
+        assert error.sqlstate == '08P01' and 'no such database: nosuch' in str(error)
+    console.execute('reload', prepare=True)
+    assert console.execute('show state', prepare=True).fetchall()[0] == ('active', 'yes')
+print('fine')
+)");
+
+  EXPECT_EQ(outcome.out, "fine\n") << outcome.err;
+}
+
 TEST_F(PoolOperation, DatabaseLimitIsSharedByEvictingIdleServers) {
   auto direct = connect();
   PoolProcess pool(cat("[databases]\n", database(), " = host=", options().get("host"),
