@@ -360,16 +360,22 @@ uint64_t Client::shape_at(const wire::Head& head, std::string_view body) {
     case fe::kQuery:
       return begin(body.substr(0, body.find('\0')));
     case fe::kParse: {
-      const std::string_view text = body.substr(std::min(body.size(), body.find('\0') + 1));
-      return lease.unnamed_shape = begin(text.substr(0, text.find('\0')));
+      const size_t name_end = body.find('\0');
+      const std::string_view rest = body.substr(std::min(body.size(), name_end + 1));
+      const std::string_view text = rest.substr(0, rest.find('\0'));
+      const uint64_t shape = begin(text);
+      if (name_end == 0) {
+        lease.unnamed_shape = shape;
+      } else {
+        watch_parse(body.substr(0, name_end), text);
+      }
+      return shape;
     }
-    case fe::kBind: {
-      // Names of statements that the pool does not map are not known to it.
-      const size_t portal_end = body.find('\0');
-      const bool unnamed =
-          portal_end < body.size() && body.substr(portal_end + 1).starts_with('\0');
-      return lease.portal_shape = unnamed ? lease.unnamed_shape : 0;
-    }
+    case fe::kBind:
+      return lease.portal_shape = shape_of_bind(body);
+    case fe::kClose:
+      watch_close(body);
+      return 0;
     case fe::kExecute:
       return lease.portal_shape;
     default:

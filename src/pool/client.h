@@ -103,8 +103,10 @@ class Client final : private net::Handler {
   // One of our own: it is not shown or logged, and no limit counts it.
   bool is_inside() const { return inside_; }
   bool parameters_proven() const { return parameters_proven_; }
-  // The statements it has prepared; null as long as there were none.
+  // The statements it has prepared whose names are replaced; null as long as there were none.
   ClientStatements* statements() const { return statements_.get(); }
+  // It has deallocated all of them.
+  void forget_statements();
   // Between two messages, with nothing kept or unsent.
   bool is_quiet() const;
   // Has passed the login of a real database.
@@ -157,6 +159,9 @@ class Client final : private net::Handler {
   size_t map_bind(const wire::Head& head, std::string_view bytes);
   size_t map_target(const wire::Head& head, std::string_view body);
   Statement* known_statement(std::string_view name);
+  void watch_parse(std::string_view name, std::string_view text);
+  void watch_close(std::string_view body);
+  uint64_t shape_of_bind(std::string_view body);
 
   // client.cc
   void pump();
@@ -196,7 +201,8 @@ class Client final : private net::Handler {
   Server* server_ = nullptr;
   Parameters parameters_;
   std::unique_ptr<ClientStatements> statements_;
-  std::unique_ptr<std::string> collected_;  // a named Parse longer than a receive buffer
+  std::unique_ptr<ClientStatements> watched_;  // those that pass as they are; only to count by
+  std::unique_ptr<std::string> collected_;     // a named Parse longer than a receive buffer
   std::unique_ptr<Login> login_;
   std::unique_ptr<ConsoleSession> console_;  // in state Console
   Slots* user_clients_ = nullptr;            // set: counts there and in its database

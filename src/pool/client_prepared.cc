@@ -1,11 +1,12 @@
-// Named prepared statements of a client that shares links: its names become the names of the
-// server.
+// Named prepared statements. Those of a client that shares links get the server's names; in session
+// mode they pass as they are, and the pool knows the texts behind them to count by.
 #include <algorithm>
 #include <utility>
 
 #include "base/text.h"
 #include "pool/client.h"
 #include "pool/pools.h"
+#include "pool/shape.h"
 #include "pool/worker.h"
 #include "wire/backend.h"
 #include "wire/frontend.h"
@@ -36,42 +37,52 @@ bool holds_names(char type) {
   return type == fe::kParse || type == fe::kBind || type == fe::kDescribe || type == fe::kClose;
 }
 
+// Whether a message of such a type is about a statement with a name.
+bool names_statement(char type, std::string_view body) {
+  if (type == fe::kParse) return is_named(body);
+  if (type != fe::kBind) return !body.empty() && body[0] == 'S';
+  const auto names = bind_names(body);
+  return names && !names->statement.empty();
+}
+
 }  // namespace
 
+// In session mode the names are the client's on the server, too: SQL may speak of them (EXECUTE,
+// DEALLOCATE, pg_prepared_statements). Whose names were replaced before a reload keeps that.
 bool Client::maps_statements() const {
-  return worker_.config().settings.session.statements_max > 0 || statements_ != nullptr;
+  if (statements_ != nullptr) return true;
+  const bool wanted = worker_.config().settings.session.statements_max > 0;
+  return wanted && pool_->mode() != PoolMode::Session;
 }
 
 // Whether enough of the message is there to see its names.
 Client::Next Client::check_names(const wire::Head& head, std::string_view bytes) {
-  if (!holds_names(head.type) || !maps_statements()) return Next::Pass;
+  if (!holds_names(head.type)) return Next::Pass;
   const std::string_view body = bytes.substr(wire::kHeadBytes);
   if (body.size() >= head.body_bytes) return Next::Pass;
   if (head.type == fe::kParse) return Next::Pass;  // an incomplete one is collected
   if (head.type == fe::kBind && bind_names(body)) return Next::Pass;
+  if (!maps_statements()) return Next::Pass;
   return bytes.size() < kRestMax ? Next::More : Next::Bad;
 }
 
 // True if the rest of a named Parse is to be awaited; its beginning is kept.
 bool Client::begin_collecting(const wire::Head& head, std::string_view bytes) {
-  if (head.type != fe::kParse || !maps_statements()) return false;
+  if (head.type != fe::kParse) return false;
   const std::string_view body = bytes.substr(wire::kHeadBytes);
-  if (body.size() >= head.body_bytes || !is_named(body)) return false;
+  if (body.size() >= head.body_bytes || !is_named(body) || !maps_statements()) return false;
   collected_ = std::make_unique<std::string>();
   return true;
 }
 
 // True if the message is about a statement whose name may have to be replaced.
 bool Client::is_mapped(const wire::Head& head, std::string_view bytes) const {
-  if (!holds_names(head.type) || !maps_statements()) return false;
+  if (!holds_names(head.type) || !names_statement(head.type, bytes.substr(wire::kHeadBytes))) {
+    return false;
+  }
   // The server skips it, or answers it with the end of a COPY.
   const Expectations& expect = server_->lease().expect();
-  if (expect.is_skipping() || expect.in_copy_in()) return false;
-  const std::string_view body = bytes.substr(wire::kHeadBytes);
-  if (head.type == fe::kParse) return is_named(body);
-  if (head.type != fe::kBind) return !body.empty() && body[0] == 'S';
-  const auto names = bind_names(body);
-  return names && !names->statement.empty();
+  return !expect.is_skipping() && !expect.in_copy_in() && maps_statements();
 }
 
 // Rewrites the message at the front of `bytes`, of which at least the names are there. Returns how
@@ -163,6 +174,36 @@ size_t Client::map_target(const wire::Head& head, std::string_view body) {
   fe::append_describe(server_->prelude(), {'S', statement->name});
   server_->expect(fe::kDescribe);
   return head.total();
+}
+
+// A Parse that passes as it is. The newest text counts: SQL may have closed the one before.
+void Client::watch_parse(std::string_view name, std::string_view text) {
+  if (maps_statements()) return;  // the server skips it
+  if (!watched_) watched_ = std::make_unique<ClientStatements>(worker_.statements());
+  watched_->confirm(watched_->remove(name));
+  const std::string_view looked_at = text.substr(0, kShapeBytes);
+  if (!watched_->has_room_for(looked_at)) return;
+  watched_->add(name, worker_.statements().acquire(looked_at));
+}
+
+void Client::watch_close(std::string_view body) {
+  const auto target = fe::read_close(body);
+  if (!watched_ || !target || target->kind != 'S') return;
+  watched_->confirm(watched_->remove(target->name));
+}
+
+// Which call a Bind that passes as it is begins, or goes on with.
+uint64_t Client::shape_of_bind(std::string_view body) {
+  const auto names = bind_names(body);
+  if (!names) return 0;
+  if (names->statement.empty()) return server_->lease().unnamed_shape;
+  const Statement* statement = watched_ ? watched_->find(names->statement) : nullptr;
+  return statement == nullptr ? 0 : server_->begin_query(*statement);
+}
+
+void Client::forget_statements() {
+  if (statements_) statements_->clear();
+  if (watched_) watched_->clear();
 }
 
 }  // namespace pgtend::pool

@@ -539,8 +539,7 @@ void Server::on_tag(std::string_view body) {
   const std::string_view tag = body.substr(0, body.find('\0'));
   if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL") return;
   statements_.clear();
-  Client* client = lease_.client();
-  if (client != nullptr && client->statements() != nullptr) client->statements()->clear();
+  if (lease_.client() != nullptr) lease_.client()->forget_statements();
 }
 
 void Server::expect(char type, StatementTag tag) {

@@ -41,6 +41,24 @@ class PoolPrepared : public PoolTest {
     client.send(messages);
     return client.read_until('Z');
   }
+  // The first value of the answer to a simple query.
+  static std::string value_of(RawClient& client, std::string_view sql) {
+    return PoolTest::ask(client, sql);
+  }
+  // How often SHOW QUERIES says that a shape was called.
+  std::string calls(const PoolProcess& pool, std::string_view shape) const {
+    const pg::Rows rows = console(pool, "SHOW QUERIES");
+    int text = -1;
+    int count = -1;
+    for (int i = 0; i < rows.columns(); ++i) {
+      if (rows.column_name(i) == "query") text = i;
+      if (rows.column_name(i) == "calls") count = i;
+    }
+    for (int row = 0; row < rows.size(); ++row) {
+      if (rows[row].text(text) == shape) return std::string(rows[row].text(count));
+    }
+    return "none";
+  }
   // The names on the only server link, as the server has them.
   std::string on_server(RawClient& client) const {
     client.send(query("select count(*) from pg_prepared_statements"));
@@ -181,6 +199,39 @@ TEST_F(PoolPrepared, UnknownAndUsedNamesAreTheServersErrorsWhereAsked) {
   EXPECT_EQ(ask(*client, parse("s", "select 2") + sync()), "EZ");
   EXPECT_EQ(client->error_state(), "42P05");
   EXPECT_EQ(ask(*client, execute("s") + sync()), "2TDCZ");
+}
+
+TEST_F(PoolPrepared, SessionModeLeavesTheNamesToTheServer) {
+  PoolProcess pool(ini(cat(kOneLink, "pool_mode = session\n")));
+  {
+    auto client = client_of(pool);
+    EXPECT_EQ(ask(*client, parse("s", "select 7") + execute("s") + sync()), "12TDCZ");
+
+    EXPECT_EQ(value_of(*client, "select name from pg_prepared_statements"), "s");
+    EXPECT_EQ(value_of(*client, "execute s"), "7");
+    EXPECT_EQ(ask(*client, query("deallocate s")), "CZ");
+    EXPECT_EQ(ask(*client, execute("s") + sync()), "EZ");
+    EXPECT_EQ(client->error_state(), "26000");
+    EXPECT_EQ(ask(*client, parse("s", "select 8") + parse("t", "select 9") + sync()), "11Z");
+    EXPECT_EQ(ask(*client, parse("t", "select 9") + sync()), "EZ");
+    EXPECT_EQ(client->error_state(), "42P05");
+  }
+  auto next = client_of(pool);
+  EXPECT_EQ(on_server(*next), "0");
+}
+
+TEST_F(PoolPrepared, NamesLeftToTheServerAreCountedByTheirTexts) {
+  for (const char* settings : {"pool_mode = session\n", "max_prepared_statements = 0\n"}) {
+    PoolProcess pool(ini(cat(kOneLink, settings)));
+    auto client = client_of(pool);
+    ask(*client, parse("s", "select 7") + parse("t", "select 'x' || 'y'") + sync());
+    for (int i = 0; i < 3; ++i) ask(*client, execute("s") + execute("t") + execute("s") + sync());
+    ask(*client, close_of("s") + parse("s", "select 7, 8") + execute("s") + sync());
+
+    EXPECT_EQ(calls(pool, "select $1"), "6") << settings;
+    EXPECT_EQ(calls(pool, "select $1 || $2"), "3") << settings;
+    EXPECT_EQ(calls(pool, "select $1, $2"), "1") << settings;
+  }
 }
 
 TEST_F(PoolPrepared, StatementOutdatedByASchemaChangeIsPreparedAgain) {
