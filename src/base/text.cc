@@ -22,6 +22,44 @@ namespace {
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 char lower_char(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
+void append_hex(std::string& out, char c) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  out += "\\x";
+  out += kHex[byte >> 4];
+  out += kHex[byte & 15];
+}
+
+// The bytes of the UTF-8 character that `text` begins with; 0 when it is none.
+size_t character_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  for (const char c : text.substr(1, length - 1)) {
+    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return 0;
+  }
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+  const bool beyond = (lead == 0xed && second > 0x9f) || (lead == 0xf4 && second > 0x8f);
+  return overlong || beyond ? 0 : length;
+}
+
+// The same of a character that does nothing but show itself: neither a control character (C0, DEL,
+// C1, line separators) nor one that turns the direction of what follows.
+size_t harmless_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x20 || lead == 0x7f) return 0;
+  const size_t length = character_length(text);
+  if (length == 2 && lead == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) return 0;
+  if (length != 3 || lead != 0xe2) return length;
+  const std::string_view rest = text.substr(1, 2);
+  const bool separator_or_turn = rest >= "\x80\xa8" && rest <= "\x80\xae";
+  const bool mark = rest == "\x80\x8e" || rest == "\x80\x8f";
+  const bool isolate = rest >= "\x81\xa6" && rest <= "\x81\xa9";
+  return separator_or_turn || mark || isolate ? 0 : length;
+}
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -97,19 +135,18 @@ Result<double> parse_double(std::string_view text) {
 }
 
 std::string printable(std::string_view text, bool lines) {
-  static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool control = byte < 0x20 || byte == 0x7f;
-    if (!control || (lines && (c == '\n' || c == '\t'))) {
-      out += c;
+  while (!text.empty()) {
+    const char c = text.front();
+    const bool kept = lines && (c == '\n' || c == '\t');
+    const size_t length = harmless_length(text);
+    if (length > 0 || kept) {
+      out += text.substr(0, std::max<size_t>(length, 1));
     } else {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+      append_hex(out, c);
     }
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
   return out;
 }

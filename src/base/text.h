@@ -49,8 +49,8 @@ Result<int64_t> parse_int(std::string_view text);
 // otherwise.
 Result<double> parse_double(std::string_view text);
 
-// `text` with control characters (and DEL) shown as \xNN, so that a hostile name or literal cannot
-// drive a terminal or forge a log line. Newline and tab are kept when `lines` is true.
+// `text` with control characters (C0, DEL, C1), marks that turn the direction of writing and bytes
+// that are no UTF-8 shown as \xNN: no text drives a terminal. `lines` keeps newline and tab.
 std::string printable(std::string_view text, bool lines = false);
 
 // Display columns of UTF-8 `text`, one a code point (no wide-character table).

@@ -30,6 +30,24 @@ TEST(Text, NumbersAreReadWholeOrNotAtAll) {
 TEST(Text, ControlCharactersBecomeVisible) {
   EXPECT_EQ(printable("a\x1b[31m\nb"), "a\\x1b[31m\\x0ab");
   EXPECT_EQ(printable("a\n\tb", true), "a\n\tb");
+  EXPECT_EQ(printable("zähler → 😀"), "zähler → 😀");
+}
+
+// C1 controls are escape sequences of one character to a terminal, also when encoded as UTF-8.
+TEST(Text, HiddenControlsAndBrokenUtf8BecomeVisible) {
+  EXPECT_EQ(printable("a\xc2\x9b"
+                      "2J"),
+            "a\\xc2\\x9b2J");
+  EXPECT_EQ(printable("a\xe2\x80\xae"
+                      "b\xe2\x80\xa8"
+                      "c\xe2\x81\xa6"),
+            "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8c\\xe2\\x81\\xa6");
+  EXPECT_EQ(printable("\x9b"
+                      "2J\xff"),
+            "\\x9b2J\\xff");
+  EXPECT_EQ(printable("cut \xe2\x82"), "cut \\xe2\\x82");
+  EXPECT_EQ(printable("\xc0\xaf\xe0\x80\x80\xed\xa0\x80\xf5\x80\x80\x80"),
+            "\\xc0\\xaf\\xe0\\x80\\x80\\xed\\xa0\\x80\\xf5\\x80\\x80\\x80");
 }
 
 TEST(Text, NearestFindsATypingMistakeAndNothingElse) {
