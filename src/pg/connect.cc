@@ -16,6 +16,7 @@ namespace pgtend::pg {
 namespace {
 
 constexpr std::string_view kServerHint = "is the server running there? check -h and -p";
+constexpr milliseconds kStopTick(100);
 constexpr seconds kTimeLimitMax = std::chrono::hours(1);
 constexpr std::string_view kPasswordHint =
     "give the password in ~/.pgpass, PGPASSWORD, passfile=… or a service file";
@@ -124,13 +125,24 @@ Error too_slow(const pg_conn* conn, seconds timeout) {
                std::string(kServerHint)};
 }
 
-Status await_login(pg_conn* conn, seconds timeout) {
+// wait_for(), but a requested stop is noticed within kStopTick.
+Result<bool> wait_or_stop(int socket, Wait what, SteadyTime deadline, const std::stop_token& stop) {
+  if (!stop.stop_possible()) return wait_for(socket, what, deadline);
+  while (!stop.stop_requested()) {
+    const SteadyTime tick = system_clock().steady() + kStopTick;
+    if (TRY(wait_for(socket, what, std::min(tick, deadline)))) return true;
+    if (deadline <= tick) return false;
+  }
+  return Error{ErrorCode::Cancelled, "interrupted while connecting"};
+}
+
+Status await_login(pg_conn* conn, seconds timeout, const std::stop_token& stop) {
   const SteadyTime deadline = system_clock().steady() + timeout;
   PostgresPollingStatusType step = PGRES_POLLING_WRITING;
   while (step != PGRES_POLLING_OK) {
     if (step == PGRES_POLLING_FAILED) return connect_error(conn);
     const Wait what = step == PGRES_POLLING_READING ? Wait::Read : Wait::Write;
-    if (!TRY(wait_for(PQsocket(conn), what, deadline))) return too_slow(conn, timeout);
+    if (!TRY(wait_or_stop(PQsocket(conn), what, deadline, stop))) return too_slow(conn, timeout);
     step = PQconnectPoll(conn);
   }
   return ok();
@@ -154,7 +166,8 @@ Result<bool> wait_for(int socket, Wait what, SteadyTime deadline) {
   }
 }
 
-Result<Connection> Connection::open(const Options& options, seconds timeout) {
+Result<Connection> Connection::open(const Options& options, seconds timeout,
+                                    const std::stop_token& stop) {
   for (const auto& [key, value] : options.pairs()) {
     if (key.find('\0') != std::string::npos || value.find('\0') != std::string::npos) {
       return Error{ErrorCode::Invalid, cat("connection option ", printable(key), ": a NUL byte")};
@@ -174,7 +187,7 @@ Result<Connection> Connection::open(const Options& options, seconds timeout) {
       state.get());
   PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);  // the only way to a SQLSTATE before login
   if (PQstatus(conn) == CONNECTION_BAD) return connect_error(conn);
-  TRY(await_login(conn, time_limit(options, timeout)));
+  TRY(await_login(conn, time_limit(options, timeout), stop));
   PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
   return Connection(std::move(state));
 }

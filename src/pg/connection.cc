@@ -165,6 +165,14 @@ Status Connection::State::send(std::string_view sql, const Params& params) {
   return ok();
 }
 
+Status Connection::State::send_simple(std::string_view sql) {
+  TRY(settle());
+  TRY(check_text(sql, "statement"));
+  cancel_asked->store(false);
+  if (PQsendQuery(conn.get(), std::string(sql).c_str()) == 0) return link_error();
+  return ok();
+}
+
 Status Connection::State::settle() {
   if (!conn) return Error{ErrorCode::Unavailable, "not connected"};
   started = false;
@@ -184,10 +192,7 @@ Result<Rows> Connection::query(std::string_view sql, const Params& params) {
 }
 
 Result<Rows> Connection::query_simple(std::string_view sql) {
-  TRY(state_->settle());
-  TRY(check_text(sql, "statement"));
-  state_->cancel_asked->store(false);
-  if (PQsendQuery(state_->conn.get(), std::string(sql).c_str()) == 0) return state_->link_error();
+  TRY(state_->send_simple(sql));
   return state_->collect();
 }
 
@@ -329,6 +334,12 @@ Status Connection::start(std::string_view sql, const Params& params) {
   return ok();
 }
 
+Status Connection::start_simple(std::string_view sql) {
+  TRY(state_->send_simple(sql));
+  state_->started = true;
+  return ok();
+}
+
 Result<std::optional<Rows>> Connection::finish_if_ready() {
   State& state = *state_;
   if (!state.started) return Error{ErrorCode::Internal, "no statement was started"};
@@ -403,6 +414,10 @@ std::vector<Notice> Connection::take_notices() {
 int Connection::server_version() const { return PQserverVersion(state_->conn.get()); }
 
 int Connection::backend_pid() const { return PQbackendPID(state_->conn.get()); }
+
+std::string Connection::where() const {
+  return printable(cat(PQhost(state_->conn.get()), ":", PQport(state_->conn.get())));
+}
 
 bool Connection::alive() const { return PQstatus(state_->conn.get()) == CONNECTION_OK; }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,9 +71,11 @@ class Connection {
   // Connects, waiting at most `timeout`, or connect_timeout (PGCONNECT_TIMEOUT) where that is
   // given, for all hosts together; name look-up has the resolver's own limit. `application_name`
   // defaults to "pgtend"; a dead network is noticed after about two minutes (TCP keepalives) unless
-  // the options say otherwise. Errors, each with a hint: Unavailable, Denied (login), NotFound
-  // (database, service), Limit (no free slot), Invalid.
-  static Result<Connection> open(const Options& options, seconds timeout = seconds(10));
+  // the options say otherwise. A requested `stop` ends the wait within a tenth of a second. Errors,
+  // each with a hint: Unavailable, Denied (login), NotFound (database, service), Limit (no free
+  // slot), Invalid; Cancelled by `stop`.
+  static Result<Connection> open(const Options& options, seconds timeout = seconds(10),
+                                 const std::stop_token& stop = {});
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
   ~Connection();
@@ -107,6 +110,8 @@ class Connection {
   // (or poll) and call finish_if_ready(): nullopt while the server still works. One statement at a
   // time; any other call on this connection waits for it first and drops its result.
   Status start(std::string_view sql, const Params& params = {});
+  // The same by the simple protocol; see query_simple().
+  Status start_simple(std::string_view sql);
   Result<std::optional<Rows>> finish_if_ready();
   // Waits for the started statement at most `timeout`. nullopt when the time is over (the statement
   // goes on; call again or cancel).
@@ -123,7 +128,8 @@ class Connection {
 
   int server_version() const;  // 150020 for 15.20
   int backend_pid() const;
-  bool alive() const;  // false once the link was seen lost; no traffic
+  std::string where() const;  // "host:port" of the server that answered; a folder for a socket
+  bool alive() const;         // false once the link was seen lost; no traffic
   std::string parameter(const std::string& name) const;  // ParameterStatus, "" if not reported
   bool in_transaction() const;
   const Options& options() const;

@@ -46,6 +46,7 @@ struct Connection::State {
   // Waits for and drops what an earlier statement still sends.
   Status settle();
   Status send(std::string_view sql, const Params& params);
+  Status send_simple(std::string_view sql);
   Status queue(std::span<const Statement> statements);
   Result<std::vector<Rows>> collect_pipeline(size_t count);
   Status begin_copy(std::string_view sql, bool in);
