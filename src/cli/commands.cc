@@ -8,6 +8,7 @@
 #include "cli/explain.h"
 #include "cli/partition.h"
 #include "cli/pool.h"
+#include "cli/pool_top.h"
 #include "cli/vacuum.h"
 
 namespace pgtend::cli {
@@ -52,6 +53,8 @@ std::span<const Command> commands() {
        Needs::Connection, partition_prove_parameters(), run_partition_prove},
       {"pool", "", "Shows what a pooler's admin console tells: pools, stats, clients, and so on",
        Needs::Connection, pool_parameters(), run_pool},
+      {"pool", "top", "Watches a pooler at work: clients, waits, queries by time, events",
+       Needs::Connection, pool_top_parameters(), run_pool_top},
       {"demo", "", "The guided before/after on a private PostgreSQL with metering data",
        Needs::Nothing, demo_parameters(), run_demo},
   };

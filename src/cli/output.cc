@@ -55,6 +55,8 @@ Terminal probe_terminal() {
   const bool dumb = kind != nullptr && std::strcmp(kind, "dumb") == 0;
   terminal.color = terminal.out_is_terminal && !dumb && !environment_has("NO_COLOR");
   terminal.ascii = !locale_is_utf8();
+  terminal.full_screen =
+      terminal.out_is_terminal && isatty(STDIN_FILENO) == 1 && !dumb && environment_has("TERM");
   winsize size{};
   if (terminal.out_is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     terminal.width = size.ws_col;

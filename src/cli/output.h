@@ -15,9 +15,10 @@ namespace pgtend::cli {
 struct Terminal {
   bool out_is_terminal = false;
   bool err_is_terminal = false;
-  bool color = false;  // of stdout
-  bool ascii = false;  // the locale is not UTF-8
-  size_t width = 100;  // columns of stdout's terminal, else 100
+  bool color = false;        // of stdout
+  bool ascii = false;        // the locale is not UTF-8
+  bool full_screen = false;  // stdin and stdout are a terminal whose cursor can be moved
+  size_t width = 100;        // columns of stdout's terminal, else 100
 };
 // Reads the environment and the streams of this process.
 Terminal probe_terminal();
