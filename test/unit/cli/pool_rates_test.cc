@@ -122,15 +122,15 @@ TEST(PoolRates, AShapeThatLostItsRowDoesNotMakeTheOthersJump) {
 
 TEST(PoolRates, AShapeThatWentBackwardsCountsWithTheOthers) {
   PoolReading before = reading(10);
-  before.shapes = {shape("1", 1000, 9000), shape("", 0, 0)};
+  before.shapes = {shape("1", 1000, 9000), shape("2", 10, 900), shape("", 0, 0)};
   PoolReading after = reading(12);
-  after.shapes = {shape("1", 600, 5000), shape("", 405, 4100)};
+  after.shapes = {shape("1", 600, 5000), shape("2", 12, 100), shape("", 405, 4900)};
 
   const PoolRates rates = rates_between(&before, after);
 
   ASSERT_EQ(rates.shapes.size(), 1U);
   EXPECT_EQ(rates.shapes[0].shape, "");
-  EXPECT_EQ(rates.shapes[0].calls, 5);
+  EXPECT_EQ(rates.shapes[0].calls, 7);
   EXPECT_EQ(rates.shapes[0].time_us, 100);
 }
 
