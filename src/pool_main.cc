@@ -1,13 +1,13 @@
 // pgtend-pool: the connection pool. `pgtend-pool file.ini` serves until it is told to stop.
+#include <getopt.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <memory>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -21,6 +21,8 @@
 #include "pool/config.h"
 #include "pool/console.h"
 #include "pool/lifecycle.h"
+#include "pool/logging.h"
+#include "pool/process.h"
 #include "pool/workers.h"
 
 namespace pgtend::pool {
@@ -31,10 +33,12 @@ constexpr std::string_view kUsage =
     "\n"
     "Pools PostgreSQL connections: many clients, few servers. The file has PgBouncer's grammar.\n"
     "\n"
-    "  -h, --help     this text\n"
-    "  -V, --version  the version\n"
-    "  -q, --quiet    only warnings and errors in the log\n"
-    "  -v, --verbose  also debug events\n"
+    "  -d, --daemon     run in the background; needs pidfile, and logfile or syslog\n"
+    "  -u, --user NAME  run as this account, as setting \"user\" does\n"
+    "  -q, --quiet      nothing on standard error when there is a logfile or syslog\n"
+    "  -v, --verbose    also debug events\n"
+    "  -V, --version    the version\n"
+    "  -h, --help       this text\n"
     "\n"
     "signals: HUP reads the file again; USR1 pauses, USR2 resumes; INT ends when running\n"
     "transactions have; TERM ends when present clients have left; QUIT, or a second INT or TERM,\n"
@@ -42,66 +46,65 @@ constexpr std::string_view kUsage =
 
 struct Arguments {
   std::string file;
+  std::string account;
   bool help = false;
   bool version = false;
-  log::Level level = log::Level::Info;
+  bool daemon = false;
+  bool quiet = false;
+  int verbose = 0;
 };
 
-Result<Arguments> parse_arguments(std::span<char*> words) {
+Result<Arguments> parse_arguments(int count, char** words) {
+  static constexpr option kOptions[] = {{"daemon", no_argument, nullptr, 'd'},
+                                        {"help", no_argument, nullptr, 'h'},
+                                        {"quiet", no_argument, nullptr, 'q'},
+                                        {"user", required_argument, nullptr, 'u'},
+                                        {"verbose", no_argument, nullptr, 'v'},
+                                        {"version", no_argument, nullptr, 'V'},
+                                        {nullptr, 0, nullptr, 0}};
   Arguments arguments;
-  for (const char* raw : words) {
-    const std::string_view word = raw;
-    if (word == "-h" || word == "--help") {
-      arguments.help = true;
-    } else if (word == "-V" || word == "--version") {
-      arguments.version = true;
-    } else if (word == "-q" || word == "--quiet") {
-      arguments.level = log::Level::Warn;
-    } else if (word == "-v" || word == "--verbose") {
-      arguments.level = log::Level::Debug;
-    } else if (word.starts_with('-')) {
-      return Error{ErrorCode::Invalid, cat("unknown option ", printable(word))};
-    } else if (!arguments.file.empty()) {
-      return Error{ErrorCode::Invalid, "more than one configuration file"};
-    } else {
-      arguments.file = word;
+  opterr = 0;
+  for (int letter = 0; (letter = getopt_long(count, words, ":dhqu:vV", kOptions, nullptr)) != -1;) {
+    switch (letter) {
+      case 'd':
+        arguments.daemon = true;
+        break;
+      case 'h':
+        arguments.help = true;
+        break;
+      case 'q':
+        arguments.quiet = true;
+        break;
+      case 'u':
+        arguments.account = optarg;
+        break;
+      case 'v':
+        ++arguments.verbose;
+        break;
+      case 'V':
+        arguments.version = true;
+        break;
+      case ':':
+        return Error{ErrorCode::Invalid,
+                     cat("an argument is missing: ", printable(words[optind - 1]))};
+      default:
+        return Error{ErrorCode::Invalid, cat("unknown option ", printable(words[optind - 1]))};
     }
   }
+  if (count - optind > 1) return Error{ErrorCode::Invalid, "more than one configuration file"};
+  if (optind < count) arguments.file = words[optind];
   if (arguments.file.empty() && !arguments.help && !arguments.version) {
     return Error{ErrorCode::Invalid, "no configuration file given"};
   }
   return arguments;
 }
 
-// Removes the pidfile at the end.
-class Pidfile {
- public:
-  static Result<std::unique_ptr<Pidfile>> write(const std::string& path) {
-    if (!path.empty()) {
-      std::FILE* file = std::fopen(path.c_str(), "we");
-      if (file == nullptr) {
-        return Error{ErrorCode::Denied, cat("cannot write pidfile ", path, ": ", strerror(errno))};
-      }
-      std::fprintf(file, "%d\n", static_cast<int>(getpid()));
-      std::fclose(file);
-    }
-    return std::unique_ptr<Pidfile>(new Pidfile(path));
-  }
-  ~Pidfile() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-
- private:
-  explicit Pidfile(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
-
 void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  log::info("kernel file descriptor limit", {log::kv("limit", limit.rlim_cur)});
+  log::info(cat("kernel file descriptor limit: ", limit.rlim_cur, " (hard: ", limit.rlim_max, ")"));
 }
 
 Done report(std::string_view what) {
@@ -142,11 +145,31 @@ size_t worker_count(const Config& config) {
   return std::clamp<size_t>(wanted, 1, kWorkersMax);
 }
 
+// The file's settings and those of the command line.
+Result<std::shared_ptr<const Config>> settings_of(const Arguments& arguments) {
+  auto config = std::make_shared<Config>(*TRY(load_config(arguments.file)));
+  LogSettings& logging = config->settings.log;
+  logging.more_verbose = arguments.verbose;
+  logging.quiet = arguments.quiet || arguments.daemon;
+  if (!arguments.account.empty()) config->settings.listen.account = arguments.account;
+  const bool logs = !logging.file.empty() || logging.syslog;
+  if (arguments.daemon && (logging.pidfile.empty() || !logs)) {
+    return Error{ErrorCode::Invalid,
+                 "-d needs the settings pidfile, and logfile or syslog: without them nobody "
+                 "would find the process or hear of it"};
+  }
+  return std::shared_ptr<const Config>(std::move(config));
+}
+
 Status serve(const Arguments& arguments) {
-  auto config = TRY(load_config(arguments.file));
+  const auto config = TRY(settings_of(arguments));
   const LogSettings& logging = config->settings.log;
-  log::set_level(logging.verbose > 0 ? log::Level::Debug : arguments.level);
-  if (!logging.file.empty()) TRY(log::to_file(logging.file));
+  const std::string& account = config->settings.listen.account;
+  if (!account.empty()) TRY(become_account(account));
+  std::optional<Daemon> daemon;
+  if (arguments.daemon) daemon = TRY(Daemon::start());
+  TRY(apply(logging));
+  if (geteuid() == 0) log::warn("running as root: set \"user\" to an account without its rights");
   for (const std::string& warning : config->warnings) log::warn(warning);
   raise_descriptor_limit();
   const auto pidfile = TRY(Pidfile::write(logging.pidfile));
@@ -163,8 +186,8 @@ Status serve(const Arguments& arguments) {
       TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2},
                              [&workers](int signal) { on_signal(workers, signal); }));
   TRY(workers.listen());
-  log::info("process up", {log::kv("version", version_text()), log::kv("config", config->path),
-                           log::kv("workers", loops.size())});
+  log::info(cat("process up: ", version_text(), ", workers: ", loops.size()));
+  if (daemon) daemon->up();
   std::vector<std::jthread> threads;
   for (size_t i = 1; i < loops.size(); ++i) {
     threads.emplace_back([&loop = *loops[i]]() noexcept { loop.run(); });
@@ -175,8 +198,9 @@ Status serve(const Arguments& arguments) {
   return ok();
 }
 
-int run(std::span<char*> words) {
-  auto arguments = parse_arguments(words);
+int run(int count, char** words) {
+  log::set_style(log::Style::Pgbouncer);
+  auto arguments = parse_arguments(count, words);
   if (!arguments) {
     std::fprintf(stderr, "pgtend-pool: %s\n%s", arguments.error().message.c_str(), kUsage.data());
     return 1;
@@ -198,6 +222,4 @@ int run(std::span<char*> words) {
 }  // namespace
 }  // namespace pgtend::pool
 
-int main(int argc, char** argv) {
-  return pgtend::pool::run({argv + 1, static_cast<size_t>(argc > 0 ? argc - 1 : 0)});
-}
+int main(int argc, char** argv) { return pgtend::pool::run(argc, argv); }

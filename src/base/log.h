@@ -28,8 +28,23 @@ Field kv(std::string_view key, const T& value) {
 void set_level(Level level);
 // "debug", "info", "warn", "error", "off". Errors: Invalid.
 Result<Level> level_from(std::string_view name);
-// Appends to `path` from now on instead of stderr. Errors: Denied with the cause.
-Status to_file(const std::string& path);
+// How a line begins: "time=… pid=… level=…", or as PgBouncer's:
+// "2026-11-26 05:02:06.123 UTC [77] LOG ".
+enum class Style : uint8_t { Fields, Pgbouncer };
+// Call before other threads log. Thread: one.
+void set_style(Style style);
+
+struct Target {
+  std::string file = {};  // appended to; "": none
+  bool to_stderr = true;
+  bool to_syslog = false;
+  std::string syslog_ident = {};
+  std::string syslog_facility = {};  // "daemon", "local0", …
+};
+// Lines go there from now on; a file is opened anew, so that one that was moved away is let go.
+// After an error all is as before. Errors: Denied with the cause; Invalid for no such facility.
+// Thread: any, one at a time.
+Status direct(const Target& target);
 
 // Thread: any. A line is written whole.
 void debug(std::string_view sentence, std::initializer_list<Field> fields = {});

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pool/console.h"
+#include "pool/logging.h"
 #include "pool/pools.h"
 #include "pool/shape.h"
 #include "pool/texts.h"
@@ -52,6 +53,7 @@ Client::Client(Worker& worker, uint64_t id, net::Accepted accepted)
       timer_(worker.loop().timers(), [this] { on_timer(); }) {
   identity_.id = id;
   identity_.peer = accepted.peer;
+  if (accepted.peer.is_unix()) identity_.peer_pid = net::identity_of(accepted.descriptor).pid;
   identity_.connected_at = identity_.request_at = worker.now();
 }
 
@@ -548,8 +550,7 @@ void Client::fail(std::string_view reason, std::string_view sqlstate) {
 void Client::fail_with(std::string_view message, std::string_view reason) {
   if (state_ == State::Closed || state_ == State::Lingering) return;
   if (worker_.config().settings.log.pooler_errors) {
-    log::warn("pooler error", {log::kv("client", identity_.id), log::kv("db", identity_.database),
-                               log::kv("user", identity_.user), log::kv("cause", reason)});
+    log::warn(cat(name_in_log(), "pooler error: ", reason));
   }
   if (!is_cut() && !channel_.send(message)) {
     if (server_ != nullptr) leave_server(true);
@@ -588,9 +589,17 @@ void Client::log_close(std::string_view reason) {
   if (!worker_.config().settings.log.disconnections || reason.empty() || inside_) return;
   const auto age =
       std::chrono::duration_cast<seconds>(worker_.now() - identity_.connected_at).count();
-  log::info("closing because", {log::kv("reason", reason), log::kv("client", identity_.id),
-                                log::kv("db", identity_.database), log::kv("user", identity_.user),
-                                log::kv("at", identity_.peer.text()), log::kv("age_s", age)});
+  log::info(cat(name_in_log(), "closing because: ", reason, " (age=", age, "s)"));
+}
+
+std::string Client::name_in_log() const {
+  return text_of({.kind = 'C',
+                  .id = identity_.id,
+                  .database = identity_.database,
+                  .user = identity_.user,
+                  .peer = identity_.peer,
+                  .pid = identity_.peer_pid,
+                  .port = worker_.config().settings.listen.port});
 }
 
 void Client::close(std::string_view reason) {

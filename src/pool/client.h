@@ -46,6 +46,7 @@ class Client final : private net::Handler {
   struct Identity {
     uint64_t id = 0;
     net::Address peer;
+    int peer_pid = 0;  // of a unix socket's
     std::string user;
     std::string database;
     int32_t pid = 0;  // the cancel key, invented by us
@@ -100,6 +101,8 @@ class Client final : private net::Handler {
   Channel& channel() { return channel_; }
   const Inbound& inbound() const { return inbound_; }
   Parameters& parameters() { return parameters_; }
+  // What its lines in the log begin with.
+  std::string name_in_log() const;
   // One of our own: it is not shown or logged, and no limit counts it.
   bool is_inside() const { return inside_; }
   bool parameters_proven() const { return parameters_proven_; }

@@ -249,9 +249,8 @@ void Client::on_auth_step(Result<ClientAuth::Step> step, const std::string& out)
 
 void Client::on_authenticated() {
   if (worker_.config().settings.log.connections) {
-    log::info("login attempt", {log::kv("client", identity_.id), log::kv("db", identity_.database),
-                                log::kv("user", identity_.user), log::kv("tls", "no"),
-                                log::kv("at", identity_.peer.text())});
+    log::info(cat(name_in_log(), "login attempt: db=", identity_.database, " user=", identity_.user,
+                  " tls=no replication=none"));
   }
   if (login_->looked_up) worker_.auth_queries().remember(*this, *login_->looked_up);
   if (is_console()) {

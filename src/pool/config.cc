@@ -72,7 +72,7 @@ constexpr Key<Settings> kKeys[] = {
     {"log_disconnections", "1", kYes, to<&S::log, &LogSettings::disconnections>, "log disconnections with their reason"},
     {"log_pooler_errors", "1", kYes, to<&S::log, &LogSettings::pooler_errors>, "log errors the pooler sends to clients"},
     {"log_stats", "1", kYes, to<&S::log, &LogSettings::stats>, "log the averages of each stats_period"},
-    {"logfile", "", kNo, to<&S::log, &LogSettings::file>, "log to this file instead of stderr"},
+    {"logfile", "", kYes, to<&S::log, &LogSettings::file>, "log to this file, too; opened anew by each reload"},
     {"login_notify_message", "", kYes, to<&S::session, &SessionSettings::login_notice>, "NOTICE to each client after its login"},
     {"max_client_conn", "100", kYes, to<&S::limit, &LimitSettings::client_connections>, "client connections; logins to database pgbouncer are exempt"},
     {"max_db_client_connections", "0", kYes, to<&S::limit, &LimitSettings::database_clients>, "client connections of a database; 0 = no limit"},
@@ -105,6 +105,9 @@ constexpr Key<Settings> kKeys[] = {
     {"statement_errors", "pgbouncer", kYes, to<&S::session, &SessionSettings::statement_errors>, "for an unknown prepared statement: pgbouncer closes the client, postgres answers as the server does"},
     {"stats_period", "60", kYes, to<&S::time, &TimeSettings::stats_period>, "seconds over which SHOW STATS averages"},
     {"stats_users", "", kYes, to<&S::auth, &AuthSettings::stats_users>, "users allowed the console's SHOW"},
+    {"syslog", "0", kYes, to<&S::log, &LogSettings::syslog>, "1: log to syslog, too"},
+    {"syslog_facility", "daemon", kYes, to<&S::log, &LogSettings::syslog_facility>, "its facility: auth, authpriv, daemon, user, local0 to local7"},
+    {"syslog_ident", "pgbouncer", kYes, to<&S::log, &LogSettings::syslog_ident>, "its program name"},
     {"tcp_keepalive", "1", kYes, to<&S::socket, &net::SocketOptions::keepalive>, "TCP keepalive"},
     {"tcp_keepcnt", "0", kYes, to<&S::socket, &net::SocketOptions::keepalive_count>, "its probes; 0 = the system's"},
     {"tcp_keepidle", "0", kYes, to<&S::socket, &net::SocketOptions::keepalive_idle_s>, "its idle seconds; 0 = the system's"},
@@ -116,7 +119,8 @@ constexpr Key<Settings> kKeys[] = {
     {"unix_socket_dir", "/tmp", kNo, to<&S::listen, &ListenSettings::unix_dir>, "folder of the unix socket, @name for an abstract one; empty = none"},
     {"unix_socket_group", "", kNo, to<&S::listen, &ListenSettings::unix_group>, "its group"},
     {"unix_socket_mode", "0777", kNo, to<&S::listen, &ListenSettings::unix_mode>, "its permissions"},
-    {"verbose", "0", kNo, to<&S::log, &LogSettings::verbose>, "more log: 1 and above also debug events"},
+    {"user", "", kNo, to<&S::listen, &ListenSettings::account>, "operating system account to run as; needs a start as root"},
+    {"verbose", "0", kYes, to<&S::log, &LogSettings::verbose>, "more log: 1 and above also debug events"},
     {"workers", "0", kNo, to<&S::listen, &ListenSettings::workers>, "threads that serve, at most 64; 0 = one for each core"},
 };
 
@@ -204,7 +208,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"client_tls_key_file"},
                             {"client_tls_protocols"},
                             {"client_tls_sslmode", true, "disable allow prefer"},
-                            {"job_name"},
+                            {"job_name", false, "pgbouncer"},
                             {"peer_id", false, "0"},
                             {"pkt_buf"},
                             {"pool_idle_timeout", false, "0"},
@@ -217,11 +221,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"server_tls_protocols"},
                             {"server_tls_sslmode", true, "disable allow prefer"},
                             {"suspend_timeout"},
-                            {"syslog", false, "0"},
-                            {"syslog_facility"},
-                            {"syslog_ident"},
-                            {"tcp_defer_accept"},
-                            {"user", true}};
+                            {"tcp_defer_accept"}};
 
 Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
   const auto near = nearest(name, known);
@@ -452,9 +452,9 @@ void Config::keep_start_values(const Config& running) {
   settings.session.tracked_parameters = start.session.tracked_parameters;
   settings.session.simple_query_refused = start.session.simple_query_refused;
   settings.dns.resolv_conf = start.dns.resolv_conf;
-  settings.log.file = start.log.file;
   settings.log.pidfile = start.log.pidfile;
-  settings.log.verbose = start.log.verbose;
+  settings.log.more_verbose = start.log.more_verbose;
+  settings.log.quiet = start.log.quiet;
   for (size_t i = 0; i < keys().size(); ++i) {
     if (keys()[i].reload == Reload::No) values[i] = running.values[i];
   }

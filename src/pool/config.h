@@ -38,6 +38,7 @@ struct ListenSettings {
   std::string unix_dir;
   int unix_mode = 0;
   std::string unix_group;
+  std::string account;  // of the operating system, to run as; "": the present one
   bool port_shared = false;
 };
 struct AuthSettings {
@@ -111,6 +112,12 @@ struct LogSettings {
   bool pooler_errors = true;
   bool stats = true;
   int verbose = 0;
+  bool syslog = false;
+  std::string syslog_facility;
+  std::string syslog_ident;
+  // From the command line.
+  int more_verbose = 0;
+  bool quiet = false;  // nothing on standard error once there is another place
 };
 struct Settings {
   std::string config_file;  // that the next reload reads; "": the same again

@@ -392,8 +392,9 @@ void Pool::launch() {
       set_starving(false);
     }
     if (size > 0 && group_.slots().own.used() > worker_.config().pool_size(*database_, user_)) {
-      log::warn("taking connection from reserve_pool",
-                {log::kv("db", database_->name), log::kv("user", user_)});
+      const Client* first = waiting_.front();
+      log::warn(
+          cat(first == nullptr ? "" : first->name_in_log(), "taking connection from reserve_pool"));
     }
     open_link();
   }

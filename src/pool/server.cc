@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pool/client.h"
+#include "pool/logging.h"
 #include "pool/pools.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
@@ -139,8 +140,8 @@ void Server::on_timer() {
     case State::Settling:
       return close("the backend did not come to rest");
     case State::Draining:
-      log::warn("backend does not end, its slot is given up",
-                {log::kv("server", identity_.id), log::kv("pid", identity_.pid)});
+      log::warn(
+          cat(name_in_log(), "backend ", identity_.pid, " does not end, its slot is given up"));
       return gone();
     case State::Idle:
     case State::Active:
@@ -722,9 +723,7 @@ void Server::end(std::string_view reason, bool polite) {
   if (state_ == State::Draining || state_ == State::Gone) return;
   if (login_) return login_failed(reason, kPoolerState, LoginEnd::GivenUp);
   if (worker_.config().settings.log.disconnections) {
-    log::info("closing because",
-              {log::kv("reason", reason), log::kv("server", identity_.id),
-               log::kv("db", pool_.database().name), log::kv("user", pool_.server_user())});
+    log_close(reason);
   }
   Client* client = lease_.client();
   state_ = State::Draining;
@@ -751,9 +750,7 @@ void Server::on_lost(std::string_view reason) {
   if (state_ == State::Login) return login_failed(reason, kPoolerState, LoginEnd::Lost);
   const bool expected = state_ == State::Draining;
   if (!expected && worker_.config().settings.log.disconnections) {
-    log::info("closing because",
-              {log::kv("reason", reason), log::kv("server", identity_.id),
-               log::kv("db", pool_.database().name), log::kv("user", pool_.server_user())});
+    log_close(reason);
   }
   if (!expected) note_failure(reason);
   Client* client = lease_.client();
@@ -761,6 +758,22 @@ void Server::on_lost(std::string_view reason) {
   const bool told = told_;
   gone();
   if (client != nullptr) client->on_server_lost(reason, told);
+}
+
+void Server::log_close(std::string_view reason) const {
+  const auto age =
+      std::chrono::duration_cast<seconds>(worker_.now() - identity_.connected_at).count();
+  log::info(cat(name_in_log(), "closing because: ", reason, " (age=", age, "s)"));
+}
+
+std::string Server::name_in_log() const {
+  return text_of({.kind = 'S',
+                  .id = identity_.id,
+                  .database = pool_.database().name,
+                  .user = pool_.server_user(),
+                  .peer = identity_.address,
+                  .pid = identity_.pid,
+                  .port = pool_.database().port});
 }
 
 void Server::note_failure(std::string_view what) {

@@ -195,6 +195,8 @@ class Server final : private net::Handler {
   void refuse_block();
   void on_lost(std::string_view reason);
   void note_failure(std::string_view what);
+  void log_close(std::string_view reason) const;
+  std::string name_in_log() const;
   void gone();
   void wait(microseconds limit);
 

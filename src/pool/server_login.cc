@@ -64,7 +64,7 @@ void Server::connect_next(std::string_view failure) {
 
 void Server::note_attempt(std::string_view cause) {
   if (!worker_.config().settings.log.pooler_errors) return;
-  log::warn("connect failed", {log::kv("db", pool_.database().name), log::kv("cause", cause)});
+  log::warn(cat(name_in_log(), "connect failed: ", cause));
 }
 
 // False with the `cause` when it fails at once.
@@ -192,10 +192,9 @@ void Server::on_login_ready() {
   }
   timer_.cancel();
   if (worker_.config().settings.log.connections) {
-    log::info("new connection to server",
-              {log::kv("server", identity_.id), log::kv("db", pool_.database().name),
-               log::kv("user", pool_.server_user()), log::kv("at", identity_.address.text()),
-               log::kv("pid", identity_.pid)});
+    const net::Address local = net::local_of(channel_->socket().descriptor());
+    const std::string from = local.is_unix() ? "" : cat(" (from ", local.text(), ")");
+    log::info(cat(name_in_log(), "new connection to server", from));
   }
   worker_.parameter_sets().share(parameters_);
   state_ = State::Idle;
@@ -205,9 +204,8 @@ void Server::on_login_ready() {
 
 void Server::login_failed(std::string_view text, std::string_view sqlstate, LoginEnd end) {
   if (worker_.config().settings.log.pooler_errors) {
-    log::warn("server login failed",
-              {log::kv("db", pool_.database().name), log::kv("user", pool_.server_user()),
-               log::kv("cause", text), log::kv("sqlstate", sqlstate)});
+    const std::string_view severity = failure_.empty() ? "" : "FATAL ";
+    log::warn(cat(name_in_log(), "server login failed: ", severity, text));
   }
   note_failure(text);
   Failure failure{.is_login = end == LoginEnd::Refused,

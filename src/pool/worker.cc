@@ -65,7 +65,8 @@ Status Worker::listen() {
     auto take = [this](net::Accepted accepted) { deal(std::move(accepted)); };
     acceptors_.push_back(
         TRY(net::Acceptor::open(loop_, address, listen.backlog, take, listen.port_shared)));
-    log::info("listening on", {log::kv("address", acceptors_.back()->address().text())});
+    const net::Address& bound = acceptors_.back()->address();
+    log::info(cat("listening on ", bound.is_unix() ? "unix:" : "", bound.text()));
     return ok();
   };
   for (const std::string& host : listen.addresses) {

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "pool/logging.h"
 
 namespace pgtend::pool {
 
@@ -164,6 +165,10 @@ void Workers::adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
   const Config& before = workers_[origin]->config();
   auto fresh = std::make_shared<Config>(*std::move(loaded).take());
   fresh->keep_start_values(before);
+  if (auto logging = apply(fresh->settings.log); !logging) {
+    reloading_ = false;
+    return done(std::move(logging));
+  }
   for (const std::string& warning : fresh->warnings) log::warn(warning);
   std::vector<Group*> changed;
   groups_.each([&](Group& group) {

@@ -22,7 +22,7 @@ namespace pgtend::e2e {
 namespace {
 
 constexpr int kReadLimitMs = 10'000;
-constexpr std::string_view kListening = "listening on address=127.0.0.1:";
+constexpr std::string_view kListening = "listening on 127.0.0.1:";
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path);

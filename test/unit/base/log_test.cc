@@ -22,7 +22,12 @@ TEST(Log, AnUnknownLevelIsRefusedByName) {
   EXPECT_NE(level.error().message.find("loud"), std::string::npos);
 }
 
-TEST(Log, AFileThatCannotBeOpenedIsAnError) { EXPECT_FALSE(to_file("/proc/none/x.log")); }
+TEST(Log, WhatCannotBeOpenedIsAnError) {
+  EXPECT_FALSE(direct({.file = "/proc/none/x.log"}));
+  const auto facility = direct({.to_syslog = true, .syslog_facility = "kitchen"});
+  ASSERT_FALSE(facility);
+  EXPECT_NE(facility.error().message.find("kitchen"), std::string::npos);
+}
 
 }  // namespace
 }  // namespace pgtend::log
