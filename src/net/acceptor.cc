@@ -1,6 +1,9 @@
 #include "net/acceptor.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -33,6 +36,12 @@ Acceptor::~Acceptor() {
   if (spare_ >= 0) ::close(spare_);
   const bool has_file = address_.is_unix() && !address_.host().starts_with('@');
   if (listener_.is_open() && has_file) ::unlink(address_.host().c_str());
+}
+
+void Acceptor::defer_accept(int seconds_most) {
+  if (address_.is_unix()) return;
+  setsockopt(listener_.descriptor(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds_most,
+             sizeof seconds_most);
 }
 
 void Acceptor::on_ready(Ready) {

@@ -24,6 +24,9 @@ class Acceptor final : private Handler {
   ~Acceptor();
 
   const Address& address() const { return address_; }
+  // TCP_DEFER_ACCEPT: a connection is seen once its peer has sent something, or after about so many
+  // seconds; 0: at once. Nothing on unix sockets. Best effort.
+  void defer_accept(int seconds_most);
 
  private:
   static constexpr int kPerTurn = 64;

@@ -108,6 +108,7 @@ constexpr Key<Settings> kKeys[] = {
     {"syslog", "0", kYes, to<&S::log, &LogSettings::syslog>, "1: log to syslog, too"},
     {"syslog_facility", "daemon", kYes, to<&S::log, &LogSettings::syslog_facility>, "its facility: auth, authpriv, daemon, user, local0 to local7"},
     {"syslog_ident", "pgbouncer", kYes, to<&S::log, &LogSettings::syslog_ident>, "its program name"},
+    {"tcp_defer_accept", "1", kYes, to<&S::listen, &ListenSettings::defer_accept>, "seconds that a TCP connection may stay unseen until its client has sent something; 0 = seen at once"},
     {"tcp_keepalive", "1", kYes, to<&S::socket, &net::SocketOptions::keepalive>, "TCP keepalive"},
     {"tcp_keepcnt", "0", kYes, to<&S::socket, &net::SocketOptions::keepalive_count>, "its probes; 0 = the system's"},
     {"tcp_keepidle", "0", kYes, to<&S::socket, &net::SocketOptions::keepalive_idle_s>, "its idle seconds; 0 = the system's"},
@@ -220,8 +221,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"server_tls_key_file"},
                             {"server_tls_protocols"},
                             {"server_tls_sslmode", true, "disable allow prefer"},
-                            {"suspend_timeout"},
-                            {"tcp_defer_accept"}};
+                            {"suspend_timeout"}};
 
 Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
   const auto near = nearest(name, known);
@@ -448,7 +448,9 @@ Result<std::shared_ptr<const Config>> Config::with(std::string_view key,
 
 void Config::keep_start_values(const Config& running) {
   const Settings& start = running.settings;
+  const int defer_accept = settings.listen.defer_accept;
   settings.listen = start.listen;
+  settings.listen.defer_accept = defer_accept;
   settings.session.tracked_parameters = start.session.tracked_parameters;
   settings.session.simple_query_refused = start.session.simple_query_refused;
   settings.dns.resolv_conf = start.dns.resolv_conf;

@@ -40,6 +40,7 @@ struct ListenSettings {
   std::string unix_group;
   std::string account;  // of the operating system, to run as; "": the present one
   bool port_shared = false;
+  int defer_accept = 0;  // seconds
 };
 struct AuthSettings {
   AuthType type = AuthType::Md5;

@@ -65,6 +65,7 @@ Status Worker::listen() {
     auto take = [this](net::Accepted accepted) { deal(std::move(accepted)); };
     acceptors_.push_back(
         TRY(net::Acceptor::open(loop_, address, listen.backlog, take, listen.port_shared)));
+    acceptors_.back()->defer_accept(listen.defer_accept);
     const net::Address& bound = acceptors_.back()->address();
     log::info(cat("listening on ", bound.is_unix() ? "unix:" : "", bound.text()));
     return ok();
@@ -98,6 +99,7 @@ std::vector<net::Address> Worker::listening() const {
 
 void Worker::reconfigure(std::shared_ptr<const Config> config) {
   config_ = std::move(config);
+  for (auto& acceptor : acceptors_) acceptor->defer_accept(config_->settings.listen.defer_accept);
   pools_.reconfigure();
 }
 

@@ -280,5 +280,23 @@ TEST(PoolSettingsOfAllKinds, EveryKeyIsNamedByATest) {
   }
 }
 
+// The silent one came first: it is not seen, or the other could not have been served before it.
+TEST_F(PoolSettings, SilentConnectionIsNotSeenWhileAcceptsAreDeferred) {
+  PoolProcess pool(ini("tcp_defer_accept = 30\n"));
+  RawClient silent(pool.port());
+  auto client = client_of(pool);
+  EXPECT_EQ(shown(pool, "SHOW LISTS", "login_clients", "items"), "0");
+
+  silent.log_in("app", database());
+  expect_served(silent);
+  pool.reload(ini("tcp_defer_accept = 0\n"));
+  ASSERT_TRUE(
+      wait_until([&] { return shown(pool, "SHOW CONFIG", "tcp_defer_accept", "value") == "0"; }));
+  RawClient seen(pool.port());
+
+  EXPECT_TRUE(
+      wait_until([&] { return shown(pool, "SHOW LISTS", "login_clients", "items") == "1"; }));
+}
+
 }  // namespace
 }  // namespace pgtend::e2e
