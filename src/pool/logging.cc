@@ -23,8 +23,9 @@ Status apply(const LogSettings& settings) {
 std::string text_of(const LogName& name) {
   char hex[16];
   const auto end = std::to_chars(static_cast<char*>(hex), std::end(hex), name.id, 16).ptr;
-  const std::string at =
-      name.peer.is_unix() ? cat("unix(", name.pid, "):", name.port) : name.peer.text();
+  std::string at = name.peer.text();
+  if (name.peer.is_unix()) at = cat("unix(", name.pid, "):", name.port);
+  if (name.peer.family() == AF_UNSPEC) at = "(nohost)";
   return cat(std::string_view(&name.kind, 1), "-0x", std::string_view(hex, end), ": ",
              name.database.empty() ? "(nodb)" : name.database, "/",
              name.user.empty() ? "(nouser)" : name.user, "@", at, " ");

@@ -25,7 +25,8 @@ struct LogName {
   int pid = 0;   // of a unix socket's other end; 0 if unknown
   int port = 0;  // that the unix socket is named after
 };
-// Its beginning: "C-0x1a: db/user@10.0.0.1:5432 ". Empty names are "(nodb)" and "(nouser)".
+// Its beginning: "C-0x1a: db/user@10.0.0.1:5432 ". Empty names are "(nodb)" and "(nouser)", a
+// server not found yet is at "(nohost)".
 std::string text_of(const LogName& name);
 
 }  // namespace pgtend::pool

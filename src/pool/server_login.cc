@@ -86,6 +86,7 @@ bool Server::connect(std::string& cause) {
 // Goes on with on_addresses(), unless the answer comes when nobody waits for it any more.
 void Server::look_up(const std::string& host) {
   login_->question = login_->hosts_tried;
+  identity_.address = {};
   wait(worker_.config().settings.time.server_connect);
   worker_.workers().find_addresses(worker_.index(), host,
                                    [id = identity_.id, question = login_->question](

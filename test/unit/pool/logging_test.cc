@@ -12,6 +12,8 @@ TEST(LogName, NamesConnectionsAsPgBouncerDoes) {
   const auto v6 = net::Address::ip("::1", 5432).take();
   EXPECT_EQ(text_of({.kind = 'C', .id = 1, .database = "", .user = "", .peer = v6}),
             "C-0x1: (nodb)/(nouser)@[::1]:5432 ");
+  EXPECT_EQ(text_of({.kind = 'S', .id = 1, .database = "db", .user = "ann", .peer = {}}),
+            "S-0x1: db/ann@(nohost) ");
   const auto local = net::Address::unix_path("/tmp/.s.PGSQL.6432").take();
   const LogName name{.kind = 'C',
                      .id = 255,
