@@ -18,6 +18,16 @@ namespace be = wire::backend;
 namespace fe = wire::frontend;
 
 constexpr int16_t kBinary = 1;
+// PostgreSQL's SQLSTATEs, and its texts below.
+constexpr std::string_view kNoStatement = "26000";
+constexpr std::string_view kNoPortal = "34000";
+
+std::string no_statement(std::string_view name) {
+  return cat("prepared statement \"", printable(name), "\" does not exist");
+}
+std::string no_portal(std::string_view name) {
+  return cat("portal \"", printable(name), "\" does not exist");
+}
 
 int16_t format_at(const std::vector<int16_t>& formats, size_t column) {
   if (formats.empty()) return 0;
@@ -130,9 +140,7 @@ void ConsoleSession::bind(std::string_view body, std::string& out) {
   if (!message) return refuse(message.error().message, kPoolerState, out);
   const auto statement = statements_.find(message->statement);
   if (statement == statements_.end()) {
-    const std::string text =
-        cat("prepared statement \"", printable(message->statement), "\" does not exist");
-    return refuse(text, "26000", out);
+    return refuse(no_statement(message->statement), kNoStatement, out);
   }
   if (!message->parameters.empty()) {
     return refuse("the admin console takes no parameters", kPoolerState, out);
@@ -164,8 +172,7 @@ void ConsoleSession::describe(std::string_view body, std::string& out) {
   if (message->kind == 'S') {
     const auto statement = statements_.find(message->name);
     if (statement == statements_.end()) {
-      return refuse(cat("prepared statement \"", printable(message->name), "\" does not exist"),
-                    "26000", out);
+      return refuse(no_statement(message->name), kNoStatement, out);
     }
     sql = statement->second;
     wire::MessageWriter none(out, be::kParameterDescription);
@@ -174,7 +181,7 @@ void ConsoleSession::describe(std::string_view body, std::string& out) {
   } else {
     const auto portal = portals_.find(message->name);
     if (portal == portals_.end()) {
-      return refuse(cat("portal \"", printable(message->name), "\" does not exist"), "34000", out);
+      return refuse(no_portal(message->name), kNoPortal, out);
     }
     sql = portal->second.sql;
     formats = portal->second.formats;
@@ -192,7 +199,7 @@ std::optional<std::string> ConsoleSession::execute(std::string_view body, std::s
   }
   const auto portal = portals_.find(message->portal);
   if (portal == portals_.end()) {
-    refuse(cat("portal \"", printable(message->portal), "\" does not exist"), "34000", out);
+    refuse(no_portal(message->portal), kNoPortal, out);
     return std::nullopt;
   }
   rows_max_ = message->rows_max;

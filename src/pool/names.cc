@@ -18,7 +18,7 @@ std::string zone_of(const std::string& host) {
   return dot == std::string::npos ? "" : host.substr(dot + 1);
 }
 
-bool same_set(std::vector<net::Address> a, std::vector<net::Address> b) {
+bool same_set(const std::vector<net::Address>& a, const std::vector<net::Address>& b) {
   const auto texts = [](const std::vector<net::Address>& addresses) {
     std::vector<std::string> out;
     for (const net::Address& address : addresses) out.push_back(address.host());

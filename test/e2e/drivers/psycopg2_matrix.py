@@ -1,12 +1,11 @@
 """The driver matrix with psycopg2: simple queries and libpq's calls."""
 import io
-import threading
 
 import psycopg2
 import psycopg2.extras
 import psycopg2.errorcodes
 
-from steps import BIG, BYTES, NAP, NAPPING, SCHEMA, TEXT, line, wanted
+from steps import BIG, BYTES, SCHEMA, TEXT, cancel_when_seen, line, wanted
 
 
 def connect(autocommit=True):
@@ -67,20 +66,7 @@ def batch(conn):
 
 
 def cancel(conn):
-    """From another thread, when another connection sees that the query runs."""
-    watcher = connect()
-
-    def cancel_when_seen():
-        while rows(watcher, NAPPING)[0][0] == 0:
-            pass
-        conn.cancel()
-
-    thread = threading.Thread(target=cancel_when_seen)
-    thread.start()
-    state = state_of(rows, conn, NAP)
-    thread.join()
-    watcher.close()
-    return state, rows(conn, "select 'goes on'")
+    return cancel_when_seen(conn, connect(), rows, state_of), rows(conn, "select 'goes on'")
 
 
 def copy_in(conn):

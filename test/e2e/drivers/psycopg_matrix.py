@@ -1,9 +1,8 @@
 """The driver matrix with psycopg 3: the extended protocol, prepared statements, pipelines."""
-import threading
 
 import psycopg
 
-from steps import BIG, BYTES, NAP, NAPPING, SCHEMA, TEXT, line, wanted
+from steps import BIG, BYTES, SCHEMA, TEXT, cancel_when_seen, line, wanted
 
 
 def connect(**more):
@@ -103,20 +102,7 @@ def batch(conn):
 
 
 def cancel(conn):
-    """From another thread, when another connection sees that the query runs."""
-    watcher = connect()
-
-    def cancel_when_seen():
-        while rows(watcher, NAPPING)[0][0] == 0:
-            pass
-        conn.cancel()
-
-    thread = threading.Thread(target=cancel_when_seen)
-    thread.start()
-    state = state_of(rows, conn, NAP)
-    thread.join()
-    watcher.close()
-    return state, rows(conn, "select 'goes on'")
+    return cancel_when_seen(conn, connect(), rows, state_of), rows(conn, "select 'goes on'")
 
 
 def copy_in(conn):

@@ -8,6 +8,7 @@ A step that raises ends the program with its traceback.
 """
 import hashlib
 import os
+import threading
 
 RANKS = {"statement": 0, "transaction": 1, "session": 2}
 MODE = os.environ.get("MATRIX_MODE", "session")
@@ -43,3 +44,18 @@ def show(value):
 
 def line(needs, name, result):
     print(f"[{needs}] {name}: {show(result)}", flush=True)
+
+
+def cancel_when_seen(conn, watcher, rows, state_of):
+    """The SQLSTATE of a nap on `conn` that a thread cancels once `watcher`, which is closed, sees it."""
+    def cancel():
+        while rows(watcher, NAPPING)[0][0] == 0:
+            pass
+        conn.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    state = state_of(rows, conn, NAP)
+    thread.join()
+    watcher.close()
+    return state
