@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "pool/lifecycle.h"
 #include "pool/logging.h"
 #include "pool/process.h"
+#include "pool/takeover.h"
 #include "pool/workers.h"
 
 namespace pgtend::pool {
@@ -34,6 +36,9 @@ constexpr std::string_view kUsage =
     "Pools PostgreSQL connections: many clients, few servers. The file has PgBouncer's grammar.\n"
     "\n"
     "  -d, --daemon     run in the background; needs pidfile, and logfile or syslog\n"
+    "  -R, --reboot     take the place of the process that runs on the same unix socket: no "
+    "client\n"
+    "                   or query of its is lost\n"
     "  -u, --user NAME  run as this account, as setting \"user\" does\n"
     "  -q, --quiet      nothing on standard error when there is a logfile or syslog\n"
     "  -v, --verbose    also debug events\n"
@@ -51,20 +56,20 @@ struct Arguments {
   bool version = false;
   bool daemon = false;
   bool quiet = false;
+  bool reboot = false;
   int verbose = 0;
 };
 
 Result<Arguments> parse_arguments(int count, char** words) {
-  static constexpr option kOptions[] = {{"daemon", no_argument, nullptr, 'd'},
-                                        {"help", no_argument, nullptr, 'h'},
-                                        {"quiet", no_argument, nullptr, 'q'},
-                                        {"user", required_argument, nullptr, 'u'},
-                                        {"verbose", no_argument, nullptr, 'v'},
-                                        {"version", no_argument, nullptr, 'V'},
-                                        {nullptr, 0, nullptr, 0}};
+  static constexpr option kOptions[] = {
+      {"daemon", no_argument, nullptr, 'd'},     {"help", no_argument, nullptr, 'h'},
+      {"quiet", no_argument, nullptr, 'q'},      {"reboot", no_argument, nullptr, 'R'},
+      {"user", required_argument, nullptr, 'u'}, {"verbose", no_argument, nullptr, 'v'},
+      {"version", no_argument, nullptr, 'V'},    {nullptr, 0, nullptr, 0}};
   Arguments arguments;
   opterr = 0;
-  for (int letter = 0; (letter = getopt_long(count, words, ":dhqu:vV", kOptions, nullptr)) != -1;) {
+  for (int letter = 0;
+       (letter = getopt_long(count, words, ":dhqRu:vV", kOptions, nullptr)) != -1;) {
     switch (letter) {
       case 'd':
         arguments.daemon = true;
@@ -74,6 +79,9 @@ Result<Arguments> parse_arguments(int count, char** words) {
         break;
       case 'q':
         arguments.quiet = true;
+        break;
+      case 'R':
+        arguments.reboot = true;
         break;
       case 'u':
         arguments.account = optarg;
@@ -161,6 +169,50 @@ Result<std::shared_ptr<const Config>> settings_of(const Arguments& arguments) {
   return std::shared_ptr<const Config>(std::move(config));
 }
 
+// Where the running process is asked to hand over.
+Result<Predecessor> predecessor_of(const ListenSettings& listen) {
+  if (std::getenv("NOTIFY_SOCKET") != nullptr) {
+    return Error{ErrorCode::Conflict,
+                 "-R under a service manager: it would take the end of the old process for the end "
+                 "of the service; restart the service instead"};
+  }
+  if (listen.unix_dir.empty() || listen.unix_dir.starts_with('@')) {
+    return Error{ErrorCode::Invalid, "-R needs a unix_socket_dir that is a folder"};
+  }
+  return Predecessor::ask(listen.unix_socket());
+}
+
+// The pidfile, once the process that this one follows has removed its own.
+std::unique_ptr<Pidfile> follow_pidfile(const std::string& path) {
+  constexpr milliseconds kLook{5};
+  constexpr int kLooks = 2000;
+  for (int i = 0;; ++i) {
+    auto file = Pidfile::write(path);
+    if (file) return std::move(file).take();
+    if (i == kLooks || file.error().code != ErrorCode::Conflict) {
+      // Clients are here already: they are served without it.
+      log::error("no pidfile", {log::kv("cause", file.error().message)});
+      return nullptr;
+    }
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+// Has all that the running process has, or what `predecessor` is not: then it just listens.
+Status open_for_business(Workers& workers, std::optional<Predecessor>& predecessor) {
+  if (!predecessor) return workers.listen();
+  TRY(receive(workers, std::move(predecessor->parcels())));
+  auto ready = workers.listen();
+  // From here on the other process cannot go on.
+  if (ready) ready = predecessor->end();
+  if (ready) {
+    take_up(workers);
+  } else {
+    workers.first().forsake_listeners();
+  }
+  return ready;
+}
+
 Status serve(const Arguments& arguments) {
   const auto config = TRY(settings_of(arguments));
   const LogSettings& logging = config->settings.log;
@@ -172,7 +224,10 @@ Status serve(const Arguments& arguments) {
   if (geteuid() == 0) log::warn("running as root: set \"user\" to an account without its rights");
   for (const std::string& warning : config->warnings) log::warn(warning);
   raise_descriptor_limit();
-  const auto pidfile = TRY(Pidfile::write(logging.pidfile));
+  std::optional<Predecessor> predecessor;
+  if (arguments.reboot) predecessor.emplace(TRY(predecessor_of(config->settings.listen)));
+  std::unique_ptr<Pidfile> pidfile;
+  if (!predecessor) pidfile = TRY(Pidfile::write(logging.pidfile));
   auto resolver = TRY(net::make_resolver(config->settings.dns.resolv_conf));
   std::vector<std::unique_ptr<net::Loop>> loops;
   std::vector<net::Loop*> borrowed;
@@ -185,7 +240,8 @@ Status serve(const Arguments& arguments) {
   const auto signals =
       TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2},
                              [&workers](int signal) { on_signal(workers, signal); }));
-  TRY(workers.listen());
+  TRY(open_for_business(workers, predecessor));
+  if (predecessor) pidfile = follow_pidfile(logging.pidfile);
   log::info(cat("process up: ", version_text(), ", workers: ", loops.size()));
   if (daemon) daemon->up();
   std::vector<std::jthread> threads;

@@ -17,10 +17,16 @@ int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 Result<std::unique_ptr<Acceptor>> Acceptor::open(Loop& loop, const Address& address, int backlog,
                                                  Take take, bool shared) {
+  return adopt(loop, address, TRY(loop.listen(address, backlog, shared)), std::move(take));
+}
+
+Result<std::unique_ptr<Acceptor>> Acceptor::adopt(Loop& loop, const Address& address,
+                                                  int descriptor, Take take) {
   std::unique_ptr<Acceptor> acceptor(new Acceptor(loop, address, std::move(take)));
-  acceptor->listener_ = Socket(loop, TRY(loop.listen(address, backlog, shared)));
+  acceptor->listener_ = Socket(loop, descriptor);
   // Port 0 asked the system to choose one: tell which.
-  if (!address.is_unix()) acceptor->address_ = local_of(acceptor->listener_.descriptor());
+  if (!address.is_unix() && address.port() == 0)
+    acceptor->address_ = local_of(acceptor->listener_.descriptor());
   acceptor->spare_ = open_spare();
   TRY(acceptor->listener_.watch(*acceptor));
   return acceptor;
@@ -38,6 +44,14 @@ Acceptor::~Acceptor() {
   if (listener_.is_open() && has_file) ::unlink(address_.host().c_str());
 }
 
+int Acceptor::release() { return listener_.release(); }
+
+void Acceptor::pause(bool paused) {
+  paused_ = paused;
+  // Who came meanwhile was announced once.
+  if (!paused) listener_.resume_later();
+}
+
 void Acceptor::defer_accept(int seconds_most) {
   if (address_.is_unix()) return;
   setsockopt(listener_.descriptor(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds_most,
@@ -45,6 +59,7 @@ void Acceptor::defer_accept(int seconds_most) {
 }
 
 void Acceptor::on_ready(Ready) {
+  if (paused_) return;
   for (int i = 0; i < kPerTurn; ++i) {
     auto accepted = loop_.accept(listener_.descriptor());
     if (!accepted) return shed();

@@ -21,8 +21,16 @@ class Acceptor final : private Handler {
   // Errors: those of Loop::listen().
   static Result<std::unique_ptr<Acceptor>> open(Loop& loop, const Address& address, int backlog,
                                                 Take take, bool shared = false);
+  // The same for a listening socket that exists already, from another process.
+  // Errors: those of Loop::watch(); then `descriptor` is closed.
+  static Result<std::unique_ptr<Acceptor>> adopt(Loop& loop, const Address& address, int descriptor,
+                                                 Take take);
   ~Acceptor();
 
+  // Gives up the listening socket, whose file stays.
+  int release();
+  // Takes no connections until it is to: they wait in the system's queue.
+  void pause(bool paused);
   const Address& address() const { return address_; }
   // TCP_DEFER_ACCEPT: a connection is seen once its peer has sent something, or after about so many
   // seconds; 0: at once. Nothing on unix sockets. Best effort.
@@ -41,6 +49,7 @@ class Acceptor final : private Handler {
   Take take_;
   Socket listener_;
   int spare_ = -1;
+  bool paused_ = false;
   Timer pause_;
 };
 

@@ -44,6 +44,16 @@ size_t Buffer::pieces(std::span<iovec> into) const {
   return used;
 }
 
+std::string Buffer::text() const {
+  std::vector<iovec> all(chunks_.size());
+  std::string out;
+  const size_t used = pieces(all);
+  for (size_t i = 0; i < used; ++i) {
+    out.append(static_cast<const char*>(all[i].iov_base), all[i].iov_len);
+  }
+  return out;
+}
+
 void Buffer::consume(size_t count) {
   DCHECK(count <= size_);
   size_ -= count;

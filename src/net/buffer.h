@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,8 @@ class Buffer {
   void append(std::string_view bytes);
   // Describes the first bytes, for one send; the number of pieces used.
   size_t pieces(std::span<iovec> into) const;
+  // A copy of all.
+  std::string text() const;
   // Drops `count` bytes from the front; count <= size().
   void consume(size_t count);
   void clear();

@@ -4,7 +4,9 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "net/loop.h"
 
@@ -44,6 +46,14 @@ void apply_options(int descriptor, const Address& peer, const SocketOptions& opt
 // The far and the near end of a connected socket; an unnamed address when the system does not know.
 Address peer_of(int descriptor);
 Address local_of(int descriptor);
+
+// Sends `bytes` over a unix socket, with its first byte a copy of `descriptor` (-1: none). May
+// BLOCK up to `limit`. Errors: Unavailable.
+Status send_with_descriptor(int socket, std::string_view bytes, int descriptor, milliseconds limit);
+// Receives some bytes and appends the descriptors that came with them to `descriptors`; 0 at the
+// end. May BLOCK up to `limit`. Errors: Unavailable.
+Result<size_t> receive_with_descriptors(int socket, std::span<char> into,
+                                        std::vector<int>& descriptors, milliseconds limit);
 
 // The user id and process at the other end of a unix socket; -1 when unknown.
 struct PeerIdentity {

@@ -93,13 +93,16 @@ int32_t Cancels::add_key(Client& client) {
   }
 }
 
+bool Cancels::adopt_key(Client& client) {
+  return keys_.emplace(client.identity().pid, &client).second;
+}
+
 void Cancels::remove_key(int32_t pid) { keys_.erase(pid); }
 
 void Cancels::request(const wire::CancelKey& key, Client& requester) {
-  const size_t owner = static_cast<uint32_t>(key.pid) & (kWorkersMax - 1);
+  const size_t owner = worker_.workers().of_key(key.pid);
   const Requester who{worker_.index(), requester.identity().id};
   if (owner == worker_.index()) return take(key.pid, key.secret, who);
-  if (owner >= worker_.workers().size()) return tell(who);
   worker_.workers().post(owner, [pid = key.pid, secret = std::string(key.secret),
                                  who](Worker& there) { there.cancels().take(pid, secret, who); });
 }

@@ -33,6 +33,8 @@ class Cancels {
 
   // A new key for `client`: its pid is not in use. Cost: O(1).
   int32_t add_key(Client& client);
+  // The key that another process gave `client`. False when it is in use.
+  bool adopt_key(Client& client);
   void remove_key(int32_t pid);
   // A CancelRequest came. `requester` stays open until its cancel_done() is called.
   void request(const wire::CancelKey& key, Client& requester);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "net/buffer.h"
@@ -33,6 +34,9 @@ class Channel {
   // Tries to send what was kept. False when the connection is gone.
   bool flush();
   size_t unsent() const { return unsent_.size(); }
+  // What is unsent, to and from another process.
+  std::string unsent_text() const { return unsent_.text(); }
+  void keep_unsent(std::string_view bytes) { unsent_.append(bytes); }
 
   // Receives, and remembers when nothing more is to be had for now.
   net::Io receive(std::span<char> into);

@@ -133,6 +133,10 @@ bool Client::may_read() const {
   if (state_ == State::Closed || !channel_.readable() || half_closed_) return false;
   if (console_ != nullptr && console_->is_busy()) return false;
   if (is_held_up()) return false;
+  // A login that has not begun can wait, one that has must end.
+  if (state_ == State::Startup && worker_.is_held()) return false;
+  const bool serving = state_ == State::Idle || state_ == State::Active;
+  if (serving && worker_.is_suspended() && !inside_) return false;
   if (server_ == nullptr) return true;
   return server_->channel()->unsent() == 0 &&
          server_->lease().expect().outstanding() < kOutstandingMax;
@@ -581,6 +585,7 @@ void Client::detach() {
     std::exchange(user_clients_, nullptr)->give();
     pool_->group().clients().give();
   }
+  if (console_ != nullptr) worker_.on_console_left(identity_.id);
   if (identity_.pid != 0) worker_.cancels().remove_key(std::exchange(identity_.pid, 0));
   if (std::exchange(admitted_, false)) worker_.discharge();
 }

@@ -22,6 +22,7 @@
 
 namespace pgtend::pool {
 
+class Bag;
 class Pool;
 class Slots;
 class Server;
@@ -84,6 +85,20 @@ class Client final : private net::Handler {
   // To the console command that was asked last.
   void console_answer(const ConsoleAnswer& answer);
 
+  // Whether it is in a state that another process can go on from.
+  bool is_settled() const;
+  bool is_over() const { return state_ == State::Closed; }
+  bool is_flushed() const { return is_over() || channel_.unsent() == 0; }
+  // Ends this object, not the connection, which goes on in another process. Returns its descriptor,
+  // which no loop watches; `bag` gets the rest. Its server is given away before.
+  int give_away(Bag& bag);
+  // The other side: a client as give_away() left it, still unwatched. Errors: those of the bag.
+  Status receive(Bag& bag, const StatementTails& tails);
+  // After receive(), and after that of its server: begins to be served.
+  void take_up();
+  // Served again after the worker was suspended.
+  void resume() { read_on(); }
+
   // FATAL with `reason`, then closed.
   void fail(std::string_view reason, std::string_view sqlstate = "08P01");
   // The same with a message a server sent.
@@ -98,6 +113,7 @@ class Client final : private net::Handler {
   const Identity& identity() const { return identity_; }
   Pool* pool() { return pool_; }
   Server* server() { return server_; }
+  void set_server(Server* server) { server_ = server; }
   Channel& channel() { return channel_; }
   const Inbound& inbound() const { return inbound_; }
   Parameters& parameters() { return parameters_; }
@@ -105,6 +121,8 @@ class Client final : private net::Handler {
   std::string name_in_log() const;
   // One of our own: it is not shown or logged, and no limit counts it.
   bool is_inside() const { return inside_; }
+  // Of the console, with the process's own account behind it.
+  bool is_owner() const { return console_ != nullptr && is_console_owner(); }
   bool parameters_proven() const { return parameters_proven_; }
   // The statements it has prepared whose names are replaced; null as long as there were none.
   ClientStatements* statements() const { return statements_.get(); }
@@ -194,6 +212,10 @@ class Client final : private net::Handler {
   void log_close(std::string_view reason);
   void on_console_bytes(std::string_view bytes);
 
+  // handed.cc
+  void carry(Bag& bag, const StatementTails& tails);
+  void rejoin();
+
   Worker& worker_;
   Channel channel_;
   Identity identity_;
@@ -217,6 +239,7 @@ class Client final : private net::Handler {
   bool skipping_ = false;  // a canceled extended query: swallow up to its Sync
   bool probed_ = false;
   bool half_closed_ = false;
+  bool received_ = false;  // take_up() is to come
 };
 
 }  // namespace pgtend::pool

@@ -105,6 +105,7 @@ constexpr Key<Settings> kKeys[] = {
     {"statement_errors", "pgbouncer", kYes, to<&S::session, &SessionSettings::statement_errors>, "for an unknown prepared statement: pgbouncer closes the client, postgres answers as the server does"},
     {"stats_period", "60", kYes, to<&S::time, &TimeSettings::stats_period>, "seconds over which SHOW STATS averages"},
     {"stats_users", "", kYes, to<&S::auth, &AuthSettings::stats_users>, "users allowed the console's SHOW"},
+    {"suspend_timeout", "10", kYes, to<&S::time, &TimeSettings::suspend>, "seconds after which SUSPEND closes connections that are still unsent, and a takeover those that are still logging in"},
     {"syslog", "0", kYes, to<&S::log, &LogSettings::syslog>, "1: log to syslog, too"},
     {"syslog_facility", "daemon", kYes, to<&S::log, &LogSettings::syslog_facility>, "its facility: auth, authpriv, daemon, user, local0 to local7"},
     {"syslog_ident", "pgbouncer", kYes, to<&S::log, &LogSettings::syslog_ident>, "its program name"},
@@ -220,8 +221,7 @@ constexpr Later kLater[] = {{"application_name_add_host", false, "0"},
                             {"server_tls13_ciphers"},
                             {"server_tls_key_file"},
                             {"server_tls_protocols"},
-                            {"server_tls_sslmode", true, "disable allow prefer"},
-                            {"suspend_timeout"}};
+                            {"server_tls_sslmode", true, "disable allow prefer"}};
 
 Error unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
   const auto near = nearest(name, known);
@@ -403,6 +403,12 @@ bool DatabaseConfig::same_server(const DatabaseConfig& other) const {
          connect_query == other.connect_query && load_balance == other.load_balance &&
          auth_query == other.auth_query && auth_database == other.auth_database &&
          parameters == other.parameters;
+}
+
+std::string DatabaseConfig::target() const {
+  std::string text = cat(host, '\n', port, '\n', dbname, '\n', connect_query);
+  for (const auto& [key, value] : parameters) text += cat('\n', key, '=', value);
+  return text;
 }
 
 std::shared_ptr<const DatabaseConfig> Config::database(const std::string& name) const {

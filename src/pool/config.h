@@ -41,6 +41,8 @@ struct ListenSettings {
   std::string account;  // of the operating system, to run as; "": the present one
   bool port_shared = false;
   int defer_accept = 0;  // seconds
+
+  std::string unix_socket() const { return unix_dir + "/.s.PGSQL." + std::to_string(port); }
 };
 struct AuthSettings {
   AuthType type = AuthType::Md5;
@@ -83,6 +85,7 @@ struct TimeSettings {
   microseconds client_login{};
   microseconds cancel_wait{};
   microseconds stats_period{};
+  microseconds suspend{};
 };
 struct SessionSettings {
   PoolMode mode = PoolMode::Session;
@@ -165,6 +168,8 @@ struct DatabaseConfig {
 
   // True when links made for `other` may go on serving this.
   bool same_server(const DatabaseConfig& other) const;
+  // The same question across processes, of links with one user: true when the texts are equal.
+  std::string target() const;
 };
 
 // One line of [users].

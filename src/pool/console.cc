@@ -13,6 +13,7 @@
 #include "pool/client.h"
 #include "pool/console_show.h"
 #include "pool/lifecycle.h"
+#include "pool/takeover.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
 #include "pool/workers.h"
@@ -88,7 +89,8 @@ void show_table(const Session& session, const Show& show) {
       session.worker.index(), show.part, [session, &show](Worker& home, const Snapshot& snapshot) {
         Groups& groups = home.workers().groups();
         session.answer({.columns = columns_of(show),
-                        .rows = show.fill({snapshot, home.config(), home.now(), groups}),
+                        .rows = show.fill({snapshot, home.config(), home.now(), groups,
+                                           home.workers().holder() != 0}),
                         .tag = "SHOW"});
       });
 }
@@ -131,6 +133,30 @@ void run_shutdown(const Session& session, std::string_view how) {
   });
 }
 
+// --- takeover
+
+constexpr ShowColumn kParcelColumns[] = {
+    {"task", wire::kTextOid}, {"state", wire::kTextOid}, {"has_socket", wire::kTextOid}};
+
+// The rows of what was given away, each with its socket: the caller's loop has nothing else to do.
+Status send_parcels(Client& client, const std::vector<Parcel>& parcels, milliseconds limit) {
+  const int socket = client.channel().socket().descriptor();
+  std::string head;
+  be::append_row_description(head, {{.name = kParcelColumns[0].name},
+                                    {.name = kParcelColumns[1].name},
+                                    {.name = kParcelColumns[2].name}});
+  TRY(net::send_with_descriptor(socket, head, -1, limit));
+  for (const Parcel& parcel : parcels) {
+    std::string row;
+    const std::string state = to_text(parcel.state);
+    be::append_data_row(row, {parcel.task, state, parcel.descriptor >= 0 ? "t" : "f"});
+    TRY(net::send_with_descriptor(socket, row, parcel.descriptor, limit));
+  }
+  return ok();
+}
+
+Holder holder_of(const Session& session) { return {session.worker.index(), session.client}; }
+
 Scope scope_of(const Session& session, std::string_view database) {
   return {session.worker.workers(), session.worker.index(), std::string(database)};
 }
@@ -140,6 +166,28 @@ Done answer_with(const Session& session, std::string_view tag) {
     if (status) return session.done(tag);
     session.error(status.error().message);
   };
+}
+
+void run_suspend(const Session& session, std::string_view) {
+  suspend(scope_of(session, ""), holder_of(session), answer_with(session, "SUSPEND"));
+}
+
+// Sockets and the secrets of clients: for nobody but who could read them out of memory, too.
+void run_handover(const Session& session, std::string_view) {
+  if (!session.worker.client(session.client)->is_owner()) {
+    return session.error("only for the account of the process, over its unix socket");
+  }
+  hand_over(scope_of(session, ""), holder_of(session), [session](const Status& status) {
+    if (!status) return session.error(status.error().message);
+    Client* client = session.worker.client(session.client);
+    if (client == nullptr || client->is_over()) return;
+    const auto limit = session.worker.config().settings.time.suspend;
+    const Status sent = send_parcels(*client, session.worker.workers().given_away(),
+                                     std::chrono::ceil<milliseconds>(limit));
+    if (!sent) return client->close(sent.error().message);
+    log::info(cat("handed over to process ", client->identity().peer_pid));
+    session.done("HANDOVER");
+  });
 }
 
 void run_pause(const Session& session, std::string_view database) {
@@ -249,6 +297,8 @@ constexpr Command kCommands[] = {
     {"disable", Rights::Admin, Argument::Database, "<db>", "disable", run_disable},
     {"enable", Rights::Admin, Argument::Database, "<db>", "enable", run_enable},
     {"reconnect", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "reconnect", run_reconnect},
+    {"suspend", Rights::Admin, Argument::None, "", "", run_suspend},
+    {"handover", Rights::Admin, Argument::None, "", "", run_handover},
     {"kill", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "kill", run_kill},
     {"kill_client", Rights::Admin, Argument::Word, "<client_id>", "", run_kill_client},
     {"wait_close", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "wait in", run_wait_close},

@@ -344,8 +344,9 @@ constexpr Column kStateColumns[] = {{"key", kTextOid}, {"value", kTextOid}};
 
 Rows show_state(const ShowInput& input) {
   const bool paused = input.groups.all_paused();
-  return {
-      {"active", paused ? "no" : "yes"}, {"paused", paused ? "yes" : "no"}, {"suspended", "no"}};
+  return {{"active", paused || input.is_suspended ? "no" : "yes"},
+          {"paused", paused ? "yes" : "no"},
+          {"suspended", input.is_suspended ? "yes" : "no"}};
 }
 
 constexpr Column kListColumns[] = {{"list", kTextOid}, {"items", kInt4Oid}};

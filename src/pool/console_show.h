@@ -20,6 +20,7 @@ struct ShowInput {
   const Config& config;
   SteadyTime now;
   Groups& groups;
+  bool is_suspended = false;
 };
 
 struct Show {

@@ -1,5 +1,6 @@
 #include "pool/expectations.h"
 
+#include "pool/bag.h"
 #include "wire/backend.h"
 #include "wire/frontend.h"
 
@@ -223,6 +224,40 @@ void Expectations::swallow_all() {
     entry(kept++) = next;
   }
   count_ = kept;
+}
+
+namespace {
+
+void carry_tag(Bag& bag, StatementTag& tag) {
+  bag.field("statement", tag.statement);
+  bag.field("serial", tag.serial);
+  bag.field("shape", tag.shape);
+}
+
+}  // namespace
+
+void Expectations::carry(Bag& bag) {
+  std::vector<Entry> entries;
+  for (uint32_t i = 0; i < count_; ++i) entries.push_back(entry(i));
+  bag.list("entries", entries, [](Bag& inner, Entry& entry) {
+    inner.field("kind", entry.kind, Kind::CopyEnd);
+    inner.field("route", entry.route, Route::Fake);
+    carry_tag(inner, entry.tag);
+  });
+  bag.list("skipped", skipped_, [](Bag& inner, SkippedRequest& request) {
+    inner.field("is_close", request.is_close);
+    inner.field("route", request.route, Route::Fake);
+    carry_tag(inner, request.tag);
+  });
+  bag.field("unsynced", unsynced_);
+  bag.field("skipping", skipping_);
+  bag.field("copy_in", copy_in_);
+  bag.field("copy_synced", copy_synced_);
+  bag.field("lost", lost_);
+  bag.field("unnamed_failed", unnamed_failed_);
+  if (!bag.unpacks()) return;
+  count_ = 0;
+  for (const Entry& each : entries) push(each.kind, each.route, each.tag);
 }
 
 }  // namespace pgtend::pool

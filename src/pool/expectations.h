@@ -7,6 +7,8 @@
 
 namespace pgtend::pool {
 
+class Bag;
+
 // Where the answer to a request goes: to the client, or nowhere because the pool asked itself. The
 // answer to a Fake one is made by the pool: the server never sees the request.
 enum class Route : uint8_t { Forward, Swallow, Fake };
@@ -20,9 +22,9 @@ struct StatementTag {
 
 // A request that the server skipped after an error.
 struct SkippedRequest {
-  bool is_close;
-  Route route;
-  StatementTag tag;
+  bool is_close = false;
+  Route route = Route::Forward;
+  StatementTag tag = {};
 };
 
 // Told of every message that goes to a server and comes from it, it knows what is outstanding, also
@@ -74,6 +76,8 @@ class Expectations {
   bool unnamed_parse_failed() const { return unnamed_failed_; }
   // From now on all answers are swallowed: the client is gone.
   void swallow_all();
+  // To or from another process.
+  void carry(Bag& bag);
 
  private:
   enum class Kind : uint8_t {
@@ -90,9 +94,9 @@ class Expectations {
     CopyEnd,   // CopyDone or CopyFail: no answer of its own, ends a copy-in begun before it
   };
   struct Entry {
-    Kind kind;
-    Route route;
-    StatementTag tag;
+    Kind kind = Kind::Query;
+    Route route = Route::Forward;
+    StatementTag tag = {};
   };
 
   static bool ends_with_ready(Kind kind);

@@ -165,7 +165,7 @@ class Groups {
   template <class Visit>
   void each_switches(Visit visit) {
     const std::lock_guard lock(mutex_);
-    for (auto& [database, switches] : switches_) visit(switches);
+    for (auto& [database, switches] : switches_) visit(database, switches);
   }
   std::atomic<bool>& all_paused() { return all_paused_; }
   // "" for all databases.

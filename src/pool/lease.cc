@@ -1,5 +1,7 @@
 #include "pool/lease.h"
 
+#include "pool/bag.h"
+
 namespace pgtend::pool {
 namespace {
 
@@ -23,6 +25,30 @@ void Lease::end() {
   ++generation_;
   unnamed_pending_ = false;
   expect_.swallow_all();
+}
+
+void Lease::carry(Bag& bag, Client* client) {
+  bag.part("expect", [this](Bag& inner) { expect_.carry(inner); });
+  auto status = static_cast<int>(status_);
+  bag.field("status", status);
+  status_ = static_cast<Status>(status);
+  if (status_ != Status::Idle && status_ != Status::InTransaction && status_ != Status::Failed) {
+    bag.refuse("status");
+  }
+  bag.field("generation", generation_);
+  bag.field("unnamed_pending", unnamed_pending_);
+  bag.field("in_query", in_query_);
+  bag.field("in_transaction", in_transaction_);
+  bag.field("answer_failed", answer_.failed);
+  bag.field("answer_rows", answer_.rows);
+  bag.field("answer_bytes", answer_.bytes);
+  bag.field("answer_since", answer_since_);
+  bag.field("ready_at", ready_at_);
+  bag.field("query_start", query_start_);
+  bag.field("transaction_start", transaction_start_);
+  bag.field("unnamed_shape", unnamed_shape);
+  bag.field("portal_shape", portal_shape);
+  client_ = client;
 }
 
 void Lease::sent(char type, Route route, SteadyTime now, StatementTag tag) {

@@ -13,6 +13,7 @@
 
 namespace pgtend::pool {
 
+class Bag;
 class Client;
 
 // A link's side of the story. It lives as long as its link, with or without a client: the answers
@@ -26,6 +27,8 @@ class Lease {
   void begin(Client& client);
   // The client is gone or done; answers still to come go nowhere.
   void end();
+  // To or from another process, where `client` is the one served.
+  void carry(Bag& bag, Client* client);
 
   // Requests of the client (Forward) or of the pool itself (Swallow).
   void sent(char type, Route route, SteadyTime now, StatementTag tag = {});

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "pool/takeover.h"
 #include "pool/workers.h"
 
 namespace pgtend::pool {
@@ -62,14 +63,14 @@ void set_paused(const Scope& scope, bool paused) {
     return;
   }
   groups.all_paused() = paused;
-  if (!paused) groups.each_switches([](Switches& switches) { switches.paused = false; });
+  if (!paused) groups.each_switches([](auto&, Switches& switches) { switches.paused = false; });
 }
 
 }  // namespace
 
 void pause(const Scope& scope, const Done& done) {
   if (!is_known(scope, done)) return;
-  if (scope.workers.groups().all_paused()) {
+  if (scope.workers.groups().all_paused() || scope.workers.holder() != 0) {
     return done(Error{ErrorCode::Conflict, "already suspended/paused"});
   }
   set_paused(scope, true);
@@ -80,11 +81,15 @@ void pause(const Scope& scope, const Done& done) {
 void resume(const Scope& scope, const Done& done) {
   if (!is_known(scope, done)) return;
   Groups& groups = scope.workers.groups();
+  if (const uint64_t holder = scope.workers.holder(); holder != 0 && scope.database.empty()) {
+    let_go_of(scope.workers, Holder::from(holder));
+    return done(ok());
+  }
   if (!scope.database.empty() && !groups.switches(scope.database).paused) {
     return done(Error{ErrorCode::Conflict, cat("database ", scope.database, " is not paused")});
   }
   bool any = groups.all_paused();
-  groups.each_switches([&](Switches& switches) { any = any || switches.paused; });
+  groups.each_switches([&](auto&, Switches& switches) { any = any || switches.paused; });
   if (!any) return done(Error{ErrorCode::Conflict, "pooler is not paused/suspended"});
   set_paused(scope, false);
   visit_pools(scope, &Pool::drop_unwanted, done);

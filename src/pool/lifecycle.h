@@ -24,7 +24,8 @@ struct Scope {
 // Conflict when all databases are paused already, or resumed before that; NotFound, as all below,
 // for an unknown database.
 void pause(const Scope& scope, const Done& done);
-// The end of pause() and kill(). Errors: Conflict when nothing is paused.
+// The end of pause() and kill(), and of suspend() of takeover.h. Errors: Conflict when nothing is
+// paused.
 void resume(const Scope& scope, const Done& done);
 // Closes clients and links at once and leaves the database paused.
 void kill(const Scope& scope, const Done& done);

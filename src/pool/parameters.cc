@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "pool/bag.h"
 
 namespace pgtend::pool {
 namespace {
@@ -59,6 +60,14 @@ void Parameters::set(size_t index, std::string_view value) {
   auto changed = std::make_shared<Values>(*values_);
   (*changed)[index] = value;
   values_ = std::move(changed);
+}
+
+void Parameters::carry(Bag& bag, const TrackedNames& names) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    std::optional<std::string> value = get(i);
+    bag.field(names.name(i), value);
+    if (bag.unpacks() && value) set(i, *value);
+  }
 }
 
 void Parameters::fill_unset(const Parameters& other) {

@@ -14,6 +14,8 @@
 
 namespace pgtend::pool {
 
+class Bag;
+
 // Which parameters are tracked; fixed for the life of a worker. Thread: any, once built.
 class TrackedNames {
  public:
@@ -38,6 +40,8 @@ class Parameters {
   const std::optional<std::string>& get(size_t index) const { return (*values_)[index]; }
   // Cost: a copy of all when the value is another.
   void set(size_t index, std::string_view value);
+  // To or from another process, which may track others: by their names.
+  void carry(Bag& bag, const TrackedNames& names);
   // Takes from `other` what is unset here.
   void fill_unset(const Parameters& other);
 

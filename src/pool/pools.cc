@@ -66,7 +66,8 @@ PoolTimes& Pool::times() {
 // --- clients
 
 Server* Pool::acquire(Client& client) {
-  const bool at_once = waiting_.empty() && !idle_.empty() && !group_.is_paused();
+  const bool at_once =
+      waiting_.empty() && !idle_.empty() && !group_.is_paused() && !worker_.is_suspended();
   if (at_once && !needs_check(*idle_.front())) {
     Server& server = *idle_.front();
     busy.push_back(server);
@@ -133,8 +134,10 @@ void Pool::hand_out(Server& server, bool proven) {
     return server.close("server lifetime over");
   }
   Client* first = waiting_.front();
-  const auto rival = group_.is_shared() ? group_.longest_waiting(worker_.index()) : std::nullopt;
-  if (first != nullptr && (!rival || first->identity().request_at - rival->oldest < kSkew)) {
+  const bool shares = group_.is_shared() && !worker_.is_held();
+  const auto rival = shares ? group_.longest_waiting(worker_.index()) : std::nullopt;
+  const bool serves = first != nullptr && !worker_.is_suspended();
+  if (serves && (!rival || first->identity().request_at - rival->oldest < kSkew)) {
     return proven || !needs_check(server) ? assign(server, *first) : check(server);
   }
   if (worker_.config().settings.session.round_robin) {
@@ -143,7 +146,7 @@ void Pool::hand_out(Server& server, bool proven) {
     idle_.push_front(server);
   }
   publish_idle();
-  if (group_.is_shared()) share();
+  if (shares) share();
 }
 
 // Gives idle links to whoever has waited longest, here or elsewhere.
@@ -205,7 +208,7 @@ void Pool::arrive(Luggage luggage, bool asked) {
 
 void Pool::asked_by(size_t asker) {
   Server* server = idle_.front();
-  if (server != nullptr) return move(*server, asker, true);
+  if (server != nullptr && !worker_.is_held()) return move(*server, asker, true);
   publish_idle();
   worker_.workers().post(
       asker, [&group = group_](Worker& there) { there.pools().find(group)->nothing_idle(); });
@@ -318,7 +321,7 @@ void Pool::refuse_greeting(const Failure& failure) {
   }
 }
 
-void Pool::server_gone(Server& server) {
+void Pool::server_left(Server& server) {
   if (server.end_check()) --checking_;
   publish_idle();
   SlotSet& slots = group_.slots();
@@ -326,6 +329,31 @@ void Pool::server_gone(Server& server) {
   slots.database->give();
   slots.user->give();
   if (server.is_surplus()) slots.own.has_left();
+}
+
+// Beyond the limits if need be: the backend is there.
+void Pool::receive(Server& server) {
+  SlotSet& slots = group_.slots();
+  slots.own.take(0);
+  slots.database->take(0);
+  slots.user->take(0);
+  busy.push_back(server);
+}
+
+void Pool::receive(Client& client) {
+  if (client.state() != Client::State::Waiting) return clients.push_back(client);
+  waiting_.push_back(client);
+  publish_waiting();
+}
+
+void Pool::receive(std::shared_ptr<const Welcome> welcome) {
+  if (is_welcomed()) return;
+  welcome_ = std::move(welcome);
+  welcome_epoch_ = group_.epoch();
+}
+
+void Pool::server_gone(Server& server) {
+  server_left(server);
   launch();
   fill();
   worker_.pools().slot_freed();
@@ -366,7 +394,7 @@ bool Pool::take_slots(int size) {
 void Pool::launch() {
   const size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), kLoginsMax);
   set_starving(false);
-  if (group_.is_paused()) return;
+  if (group_.is_paused() || worker_.is_held()) return;
   while (checking() < waiting_.size() && !idle_.empty()) {
     if (idle_.front()->is_walking() || !needs_check(*idle_.front())) break;
     check(*idle_.front());
@@ -409,7 +437,8 @@ int Pool::size_min() const {
 void Pool::fill() {
   const int least = size_min();
   const bool failing = failure_ && (logins_ > 0 || worker_.now() < failure_->retry_at);
-  const bool closing = group_.is_paused() || worker_.service() != Service::Running;
+  const bool closing =
+      group_.is_paused() || worker_.is_held() || worker_.service() != Service::Running;
   if (least == 0 || failing || closing) return;
   while (static_cast<size_t>(logins_) < kLoginsMax && take_slots(least)) open_link();
 }

@@ -47,6 +47,15 @@ class Pool {
   void server_failed(Server& server, Failure failure);
   // The backend is gone; its slot is free.
   void server_gone(Server& server);
+  // It goes on elsewhere: no slot of this process is its any more.
+  void server_left(Server& server);
+  // A link and a client that come from another process, on their way to their places here.
+  void receive(Server& server);
+  void receive(Client& client);
+  // The word of a server's welcome, unless a newer one is known.
+  void receive(std::shared_ptr<const Welcome> welcome);
+  // Null when none is known.
+  const Welcome* known_welcome() const { return is_welcomed() ? welcome_.get() : nullptr; }
   // Gets links as long as clients wait: from other workers, or new ones while slots are free.
   void launch();
   // Closes links that are idle too long, too old or too many, and clients that exceed their limits;

@@ -8,27 +8,36 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "pool/bag.h"
 
 namespace pgtend::pool {
 namespace {
 
-uint64_t next_statement_id() {
+std::atomic<uint64_t>& next_statement_id() {
   static std::atomic<uint64_t> next{1};
-  return next.fetch_add(1, std::memory_order_relaxed);
+  return next;
 }
 
 }  // namespace
 
 std::string server_name_of(uint64_t statement) { return cat("PGBOUNCER_", statement); }
 
-Statement& Statements::acquire(std::string_view tail) {
+uint64_t Statements::next_id() { return next_statement_id().load(); }
+
+void Statements::raise_next_id(uint64_t least) {
+  uint64_t next = next_statement_id().load();
+  while (next < least && !next_statement_id().compare_exchange_weak(next, least)) {
+  }
+}
+
+Statement& Statements::acquire(std::string_view tail, uint64_t id) {
   const auto found = by_tail_.find(tail);
   if (found != by_tail_.end()) {
     ++found->second->clients;
     return *found->second;
   }
   auto statement = std::make_unique<Statement>();
-  statement->id = next_statement_id();
+  statement->id = id != 0 ? id : next_statement_id().fetch_add(1, std::memory_order_relaxed);
   statement->name = server_name_of(statement->id);
   statement->tail = tail;
   statement->shape = shape_of(statement->text());
@@ -104,6 +113,40 @@ void ClientStatements::clear() {
   bytes_ = 0;
 }
 
+bool ClientStatements::carry_entry(Bag& bag, Entry& entry, const StatementTails& tails) {
+  uint64_t id = bag.unpacks() ? 0 : entry.statement->id;
+  bag.field("statement", id);
+  bag.field("serial", entry.serial);
+  if (!bag.unpacks()) return true;
+  const auto found = tails.find(id);
+  if (found == tails.end()) {
+    bag.refuse("statement");
+    return false;
+  }
+  entry.statement = &all_.acquire(found->second, id);
+  return true;
+}
+
+void ClientStatements::carry(Bag& bag, const StatementTails& tails) {
+  bag.field("next_serial", next_serial_);
+  std::vector<std::pair<std::string, Entry>> names(names_.begin(), names_.end());
+  bag.list("names", names, [&](Bag& inner, std::pair<std::string, Entry>& name) {
+    inner.field("name", name.first);
+    if (!carry_entry(inner, name.second, tails) || !inner.unpacks()) return;
+    if (names_.emplace(name).second) {
+      bytes_ += name.second.statement->tail.size();
+    } else {
+      all_.release(*name.second.statement);
+    }
+  });
+  std::vector<Removed> removed(removed_.begin(), removed_.end());
+  bag.list("removed", removed, [&](Bag& inner, Removed& each) {
+    inner.field("name", each.name);
+    inner.field("number", each.serial);
+    if (carry_entry(inner, each.entry, tails) && inner.unpacks()) removed_.push_back(each);
+  });
+}
+
 bool LinkStatements::use(uint64_t id) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return false;
@@ -134,6 +177,15 @@ bool LinkStatements::take_outdated(uint64_t id) {
   if (found == outdated_.end()) return false;
   outdated_.erase(found);
   return true;
+}
+
+void LinkStatements::carry(Bag& bag) {
+  const auto carry_id = [](Bag& inner, uint64_t& id) { inner.field("id", id); };
+  bag.list("outdated", outdated_, carry_id);
+  std::vector<uint64_t> ids(order_.rbegin(), order_.rend());
+  bag.list("ids", ids, carry_id);
+  if (!bag.unpacks()) return;
+  for (const uint64_t id : ids) add(id);
 }
 
 void LinkStatements::clear() {

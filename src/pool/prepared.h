@@ -13,6 +13,8 @@
 
 namespace pgtend::pool {
 
+class Bag;
+
 // One text with its parameter types, known to at least one client. Owned by Statements.
 struct Statement {
   uint64_t id = 0;     // unique in the process
@@ -24,17 +26,28 @@ struct Statement {
   std::string_view text() const { return std::string_view(tail).substr(0, tail.find('\0')); }
 };
 
+// What stands behind the ids of another process.
+using StatementTails = std::unordered_map<uint64_t, std::string>;
+
 // The statements that clients of one worker have prepared. One table a worker, so that nobody
 // locks: the price is that a link that moved here is asked to parse a text again that it has under
 // the name of its former worker. Names are unique in the process, so they cannot be mistaken.
 // Thread: one loop's.
 class Statements {
  public:
-  // The statement with this tail, which one client more has now.
-  Statement& acquire(std::string_view tail);
+  // The statement with this tail, which one client more has now. `id`: what it gets if it is new,
+  // from another process; 0 for the next one.
+  Statement& acquire(std::string_view tail, uint64_t id = 0);
   // One client less; with the last one the statement goes.
   void release(Statement& statement);
   size_t size() const { return by_tail_.size(); }
+  template <class Visit>
+  void each(Visit visit) {
+    for (auto& [tail, statement] : by_tail_) visit(*statement);
+  }
+  // What the next new one gets, in the whole process, and to set it higher. Thread: any.
+  static uint64_t next_id();
+  static void raise_next_id(uint64_t least);
 
  private:
   std::unordered_map<std::string_view, std::unique_ptr<Statement>> by_tail_;  // keys in the values
@@ -69,6 +82,8 @@ class ClientStatements {
   // DEALLOCATE ALL.
   void clear();
   size_t size() const { return names_.size(); }
+  // To or from another process. `tails`: of the ids there; only read when it comes from there.
+  void carry(Bag& bag, const StatementTails& tails);
 
  private:
   struct Hash {
@@ -76,14 +91,16 @@ class ClientStatements {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   struct Entry {
-    Statement* statement;
-    uint32_t serial;
+    Statement* statement = nullptr;
+    uint32_t serial = 0;
   };
   struct Removed {
     std::string name;
     Entry entry;
-    uint32_t serial;
+    uint32_t serial = 0;
   };
+
+  bool carry_entry(Bag& bag, Entry& entry, const StatementTails& tails);
 
   Statements& all_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> names_;
@@ -105,6 +122,7 @@ class LinkStatements {
   bool take_outdated(uint64_t id);
   void clear();
   size_t size() const { return order_.size(); }
+  void carry(Bag& bag);
   // The least recently used one; only if there is one.
   uint64_t oldest() const { return order_.back(); }
 

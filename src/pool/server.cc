@@ -26,8 +26,6 @@ constexpr std::string_view kPlanChanged("C0A000\0", 7);
 // When both directions are full the server side is still read, or a client that writes a long
 // pipeline before it reads would stop everything; up to this many unsent bytes.
 constexpr size_t kUnsentMax = size_t{16} << 20;
-// How long a backend may take to end, or to come to rest after its client left.
-constexpr seconds kEndLimit{60};
 
 void append_parse(std::string& out, const Statement& statement) {
   wire::MessageWriter message(out, fe::kParse);
@@ -69,9 +67,7 @@ Luggage Server::pack() {
   identity_.id = luggage.identity.id;
   state_ = State::Gone;
   timer_.cancel();
-  pool_hook.leave();
-  channel_.reset();
-  worker_.remove(*this);
+  leave_pool();
   return luggage;
 }
 
@@ -156,6 +152,7 @@ bool Server::may_read() const {
   if (state_ == State::Gone || !channel_->readable()) return false;
   const Client* client = lease_.client();
   if (client == nullptr) return true;
+  if (worker_.is_suspended()) return false;
   const size_t waiting = const_cast<Client*>(client)->channel().unsent();
   return waiting == 0 || (channel_->unsent() > 0 && waiting < kUnsentMax);
 }

@@ -21,6 +21,7 @@
 
 namespace pgtend::pool {
 
+class Bag;
 class Pool;
 class Worker;
 
@@ -87,6 +88,22 @@ class Server final : private net::Handler {
   void leave(bool mid_message, bool cancel);
   // Ends the link politely; the slot is freed when the backend is gone.
   void close(std::string_view reason);
+  // Whether the backend is logged in, so that it can be given away.
+  bool is_settled() const {
+    return state_ != State::Connecting && state_ != State::Login && state_ != State::Gone;
+  }
+  bool is_over() const { return state_ == State::Gone; }
+  bool is_flushed() const { return channel_ == nullptr || channel_->unsent() == 0; }
+  // Ends this object, not the link, which goes on in another process. Returns its descriptor, which
+  // no loop watches; `bag` gets the rest.
+  int give_away(Bag& bag);
+  // The other side: a link as give_away() left it, still unwatched; it serves `client`, if any.
+  // `is_wanted`: it leads to where the pool's database is. Errors: those of the bag.
+  Status receive(Bag& bag, int descriptor, Client* client, bool is_wanted);
+  // After receive(): begins to be served.
+  void take_up();
+  // Served again after the worker was suspended.
+  void resume();
   // Ends this object, not the link, which goes on elsewhere. Only while idle and not walking.
   Luggage pack();
   // The link begins to be served here; it goes to the pool, which may send it on.
@@ -146,6 +163,9 @@ class Server final : private net::Handler {
   void on_ready(net::Ready ready) override;
   void on_timer();
 
+  // How long a backend may take to end, or to come to rest after its client left.
+  static constexpr seconds kEndLimit{60};
+
   // server_login.cc
   void connect_next(std::string_view failure);
   void note_attempt(std::string_view cause);
@@ -199,6 +219,8 @@ class Server final : private net::Handler {
   std::string name_in_log() const;
   void gone();
   void wait(microseconds limit);
+  void leave_pool();
+  void carry(Bag& bag);
 
   Worker& worker_;
   Pool& pool_;
@@ -222,7 +244,8 @@ class Server final : private net::Handler {
   bool surplus_ = false;
   bool block_seen_ = false;  // a transaction block in statement mode
   bool reset_wanted_ = false;
-  bool told_ = false;  // the last message was an error that went to the client
+  bool received_ = false;  // take_up() is to come
+  bool told_ = false;      // the last message was an error that went to the client
 };
 
 // Thread: one at a time. The descriptor is no loop's meanwhile.

@@ -4,18 +4,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/log.h"
 #include "base/text.h"
+#include "pool/bag.h"
+#include "pool/takeover.h"
 #include "pool/workers.h"
 
 namespace pgtend::pool {
 namespace {
 
 constexpr milliseconds kTick{500};
-
-std::string unix_socket_path(const ListenSettings& listen) {
-  return cat(listen.unix_dir, "/.s.PGSQL.", listen.port);
-}
 
 Status protect(const std::string& path, const ListenSettings& listen) {
   if (!listen.unix_group.empty()) {
@@ -32,6 +33,17 @@ Status protect(const std::string& path, const ListenSettings& listen) {
   }
   ::chmod(path.c_str(), static_cast<mode_t>(listen.unix_mode));
   return ok();
+}
+
+// Visits those that are there now and not closed; `visit` may remove any.
+template <class Map, class Visit>
+void each_present(Map& map, Visit visit) {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, each] : map) ids.push_back(id);
+  for (const uint64_t id : ids) {
+    const auto found = map.find(id);
+    if (found != map.end() && !found->second->is_over()) visit(*found->second);
+  }
 }
 
 }  // namespace
@@ -59,12 +71,31 @@ Worker::~Worker() {
   gone_.clear();
 }
 
+void Worker::inherit_listener(net::Address address, int descriptor) {
+  inherited_.emplace_back(std::move(address), descriptor);
+}
+
+// Port 0 is content with any.
+Result<std::unique_ptr<net::Acceptor>> Worker::open_listener(const net::Address& address) {
+  const ListenSettings& listen = config_->settings.listen;
+  auto take = [this](net::Accepted accepted) { deal(std::move(accepted)); };
+  const auto fits = [&](const auto& socket) {
+    const bool any_port = !address.is_unix() && address.port() == 0;
+    return any_port ? socket.first.host() == address.host() : socket.first.text() == address.text();
+  };
+  const auto found = std::ranges::find_if(inherited_, fits);
+  if (found == inherited_.end()) {
+    return net::Acceptor::open(loop_, address, listen.backlog, take, listen.port_shared);
+  }
+  const int descriptor = found->second;
+  inherited_.erase(found);
+  return net::Acceptor::adopt(loop_, address, descriptor, take);
+}
+
 Status Worker::listen() {
   const ListenSettings& listen = config_->settings.listen;
   const auto open = [&](const net::Address& address) -> Status {
-    auto take = [this](net::Accepted accepted) { deal(std::move(accepted)); };
-    acceptors_.push_back(
-        TRY(net::Acceptor::open(loop_, address, listen.backlog, take, listen.port_shared)));
+    acceptors_.push_back(TRY(open_listener(address)));
     acceptors_.back()->defer_accept(listen.defer_accept);
     const net::Address& bound = acceptors_.back()->address();
     log::info(cat("listening on ", bound.is_unix() ? "unix:" : "", bound.text()));
@@ -83,12 +114,25 @@ Status Worker::listen() {
     for (const net::Address& address : TRY(net::resolve(host, listen.port))) TRY(open(address));
   }
   if (!listen.unix_dir.empty()) {
-    const std::string path = unix_socket_path(listen);
+    const std::string path = listen.unix_socket();
     const auto address = TRY(net::Address::unix_path(path));
     TRY(open(address));
     if (path[0] != '@') TRY(protect(path, listen));
   }
   return ok();
+}
+
+void Worker::close_inherited() {
+  for (const auto& [address, descriptor] : std::exchange(inherited_, {})) {
+    log::info(cat("no longer listening on ", address.text()));
+    loop_.close(descriptor);
+    if (address.is_unix()) ::unlink(address.host().c_str());
+  }
+}
+
+void Worker::forsake_listeners() {
+  for (auto& acceptor : acceptors_) loop_.close(acceptor->release());
+  acceptors_.clear();
 }
 
 std::vector<net::Address> Worker::listening() const {
@@ -111,22 +155,22 @@ void Worker::deal(net::Accepted accepted) {
 
 void Worker::accept(net::Accepted accepted) {
   net::apply_options(accepted.descriptor, accepted.peer, config_->settings.socket);
-  add_client(std::move(accepted)).start();
+  add_client(workers_.next_id(), std::move(accepted)).start();
 }
 
-Client& Worker::add_client(net::Accepted accepted) {
-  const uint64_t id = workers_.next_id();
+Client& Worker::add_client(uint64_t id, net::Accepted accepted) {
   auto client = std::make_unique<Client>(*this, id, std::move(accepted));
   return *clients_.emplace(id, std::move(client)).first->second;
 }
 
 void Worker::add_inside(int descriptor, const std::string& database, const std::string& user) {
   workers_.client_came(index_);
-  add_client({descriptor, {}}).start_inside(database, user);
+  add_client(workers_.next_id(), {descriptor, {}}).start_inside(database, user);
 }
 
-Server& Worker::add_server(Pool& pool) {
-  const uint64_t id = workers_.next_id();
+Server& Worker::add_server(Pool& pool) { return add_server(pool, workers_.next_id()); }
+
+Server& Worker::add_server(Pool& pool, uint64_t id) {
   auto server = std::make_unique<Server>(*this, pool, id);
   return *servers_.emplace(id, std::move(server)).first->second;
 }
@@ -177,6 +221,10 @@ void Worker::count_starving(int change) { workers_.count_starving(index_, change
 
 void Worker::on_tick() {
   const SteadyTime now = loop_.now();
+  if (is_held()) {
+    tick_.arm(now + kTick);
+    return;
+  }
   if (index_ == 0) pools_.open_kept();
   if (index_ == 0) workers_.names().look_after();
   pools_.each([now](Pool& pool) { pool.keep_house(now); });
@@ -202,6 +250,118 @@ void Worker::later(microseconds pause, std::function<void()> task) {
   });
   later_.front().arm(now() + pause);
 }
+
+// --- held, and given away
+
+void Worker::hold(Hold hold) {
+  hold_ = hold;
+  for (auto& acceptor : acceptors_) acceptor->pause(is_held());
+  if (is_held()) return;
+  for (auto& [id, client] : clients_) client->resume();
+  for (auto& [id, server] : servers_) server->resume();
+  pools_.slot_freed();
+}
+
+bool Worker::is_settled() const {
+  const auto client_is = [](const auto& entry) { return entry.second->is_settled(); };
+  const auto server_is = [](const auto& entry) {
+    return entry.second->state() != Server::State::Login;
+  };
+  bool promised = false;
+  const_cast<Pools&>(pools_).each(
+      [&](Pool& pool) { promised = promised || pool.group().seat(index_).promised.load() > 0; });
+  return !promised && cancels_.in_flight() == 0 && std::ranges::all_of(clients_, client_is) &&
+         std::ranges::all_of(servers_, server_is);
+}
+
+bool Worker::is_flushed() const {
+  return std::ranges::all_of(clients_,
+                             [](const auto& entry) { return entry.second->is_flushed(); }) &&
+         std::ranges::all_of(servers_,
+                             [](const auto& entry) { return entry.second->is_flushed(); });
+}
+
+void Worker::drop_unsettled() {
+  each_present(clients_, [](Client& client) {
+    if (client.state() == Client::State::Canceling) return client.close("suspend_timeout");
+    if (!client.is_settled()) client.fail("suspend_timeout");
+  });
+}
+
+void Worker::drop_unflushed() {
+  each_present(clients_, [](Client& client) {
+    if (!client.is_flushed()) client.close("suspend_timeout");
+  });
+  each_present(servers_, [](Server& server) {
+    if (!server.is_flushed()) server.close("suspend_timeout");
+  });
+}
+
+void Worker::give_away(std::vector<Parcel>& parcels, uint64_t but) {
+  for (auto& acceptor : acceptors_) {
+    Bag bag;
+    net::Address address = acceptor->address();
+    bag.field("address", address);
+    parcels.push_back({"listener", bag.take(), acceptor->release()});
+  }
+  acceptors_.clear();
+  give_away_pools(parcels);
+  give_away_servers(parcels);
+  give_away_clients(parcels, but);
+}
+
+// What is known of servers, and the texts of prepared statements.
+void Worker::give_away_pools(std::vector<Parcel>& parcels) {
+  pools_.each([&](Pool& pool) {
+    if (pool.known_welcome() == nullptr) return;
+    auto [database, user] = pool.group().key();
+    Welcome welcome = *pool.known_welcome();
+    Bag bag;
+    bag.field("database", database);
+    bag.field("user", user);
+    bag.list("welcome", welcome, [](Bag& inner, std::pair<std::string, std::string>& status) {
+      inner.field("name", status.first);
+      inner.field("value", status.second);
+    });
+    parcels.push_back({"pool", bag.take()});
+  });
+  statements_.each([&](Statement& statement) {
+    Bag bag;
+    bag.field("id", statement.id);
+    bag.field("tail", statement.tail);
+    parcels.push_back({"statement", bag.take()});
+  });
+}
+
+void Worker::give_away_servers(std::vector<Parcel>& parcels) {
+  // Clients of our own are not known to the next process: their links are cleaned first.
+  each_present(clients_, [](Client& client) {
+    if (client.is_inside()) client.close("");
+  });
+  each_present(servers_, [&](Server& server) {
+    if (!server.is_settled()) server.close("the pooler is handed over");
+    // One that was logging in counts until its backend is gone.
+    if (!server.is_settled()) return;
+    Bag bag;
+    const int descriptor = server.give_away(bag);
+    parcels.push_back({"server", bag.take(), descriptor});
+  });
+}
+
+void Worker::give_away_clients(std::vector<Parcel>& parcels, uint64_t but) {
+  each_present(clients_, [&](Client& client) {
+    const auto state = client.state();
+    if (client.identity().id == but || state == Client::State::Lingering) return;
+    if (!client.is_settled() || state == Client::State::Console) {
+      return client.fail("the pooler is handed over to another process");
+    }
+    Bag bag;
+    const int descriptor = client.give_away(bag);
+    parcels.push_back({"client", bag.take(), descriptor});
+  });
+}
+
+void Worker::on_console_left(uint64_t client) { let_go_of(workers_, {index_, client}); }
 
 // --- the end
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "net/acceptor.h"
 #include "net/loop.h"
 #include "pool/auth.h"
@@ -32,6 +33,20 @@ enum class Service : uint8_t {
   Running,
   WaitForServers,  // running transactions end, then the process does
   WaitForClients,  // present clients are served until they leave
+};
+
+// What a worker refrains from.
+enum class Hold : uint8_t {
+  Nothing,
+  Changes,  // logins, new links, links that move: so that what is under way comes to an end
+  Service,  // the same, and reading and answering what clients ask
+};
+
+// A listening socket, a client or a link on its way to another process.
+struct Parcel {
+  std::string task;  // which of them, or what else the state is of
+  json::object state = {};
+  int descriptor = -1;
 };
 
 // Thread: the one that runs its loop; others use loop().post().
@@ -72,6 +87,31 @@ class Worker {
   Statistics& statistics() { return statistics_; }
   Service service() const { return service_; }
 
+  void hold(Hold hold);
+  bool is_held() const { return hold_ != Hold::Nothing; }
+  bool is_suspended() const { return hold_ == Hold::Service; }
+  // With nothing under way that another process could not go on with.
+  bool is_settled() const;
+  // With nothing unsent, either.
+  bool is_flushed() const;
+  // Ends with a word to the client what keeps it from that.
+  void drop_unsettled();
+  void drop_unflushed();
+  // Gives away all clients, links and listening sockets, and all that the next process must know of
+  // them. Other clients are closed, but for the one with id `but`.
+  void give_away(std::vector<Parcel>& parcels, uint64_t but);
+  // A connection or link from another process, with the id it had there.
+  Client& add_client(uint64_t id, net::Accepted accepted);
+  Server& add_server(Pool& pool, uint64_t id);
+  // Listens where listen() will, with a socket that another process has opened for that.
+  void inherit_listener(net::Address address, int descriptor);
+  // Those that listen() had no use for.
+  void close_inherited();
+  // Listens no more; the sockets' files are another process's.
+  void forsake_listeners();
+  // One client less that commands; what it holds is let go.
+  void on_console_left(uint64_t client);
+
   Server& add_server(Pool& pool);
   // One that comes from another worker.
   Server& add_server(Pool& pool, Luggage luggage);
@@ -101,7 +141,6 @@ class Worker {
  private:
   void deal(net::Accepted accepted);
   void accept(net::Accepted accepted);
-  Client& add_client(net::Accepted accepted);
   void on_tick();
   void log_statistics();
   void stop_if_done();
@@ -123,11 +162,18 @@ class Worker {
   Cancels cancels_;
   AuthQueries auth_queries_;
   Statistics statistics_;
+  Result<std::unique_ptr<net::Acceptor>> open_listener(const net::Address& address);
+  void give_away_servers(std::vector<Parcel>& parcels);
+  void give_away_clients(std::vector<Parcel>& parcels, uint64_t but);
+  void give_away_pools(std::vector<Parcel>& parcels);
+
   std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
+  std::vector<std::pair<net::Address, int>> inherited_;  // listening sockets not in use yet
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
   std::unordered_map<uint64_t, std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Server>> gone_;  // until the end of the turn
   Service service_ = Service::Running;
+  Hold hold_ = Hold::Nothing;
   bool done_ = false;
   net::Timer tick_;
   std::list<net::Timer> later_;

@@ -1,6 +1,7 @@
 // All workers of the process, what they share, and how one speaks to the others.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -63,6 +64,13 @@ class Workers {
   // The merged snapshots of all workers.
   void snapshot(size_t origin, Part part, std::function<void(Worker&, const Snapshot&)> done);
 
+  // The worker of the client with this cancel key. One that a process with more workers made is
+  // dealt to one of ours.
+  size_t of_key(int32_t pid) const {
+    return (static_cast<uint32_t>(pid) & (kWorkersMax - 1)) % workers_.size();
+  }
+  // Ids from now on are not below it.
+  void raise_next_id(uint64_t least) { next_id_.store(std::max(next_id_.load(), least)); }
   // The worker that should take the next client: the one with the fewest.
   size_t for_next_client();
   void client_came(size_t worker) { seats_[worker].clients.fetch_add(1); }
@@ -82,6 +90,14 @@ class Workers {
   // The same with one setting changed, until the next reload. Errors: those of Config::with() too.
   void set(size_t origin, const std::string& key, const std::string& value,
            std::function<void(Status)> done);
+  // For whose sake all workers are held (Holder::code(), 0 when they are not), and what it was
+  // given: that is for its worker alone.
+  std::atomic<uint64_t>& holder() { return holder_; }
+  std::vector<Parcel>& given_away() { return given_away_; }
+  // The workers are about to come to rest; for the holder's worker alone, too.
+  bool& holding() { return holding_; }
+
+  bool is_reloading() const { return reloading_.load(); }
   // Takes no new work; stop() when nothing is left.
   void shut_down(Service how);
   // A worker has nothing left after shut_down().
@@ -111,6 +127,9 @@ class Workers {
   std::unique_ptr<net::Resolver> resolver_;
   Names names_;
   std::atomic<size_t> done_{0};
+  std::atomic<uint64_t> holder_{0};
+  std::vector<Parcel> given_away_;
+  bool holding_ = false;
   std::atomic<bool> reloading_{false};
   std::jthread loader_;
 };

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "pool/takeover.h"
 
 namespace pgtend::sim {
 namespace {
@@ -19,6 +20,9 @@ constexpr seconds kNeglect{2};
 // How much longer somebody on another worker may have to wait than who is served.
 constexpr milliseconds kSkew{5};
 constexpr seconds kCloseLimit{300};
+constexpr microseconds kBetweenReplacements{200'000};
+// The console client of a process that takes over: none of the simulated ones.
+constexpr pool::Holder kSuccessor{0, uint64_t{1} << 50};
 
 NetworkOptions network_options(const Scenario& scenario, Dice& dice) {
   NetworkOptions options;
@@ -89,7 +93,7 @@ PoolSim::PoolSim(const Scenario& scenario)
   clients_ =
       std::make_unique<SimClients>(client_loop_, network_, dice_, journal_, std::move(world));
   admin_ =
-      std::make_unique<SimAdmin>(client_loop_, dice_, journal_, *workers_, *server_,
+      std::make_unique<SimAdmin>(client_loop_, dice_, journal_, workers_, *server_,
                                  std::vector<std::string>{"", "alpha", "beta"}, scenario.stormy);
 }
 
@@ -124,6 +128,7 @@ std::shared_ptr<const pool::Config> PoolSim::make_config() {
       {"max_db_connections", cat(database)},
       {"max_user_connections", cat(user)},
       {"server_connect_timeout", "3"},
+      {"suspend_timeout", "1"},
       {"server_login_retry", "0.3"},
       {"server_idle_timeout", cat(dice_.between(1, 20))},
       {"server_lifetime", cat(dice_.between(1, 30))},
@@ -159,8 +164,8 @@ void PoolSim::step_until_clients_are_done() {
   uint64_t seen = 0;
   SteadyTime moved_at = clock_.steady();
   while (!journal_.failed() && !clients_->done()) {
-    if (!scheduler_.step()) return journal_.fail("nothing will ever happen again");
-    if (pool_ran()) check_pools();
+    if (!step()) return;
+    if (scenario_.replaced && clock_.steady() >= replace_at_) replace_pool();
     if (network_.progress() != seen) {
       seen = network_.progress();
       moved_at = clock_.steady();
@@ -186,9 +191,55 @@ void PoolSim::step_until_links_are_closed() {
   };
   while (!journal_.failed() && links_left() > 0) {
     if (clock_.steady() > limit) return journal_.fail("links stay though all clients are gone");
-    if (!scheduler_.step()) return journal_.fail("nothing will ever happen again");
-    if (pool_ran()) check_pools();
+    if (!step()) return;
   }
+}
+
+bool PoolSim::step() {
+  if (!scheduler_.step()) journal_.fail("nothing will ever happen again");
+  if (pool_ran()) check_pools();
+  return !journal_.failed();
+}
+
+void PoolSim::replace_pool() {
+  replace_at_ = clock_.steady() + microseconds(dice_.between(0, kBetweenReplacements.count()));
+  std::optional<Status> outcome;
+  journal_.note("the pool is to hand over");
+  workers_->post(0, [&](pool::Worker&) {
+    pool::hand_over({*workers_, 0, ""}, kSuccessor,
+                    [&](const Status& status) { outcome = status; });
+  });
+  while (!outcome) {
+    if (!step()) return;
+  }
+  if (!*outcome) return;
+  if (dice_.chance(300)) {
+    journal_.note("its successor is gone");
+    return pool::let_go_of(*workers_, kSuccessor);
+  }
+  const auto is_idle = [](const SimLoop* loop) { return loop->is_idle(); };
+  while (!std::ranges::all_of(pool_loops_, is_idle)) {
+    if (!step()) return;
+  }
+  keep_counts();
+  queues_.clear();
+  neglected_since_.clear();
+  auto parcels = std::exchange(workers_->given_away(), {});
+  workers_.reset();
+  workers_ = std::make_unique<pool::Workers>(
+      std::vector<net::Loop*>(pool_loops_.begin(), pool_loops_.end()), clock_, config_);
+  const Status received = pool::receive(*workers_, std::move(parcels));
+  if (!received) return journal_.fail(cat("takeover: ", received.error().message));
+  workers_->listen().take();
+  pool::take_up(*workers_);
+  journal_.note("the pool is another one", ++replacements_);
+}
+
+void PoolSim::keep_counts() {
+  each_pool([&](pool::Pool& pool) { past_.add(pool.counters()); });
+  each_worker([&](pool::Worker& worker) {
+    for (const auto& figures : worker.queries().figures()) past_asked_.add(figures.counts);
+  });
 }
 
 // --- what must be true
@@ -199,6 +250,12 @@ bool PoolSim::pool_ran() const {
 
 void PoolSim::check_pools() {
   ++turns_;
+  if (workers_->holder() != 0) {
+    // Links go to nobody elsewhere, no new ones are opened, and some are given away already.
+    queues_.clear();
+    neglected_since_.clear();
+    return;
+  }
   workers_->groups().each([this](pool::Group& group) { check_group(group); });
   check_queues();
 }
@@ -308,8 +365,7 @@ void PoolSim::check_end() {
 }
 
 void PoolSim::check_counters() {
-  pool::Counters sum;
-  each_pool([&](pool::Pool& pool) { sum.add(pool.counters()); });
+  keep_counts();
   const auto compare = [this](const char* what, uint64_t pool, uint64_t server, uint64_t client) {
     const bool right = scenario_.stormy ? pool <= server : pool == server && pool == client;
     if (right) return;
@@ -318,16 +374,13 @@ void PoolSim::check_counters() {
   };
   const auto& server = server_->totals();
   const auto& client = clients_->totals();
-  pool::QueryCounts asked;
-  each_worker([&](pool::Worker& worker) {
-    for (const auto& figures : worker.queries().figures()) asked.add(figures.counts);
-  });
+  const pool::QueryCounts& asked = past_asked_;
   if (!scenario_.stormy && (asked.calls != server.calls || asked.rows != server.rows)) {
     journal_.fail(cat("the pool counted ", asked.calls, " calls with ", asked.rows,
                       " rows, the server ", server.calls, " with ", server.rows));
   }
-  compare("queries", sum.query_count, server.queries, client.queries);
-  compare("transactions", sum.xact_count, server.transactions, client.transactions);
+  compare("queries", past_.query_count, server.queries, client.queries);
+  compare("transactions", past_.xact_count, server.transactions, client.transactions);
   if (!scenario_.stormy && server.cut_messages > 0) {
     journal_.fail(cat(server.cut_messages, " messages were cut"));
   }

@@ -29,6 +29,8 @@ struct Scenario {
   bool cancelling = false;
   // An administrator is at work, a harsh one in a storm.
   bool administered = false;
+  // Another process takes the pool's place again and again, and at times fails to.
+  bool replaced = false;
 };
 
 // One run. Thread: one.
@@ -42,12 +44,16 @@ class PoolSim {
 
   const SimClients::Totals& client_totals() const { return clients_->totals(); }
   const FakeServer::Totals& server_totals() const { return server_->totals(); }
+  int replacements() const { return replacements_; }
   seconds simulated() const;
 
  private:
   std::shared_ptr<const pool::Config> make_config();
   void step_until_clients_are_done();
   void step_until_links_are_closed();
+  bool step();
+  void replace_pool();
+  void keep_counts();
   // After each turn of the pool's loop.
   void check_pools();
   void check_group(pool::Group& group);
@@ -101,6 +107,11 @@ class PoolSim {
   std::map<const pool::Group*, std::vector<Waiter>> queues_;
   std::map<const pool::Group*, SteadyTime> neglected_since_;
   uint64_t turns_ = 0;
+  SteadyTime replace_at_{};
+  int replacements_ = 0;
+  // What pools that were replaced have counted.
+  pool::Counters past_;
+  pool::QueryCounts past_asked_;
 };
 
 }  // namespace pgtend::sim

@@ -41,7 +41,8 @@ void run_seeds(Scenario scenario, uint64_t first, int64_t runs) {
     const std::string told =
         cat(sim.client_totals().clients, " clients, ", sim.client_totals().queries, " queries, ",
             sim.client_totals().errors, " dropped, ", sim.server_totals().cancels, " cancelled, ",
-            sim.server_totals().sessions, " backends, ", sim.simulated().count(), " s");
+            sim.server_totals().sessions, " backends, ", sim.replacements(), " takeovers, ",
+            sim.simulated().count(), " s");
     std::printf("  %s\n", told.c_str());
   }
 }
@@ -82,6 +83,22 @@ TEST(PoolSim, AdministratorsAndFaultsLeaveNothingBehind) {
   Scenario scenario = stormy(kTransaction);
   scenario.administered = true;
   run_seeds(scenario, 600, 1);
+}
+
+Scenario replaced(Scenario scenario) {
+  scenario.replaced = true;
+  scenario.operations = 1000;
+  return scenario;
+}
+
+TEST(PoolSim, TakeoversFailNoTransaction) { run_seeds(replaced(kTransaction), 900, 1); }
+
+TEST(PoolSim, TakeoversInSessionPoolingFailNobody) { run_seeds(replaced(kSession), 1000, 1); }
+
+TEST(PoolSim, TakeoversCancelsAndFaultsLeaveNothingBehind) {
+  Scenario scenario = replaced(stormy(kTransaction));
+  scenario.cancelling = true;
+  run_seeds(scenario, 1100, 1);
 }
 
 TEST(PoolSim, SessionPoolingSurvivesFaultsOnAllSides) { run_seeds(stormy(kSession), 400, 1); }

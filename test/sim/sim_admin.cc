@@ -10,8 +10,9 @@ constexpr milliseconds kPaused{300};
 
 }  // namespace
 
-SimAdmin::SimAdmin(SimLoop& loop, Dice& dice, Journal& journal, pool::Workers& workers,
-                   FakeServer& server, std::vector<std::string> databases, bool harsh)
+SimAdmin::SimAdmin(SimLoop& loop, Dice& dice, Journal& journal,
+                   const std::unique_ptr<pool::Workers>& workers, FakeServer& server,
+                   std::vector<std::string> databases, bool harsh)
     : loop_(loop),
       dice_(dice),
       journal_(journal),
@@ -19,7 +20,7 @@ SimAdmin::SimAdmin(SimLoop& loop, Dice& dice, Journal& journal, pool::Workers& w
       server_(server),
       databases_(std::move(databases)),
       harsh_(harsh),
-      origin_(dice.below(workers.size())),
+      origin_(dice.below(workers->size())),
       timer_(loop.timers(), [this] { act(); }) {}
 
 void SimAdmin::begin() { act_within(kBetween); }
@@ -69,7 +70,7 @@ void SimAdmin::pause() {
     pool::pause(scope(origin, database), [this, database, number](const Status& status) {
       if (!status) return;
       journal_.note("admin has paused", number);
-      if (!workers_.groups().is_paused(database))
+      if (!workers_->groups().is_paused(database))
         return journal_.fail("PAUSE ended after RESUME, as if paused");
       if (number != pauses_) return;
       for (const std::string& each : databases_) {
@@ -130,8 +131,8 @@ void SimAdmin::enable() {
 
 void SimAdmin::kill_client() {
   uint64_t victim = 0;
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    workers_.worker(i).each_client([&](pool::Client& client) {
+  for (size_t i = 0; i < workers_->size(); ++i) {
+    workers_->worker(i).each_client([&](pool::Client& client) {
       if (victim == 0 || dice_.chance(200)) victim = client.identity().id;
     });
   }

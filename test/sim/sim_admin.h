@@ -18,7 +18,8 @@ namespace pgtend::sim {
 class SimAdmin {
  public:
   // `harsh`: also commands that end clients.
-  SimAdmin(SimLoop& loop, Dice& dice, Journal& journal, pool::Workers& workers, FakeServer& server,
+  SimAdmin(SimLoop& loop, Dice& dice, Journal& journal,
+           const std::unique_ptr<pool::Workers>& workers, FakeServer& server,
            std::vector<std::string> databases, bool harsh);
 
   void begin();
@@ -36,18 +37,18 @@ class SimAdmin {
   void kill_client();
   void act_within(milliseconds most);
   pool::Scope scope(size_t origin, const std::string& database) {
-    return {workers_, origin, database};
+    return {*workers_, origin, database};
   }
   // Gives a command on the worker that serves this console.
   template <class Command>
   void give(Command command) {
-    workers_.post(origin_, [command, this](pool::Worker&) { command(origin_); });
+    workers_->post(origin_, [command, this](pool::Worker&) { command(origin_); });
   }
 
   SimLoop& loop_;
   Dice& dice_;
   Journal& journal_;
-  pool::Workers& workers_;
+  const std::unique_ptr<pool::Workers>& workers_;
   FakeServer& server_;
   const std::vector<std::string> databases_;  // the first one is "": all
   const bool harsh_;

@@ -167,6 +167,8 @@ class SimLoop final : public net::Loop {
   SteadyTime now() const override { return now_; }
 
   bool stopped() const { return stopped_; }
+  // Nothing to do, and nothing posted.
+  bool is_idle() const { return !has_work() && !mail_at_; }
   // Something to do at this moment.
   bool has_work() const;
   std::optional<SteadyTime> next() const;

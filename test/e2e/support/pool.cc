@@ -34,22 +34,59 @@ std::string read_file(const std::string& path) {
 PoolProcess::PoolProcess(const std::string& ini, const std::string& logfile, int port)
     : logfile_(logfile.empty() ? scratch_.path() + "/log" : logfile), wanted_port_(port) {
   file_ = scratch_.write("pool.ini", file_text(ini));
-  const std::string program = PGTEND_BINARY_DIR "/pgtend-pool";
-  pid_ = fork();
-  if (pid_ == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const int out = open((scratch_.path() + "/log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    dup2(out, 1);
-    dup2(out, 2);
-    execl(program.c_str(), program.c_str(), file_.c_str(), nullptr);
-    _exit(127);
-  }
-  const bool up = wait_until([this] { return log().find("process up") != std::string::npos; });
-  if (!up) ADD_FAILURE() << "pgtend-pool does not come up:\n" << log();
-  CHECK(up);
+  pid_ = start({file_});
+  if (pid_ < 0) ADD_FAILURE() << "pgtend-pool does not come up:\n" << log();
+  CHECK(pid_ > 0);
   const std::string text = log();
   const size_t at = text.find(kListening) + kListening.size();
   port_ = std::stoi(text.substr(at));
+}
+
+pid_t PoolProcess::start(const std::vector<std::string>& arguments) {
+  const std::string program = PGTEND_BINARY_DIR "/pgtend-pool";
+  const std::string out = scratch_.path() + "/log";
+  std::remove(logfile_.c_str());
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int log = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(log, 1);
+    dup2(log, 2);
+    std::vector<char*> words = {const_cast<char*>(program.c_str())};
+    for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+    execv(program.c_str(), words.data());
+    _exit(127);
+  }
+  bool ended = false;
+  const bool up = wait_until([&] {
+    ended = waitpid(pid, nullptr, WNOHANG) == pid;
+    return ended || log().find("process up") != std::string::npos;
+  });
+  if (up && !ended) return pid;
+  if (!ended) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
+  return -1;
+}
+
+void PoolProcess::replace(const std::string& ini) {
+  scratch_.write("pool.ini", file_text(ini));
+  const std::string before = log();
+  const pid_t old = pid_;
+  const pid_t fresh = start({"-R", file_});
+  ASSERT_GT(fresh, 0) << log() << "before:\n" << before;
+  EXPECT_EQ(wait_for_end(), 0) << before;
+  pid_ = fresh;
+  EXPECT_NE(old, fresh);
+}
+
+std::string PoolProcess::try_to_replace(const std::string& ini) {
+  const std::string file = scratch_.write("next.ini", cat(file_text(""), ini));
+  const Outcome outcome = run({PGTEND_BINARY_DIR "/pgtend-pool", "-R", file});
+  EXPECT_EQ(outcome.exit_code, 1);
+  return outcome.err;
 }
 
 PoolProcess::~PoolProcess() {

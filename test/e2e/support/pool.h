@@ -38,11 +38,18 @@ class PoolProcess {
   // Replaces the file (the listening part is added again) and sends SIGHUP.
   void reload(const std::string& ini);
   void signal(int number) const;
+  // A new process takes over (-R); `ini` as in reload(). The old one must have ended well.
+  void replace(const std::string& ini);
+  // The same when the new process does not come up: what it says. `ini` may change the listening
+  // part.
+  std::string try_to_replace(const std::string& ini);
   // Waits for the end; the exit code, or -1 when it does not come.
   int wait_for_end();
 
  private:
   std::string file_text(const std::string& ini) const;
+  // Starts the program and waits until it is up or has ended.
+  pid_t start(const std::vector<std::string>& arguments);
 
   Scratch scratch_;
   std::string file_;

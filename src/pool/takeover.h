@@ -1,0 +1,74 @@
+// One process takes the place of another, with all clients, links and listening sockets: the one
+// that gives puts each into a Parcel, the one that receives has them go on where they were, also in
+// the middle of a query or a message. The same two steps bring everything back when the other side
+// fails before it has all.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "pool/lifecycle.h"
+#include "pool/worker.h"
+#include "pool/workers.h"
+
+namespace pgtend::pool {
+
+// The console client for whose sake all workers are held. Immutable value.
+struct Holder {
+  size_t worker;
+  uint64_t client;
+
+  // As Workers::holder() has it.
+  uint64_t code() const { return client << kWorkerBits | worker; }
+  static Holder from(uint64_t code) {
+    return {static_cast<size_t>(code & (kWorkersMax - 1)), code >> kWorkerBits};
+  }
+};
+
+// All workers stop reading from clients and servers until let_go_of(), which comes by itself at
+// the end of the `holder`. Done when nothing is unsent; what could not be sent
+// within suspend_timeout is closed. Errors: Conflict.
+void suspend(const Scope& scope, const Holder& holder, const Done& done);
+// All workers give everything away, into Workers::given_away(). Service goes on while logins, new
+// links and cancel requests that are under way come to an end, for suspend_timeout at most; then it
+// stops until let_go_of(), which takes all back, or the end of the process. Errors: Conflict.
+void hand_over(const Scope& scope, const Holder& holder, const Done& done);
+// The end of both, if `holder` is the one.
+void let_go_of(Workers& workers, const Holder& holder);
+
+// Puts `parcels` in their places, without touching a socket: take_up() begins to serve them. Before
+// the loops run. Errors: Corrupt, Conflict for what cannot be: then `workers` is of no more use.
+Status receive(Workers& workers, std::vector<Parcel> parcels);
+// Begins to serve what receive() has put in its place; after Workers::listen().
+void take_up(Workers& workers);
+
+// Has the process that listens on the unix socket `path` hand over. It ends when the result is
+// told to go on, or goes on by itself when that is destroyed before. BLOCKS; before the loops run.
+class Predecessor {
+ public:
+  // Errors: Unavailable when nobody answers; what the other process answers.
+  static Result<Predecessor> ask(const std::string& path);
+  Predecessor(Predecessor&& other) noexcept;
+  Predecessor& operator=(Predecessor&&) = delete;
+  ~Predecessor();
+
+  std::vector<Parcel>& parcels() { return parcels_; }
+  // Returns when it has ended. Errors: Unavailable.
+  Status end();
+
+ private:
+  explicit Predecessor(int socket) : socket_(socket) {}
+  Status command(std::string_view sql);
+  Status take(char type, std::string_view body);
+
+  int socket_;
+  std::string input_;
+  std::vector<int> descriptors_;
+  size_t next_descriptor_ = 0;
+  std::vector<Parcel> parcels_;
+};
+
+}  // namespace pgtend::pool
