@@ -584,10 +584,13 @@ void Client::detach() {
   if (user_clients_ != nullptr) {
     std::exchange(user_clients_, nullptr)->give();
     pool_->group().clients().give();
+    pool_->group().present().fetch_sub(1);
   }
   if (console_ != nullptr) worker_.on_console_left(identity_.id);
   if (identity_.pid != 0) worker_.cancels().remove_key(std::exchange(identity_.pid, 0));
   if (std::exchange(admitted_, false)) worker_.discharge();
+  // It may be forgotten before this client is gone.
+  pool_ = nullptr;
 }
 
 void Client::log_close(std::string_view reason) {

@@ -187,6 +187,7 @@ bool Client::admit_to(Pool& pool) {
     return false;
   }
   user_clients_ = &user;
+  pool.group().present().fetch_add(1);
   return true;
 }
 

@@ -86,6 +86,8 @@ struct TimeSettings {
   microseconds cancel_wait{};
   microseconds stats_period{};
   microseconds suspend{};
+  microseconds pool_idle{};    // 0: kept
+  microseconds autodb_idle{};  // the same for databases of the line "*"
 };
 struct SessionSettings {
   PoolMode mode = PoolMode::Session;

@@ -70,6 +70,12 @@ Group& Groups::find_or_add(const Group::Key& key) {
   return *group;
 }
 
+Group* Groups::find(const Group::Key& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = groups_.find(key);
+  return found == groups_.end() ? nullptr : found->second.get();
+}
+
 Slots& Groups::user_clients(const std::string& user) {
   const std::lock_guard lock(mutex_);
   return user_clients_[user];

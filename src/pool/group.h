@@ -96,6 +96,8 @@ class Group {
   const SlotSet& slots() const { return slots_; }
   // Clients of the database.
   Slots& clients() { return clients_; }
+  // Clients of this group, on all workers.
+  std::atomic<int>& present() { return present_; }
   bool is_shared() const { return count_ > 1; }
   // Counts up with each link opened: the host of several that is its turn.
   size_t next_turn() { return turn_.fetch_add(1); }
@@ -134,6 +136,7 @@ class Group {
   std::unique_ptr<Seat[]> seats_;
   std::atomic<uint32_t> epoch_{0};
   std::atomic<size_t> turn_{0};
+  std::atomic<int> present_{0};
   mutable std::mutex mutex_;  // of the two below
   Outcome outcome_;
   uint32_t outcome_epoch_ = 0;
@@ -146,6 +149,8 @@ class Groups {
   explicit Groups(size_t workers) : workers_(workers) {}
 
   Group& find_or_add(const Group::Key& key);
+  // Null when nobody has used it yet.
+  Group* find(const Group::Key& key);
   template <class Visit>
   void each(Visit visit) {
     const std::lock_guard lock(mutex_);

@@ -198,6 +198,7 @@ void Client::rejoin() {
   pool_->group().clients().take(0);
   user_clients_ = &worker_.workers().groups().user_clients(identity_.user);
   user_clients_->take(0);
+  pool_->group().present().fetch_add(1);
   if (state_ == State::Greeting) return;
   login_.reset();
   worker_.parameter_sets().share(parameters_);

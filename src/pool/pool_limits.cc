@@ -109,4 +109,29 @@ void Pool::expire_links(SteadyTime now) {
   expired->close("server lifetime over");
 }
 
+bool Pool::is_unused() const {
+  return clients.empty() && waiting() == 0 && group_.present().load() == 0;
+}
+
+// Zero: for ever.
+microseconds Pool::kept_for() const {
+  const TimeSettings& time = worker_.config().settings.time;
+  const bool is_auto = !worker_.config().databases.contains(database_->name);
+  if (!is_auto || time.autodb_idle.count() == 0) return time.pool_idle;
+  return time.pool_idle.count() == 0 ? time.autodb_idle
+                                     : std::min(time.pool_idle, time.autodb_idle);
+}
+
+bool Pool::fade(SteadyTime now) {
+  if (!is_unused() || size_min() > 0) {
+    used_at_ = now;
+    return false;
+  }
+  const microseconds kept = kept_for();
+  if (!removed_ && (kept.count() == 0 || now - used_at_ < kept)) return false;
+  idle_.each([](Server& server) { server.close("pool idle"); });
+  const bool is_asking = logins_ + asked_ + checking_ > 0;
+  return busy.empty() && !is_asking && seat_.promised.load() == 0;
+}
+
 }  // namespace pgtend::pool

@@ -40,6 +40,7 @@ Pool::Pool(Worker& worker, std::shared_ptr<const DatabaseConfig> database, std::
   welcome_ = outcome.welcome;
   welcome_epoch_ = group.epoch();
   failure_ = outcome.failure;
+  used_at_ = worker.now();
 }
 
 PoolMode Pool::mode() const { return worker_.config().mode(*database_, user_); }
@@ -193,9 +194,12 @@ void Pool::move(Server& server, size_t to, bool asked) {
   // A task must be copyable, the luggage is not.
   auto luggage = std::make_shared<Luggage>(server.pack());
   publish_idle();
-  worker_.workers().post(to, [&group = group_, luggage, asked](Worker& there) {
-    there.pools().find(group)->arrive(std::move(*luggage), asked);
-  });
+  // The pool may be forgotten there meanwhile.
+  worker_.workers().post(to,
+                         [&group = group_, database = database_, luggage, asked](Worker& there) {
+                           Pool& pool = there.pools().find_or_add(database, group.key().second);
+                           pool.arrive(std::move(*luggage), asked);
+                         });
 }
 
 void Pool::arrive(Luggage luggage, bool asked) {
@@ -210,8 +214,11 @@ void Pool::asked_by(size_t asker) {
   Server* server = idle_.front();
   if (server != nullptr && !worker_.is_held()) return move(*server, asker, true);
   publish_idle();
-  worker_.workers().post(
-      asker, [&group = group_](Worker& there) { there.pools().find(group)->nothing_idle(); });
+  worker_.workers().post(asker, [&group = group_](Worker& there) { answer_nothing(there, group); });
+}
+
+void Pool::answer_nothing(Worker& asker, const Group& group) {
+  asker.pools().find(group)->nothing_idle();
 }
 
 void Pool::nothing_idle() {
@@ -225,7 +232,8 @@ bool Pool::ask_for_link() {
   if (!owner) return false;
   ++asked_;
   worker_.workers().post(*owner, [&group = group_, asker = worker_.index()](Worker& there) {
-    there.pools().find(group)->asked_by(asker);
+    if (Pool* pool = there.pools().find(group)) return pool->asked_by(asker);
+    there.workers().post(asker, [&group](Worker& home) { answer_nothing(home, group); });
   });
   return true;
 }
@@ -559,7 +567,12 @@ Pool& Pools::find_or_add(const std::shared_ptr<const DatabaseConfig>& database,
   const auto key = std::make_pair(database->name, database->user.value_or(user));
   auto& pool = pools_[key];
   if (!pool) {
-    Group& group = worker_.workers().groups().find_or_add(key);
+    Groups& groups = worker_.workers().groups();
+    const bool is_new = groups.find(key) == nullptr;
+    Group& group = groups.find_or_add(key);
+    if (is_new && !worker_.config().databases.contains(database->name)) {
+      log::info(cat("registered new auto-database: db=", printable(database->name)));
+    }
     pool = std::make_unique<Pool>(worker_, database, key.second, group);
   }
   return *pool;
@@ -568,6 +581,17 @@ Pool& Pools::find_or_add(const std::shared_ptr<const DatabaseConfig>& database,
 Pool* Pools::find(const Group& group) {
   const auto found = pools_.find(group.key());
   return found == pools_.end() ? nullptr : found->second.get();
+}
+
+void Pools::forget_unused(SteadyTime now) {
+  std::erase_if(pools_, [&](const auto& entry) {
+    Pool& pool = *entry.second;
+    if (!pool.fade(now)) return false;
+    log::info(cat("cleaning up idle pool: ", printable(entry.first.first), '/',
+                  printable(entry.first.second)));
+    worker_.statistics().keep(pool);
+    return true;
+  });
 }
 
 void Pools::slot_freed() {

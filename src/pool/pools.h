@@ -61,6 +61,9 @@ class Pool {
   // Closes links that are idle too long, too old or too many, and clients that exceed their limits;
   // opens links up to min_pool_size. Call about twice a second: limits hold to half a second.
   void keep_house(SteadyTime now);
+  // Closes its links once nobody has been its client for as long as pools are kept. True when
+  // nothing of it is left, so that it can go.
+  bool fade(SteadyTime now);
   // Closes the longest idle link, for another pool's sake. False when none is idle.
   bool evict();
   // The file was read again. A null `database` means that it is not in it any more.
@@ -116,8 +119,12 @@ class Pool {
   void check(Server& server);
   void share();
   void move(Server& server, size_t to, bool asked);
+  // Nobody forgets a pool that waits for an answer.
+  static void answer_nothing(Worker& asker, const Group& group);
   bool ask_for_link();
   bool is_unwanted(const Server& server) const;
+  bool is_unused() const;
+  microseconds kept_for() const;
   void expire_links(SteadyTime now);
   void shrink();
   bool spare(int least, std::string_view reason);
@@ -160,6 +167,7 @@ class Pool {
   std::unique_ptr<PoolTimes> times_;
   net::Timer timer_;
   SteadyTime last_expiry_{};
+  SteadyTime used_at_{};  // when it was last seen to have clients
 };
 
 // All pools of one worker. Thread: one loop's.
@@ -177,6 +185,8 @@ class Pools {
   bool evict_for(const Group& group);
   void reconfigure();
   void drop_unwanted();
+  // Forgets pools that nobody has used for long, and those of removed databases.
+  void forget_unused(SteadyTime now);
   // Makes the pools that have links without having clients: a forced user, and min_pool_size.
   void open_kept();
 

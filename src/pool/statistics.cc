@@ -39,11 +39,13 @@ Counters Statistics::Sums::average() const {
 }
 
 std::map<std::string, Counters> Statistics::totals(Pools& pools) const {
-  std::map<std::string, Counters> sums;
+  std::map<std::string, Counters> sums = past_;
   sums["pgbouncer"] = console_;
   pools.each([&](Pool& pool) { sums[pool.database().name].add(pool.counters()); });
   return sums;
 }
+
+void Statistics::keep(Pool& pool) { past_[pool.database().name].add(pool.counters()); }
 
 bool Statistics::sample(Pools& pools, SteadyTime now, microseconds period) {
   if (sampled_at_ == SteadyTime{}) sampled_at_ = now;

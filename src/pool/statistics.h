@@ -9,6 +9,7 @@
 
 namespace pgtend::pool {
 
+class Pool;
 class Pools;
 
 // Thread: one loop's.
@@ -27,6 +28,8 @@ class Statistics {
   // Takes a sample when `period` has passed since the last one; true if it did.
   bool sample(Pools& pools, SteadyTime now, microseconds period);
   std::map<std::string, Sums> by_database(Pools& pools) const;
+  // `pool` is about to go: what it has counted stays with its database.
+  void keep(Pool& pool);
   // What the log says of a period.
   static std::string line_of(const Counters& average);
   // The console's own clients count under its database.
@@ -35,6 +38,7 @@ class Statistics {
  private:
   std::map<std::string, Counters> totals(Pools& pools) const;
 
+  std::map<std::string, Counters> past_;  // of pools that are gone
   std::map<std::string, Counters> before_;
   std::map<std::string, Counters> period_;
   double period_seconds_ = 0;

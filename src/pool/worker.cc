@@ -228,6 +228,7 @@ void Worker::on_tick() {
   if (index_ == 0) pools_.open_kept();
   if (index_ == 0) workers_.names().look_after();
   pools_.each([now](Pool& pool) { pool.keep_house(now); });
+  pools_.forget_unused(now);
   const bool period_over = statistics_.sample(pools_, now, config_->settings.time.stats_period);
   if (period_over && index_ == 0 && config_->settings.log.stats) log_statistics();
   tick_.arm(now + kTick);

@@ -138,5 +138,74 @@ TEST_F(PoolSizes, ClientsOfAUserAreCappedOverAllDatabases) {
   EXPECT_EQ(shown(pool, "SHOW USERS", "ada", "max_user_client_connections"), "1");
 }
 
+// A pool that nobody uses is forgotten with its links; what it has counted is not.
+TEST_F(PoolSizes, PoolWithoutClientsIsForgotten) {
+  PoolProcess pool(ini("pool_idle_timeout = 0.1\nserver_idle_timeout = 0\nworkers = 2\n"));
+  auto direct = connect();
+  {
+    auto client = client_of(pool);
+    expect_served(*client);
+    ASSERT_EQ(backends(direct), 1);
+  }
+
+  ASSERT_TRUE(wait_until([&] { return backends(direct) == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "sv_idle") == "none"; }));
+  EXPECT_EQ(shown(pool, "SHOW STATS_TOTALS", database(), "query_count"), "1");
+  EXPECT_NE(pool.log().find(cat("cleaning up idle pool: ", database())), std::string::npos);
+
+  auto again = client_of(pool);
+  expect_served(*again);
+  EXPECT_EQ(shown(pool, "SHOW STATS_TOTALS", database(), "query_count"), "2");
+}
+
+TEST_F(PoolSizes, PoolWithAnIdleClientIsKept) {
+  PoolProcess pool(ini("pool_idle_timeout = 0.1\nserver_idle_timeout = 0\nworkers = 2\n"));
+  auto direct = connect();
+  auto client = client_of(pool);
+  expect_served(*client);
+  // Of another user on another worker: when that one is gone, this one must still be there.
+  auto other = std::make_unique<RawClient>(pool.port());
+  other->log_in("app2", database());
+  begin(*other);
+  other.reset();
+
+  ASSERT_TRUE(
+      wait_until([&] { return shown(pool, "SHOW LISTS", "used_clients", "items") == "2"; }));
+  EXPECT_FALSE(wait_until([&] { return pools(pool, "cl_active") != "1"; }, milliseconds(1500)));
+  EXPECT_GE(backends(direct), 1);
+}
+
+TEST_F(PoolSizes, AutomaticDatabaseIsForgotten) {
+  auto direct = connect();
+  std::string line = database_line("*", options());
+  PoolProcess pool(
+      cat(line, database_line("other", options()),
+          "[pgbouncer]\nauth_type = trust\npool_mode = transaction\nadmin_users = app\n"
+          "autodb_idle_timeout = 0.1\nserver_idle_timeout = 0\n"));
+  {
+    auto client = client_of(pool);
+    expect_served(*client);
+  }
+
+  ASSERT_TRUE(wait_until([&] { return backends(direct) == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "sv_idle") == "none"; }));
+  EXPECT_NE(pool.log().find(cat("registered new auto-database: db=", database())),
+            std::string::npos);
+}
+
+TEST_F(PoolSizes, PoolOfARemovedDatabaseGoesWithItsLastLink) {
+  PoolProcess pool(ini("server_idle_timeout = 0\n"));
+  auto direct = connect();
+  auto client = client_of(pool);
+  expect_served(*client);
+
+  pool.reload(cat(database_line("elsewhere", options()),
+                  "[pgbouncer]\nauth_type = trust\nadmin_users = app\n"));
+
+  EXPECT_EQ(last_words(*client), "database removed");
+  ASSERT_TRUE(wait_until([&] { return backends(direct) == 0; }));
+  EXPECT_TRUE(wait_until([&] { return pools(pool, "sv_idle") == "none"; }));
+}
+
 }  // namespace
 }  // namespace pgtend::e2e
