@@ -357,6 +357,7 @@ Client::Next Client::skip_canceled(char type) {
 
 // Which call the message at hand begins, or goes on with.
 uint64_t Client::shape_at(const wire::Head& head, std::string_view body) {
+  if (replicating_ != nullptr) return 0;
   Lease& lease = server_->lease();
   const auto begin = [&](std::string_view sql) {
     return worker_.queries().begin(pool_->owner(), worker_.queries().shape(sql), sql,
@@ -544,7 +545,9 @@ void Client::on_terminate() {
 
 void Client::leave_server(bool cancel) {
   Server* server = std::exchange(server_, nullptr);
-  server->leave(inbound_.left > 0 && inbound_.passing, cancel);
+  const bool mid_message = inbound_.left > 0 && inbound_.passing;
+  if (replicating_ != nullptr) return server->end_replication(mid_message, cancel);
+  server->leave(mid_message, cancel);
 }
 
 void Client::fail(std::string_view reason, std::string_view sqlstate) {

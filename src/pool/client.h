@@ -13,10 +13,12 @@
 #include "pool/cancel.h"
 #include "pool/channel.h"
 #include "pool/console_session.h"
+#include "pool/group.h"
 #include "pool/list.h"
 #include "pool/parameters.h"
 #include "pool/prepared.h"
 #include "pool/receiver.h"
+#include "pool/replication.h"
 #include "wire/frame.h"
 #include "wire/startup.h"
 
@@ -24,7 +26,6 @@ namespace pgtend::pool {
 
 class Bag;
 class Pool;
-class Slots;
 class Server;
 class Worker;
 
@@ -35,7 +36,7 @@ class Client final : private net::Handler {
     Startup,   // before and in the start packet
     Lookup,    // waits for auth_query to tell its secret
     Auth,      // proves who it is
-    Greeting,  // waits for a server to learn the welcome from
+    Greeting,  // waits for a server to learn the welcome from, or for its own to replicate
     Idle,
     Waiting,    // has sent a request and waits for a server
     Active,     // has a server
@@ -66,7 +67,9 @@ class Client final : private net::Handler {
   // auth_query was answered.
   void on_secret(const Result<std::optional<std::string>>& secret);
   // The pool knows what servers tell: finish the login.
-  void greet();
+  void greet(const Welcome& welcome);
+  // The link that was opened for it is leased to it: the same, and it keeps that.
+  void begin_replication(Server& server, const Welcome& welcome);
   // The pool found a server: go on with what was kept.
   void on_server(Server& server);
   // Its parameters are set on the server: go on with what was kept.
@@ -117,6 +120,11 @@ class Client final : private net::Handler {
   Channel& channel() { return channel_; }
   const Inbound& inbound() const { return inbound_; }
   Parameters& parameters() { return parameters_; }
+  // Null when it does not replicate.
+  Replicating* replicating() { return replicating_.get(); }
+  Replication replication() const {
+    return replicating_ == nullptr ? Replication::None : replicating_->kind;
+  }
   // What its lines in the log begin with.
   std::string name_in_log() const;
   // One of our own: it is not shown or logged, and no limit counts it.
@@ -157,6 +165,7 @@ class Client final : private net::Handler {
   void on_start_packet(const wire::StartupPacket& packet, bool more_follows);
   void on_startup(const wire::StartupPacket& packet);
   Status take_parameters(const wire::StartupPacket& packet, std::vector<std::string_view>& unknown);
+  Status take_replication(std::string_view value);
   Status take_parameter(std::string_view name, std::string_view value);
   Status take_options(std::string_view options);
   void begin_auth();
@@ -225,6 +234,7 @@ class Client final : private net::Handler {
   Pool* pool_ = nullptr;
   Server* server_ = nullptr;
   Parameters parameters_;
+  std::unique_ptr<Replicating> replicating_;
   std::unique_ptr<ClientStatements> statements_;
   std::unique_ptr<ClientStatements> watched_;  // those that pass as they are; only to count by
   std::unique_ptr<std::string> collected_;     // a named Parse longer than a receive buffer

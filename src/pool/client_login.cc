@@ -23,6 +23,7 @@ namespace fe = wire::frontend;
 
 constexpr std::string_view kConsoleDatabase = "pgbouncer";
 constexpr std::string_view kProtocolOption = "_pq_.";
+constexpr std::string_view kReplication = "replication";
 // One of each kind, then a start packet must come.
 constexpr int kEncryptionRequestsMax = 2;
 constexpr size_t kSecretBytes30 = 4;
@@ -106,7 +107,11 @@ void Client::on_startup(const wire::StartupPacket& packet) {
     be::append_negotiate(out, {login_->version, unknown});
     if (!channel_.send(out)) return close("client unexpected eof");
   }
-  if (!taken) return fail(taken.error().message);
+  if (!taken) {
+    const Error& why = taken.error();
+    const std::string_view state = why.sqlstate.empty() ? kPoolerState : why.sqlstate;
+    return fail_with(fatal_message(why.message, state, why.hint), why.message);
+  }
   note_host();
   if (!is_console()) {
     if (!worker_.admit()) return fail("no more connections allowed (max_client_conn)");
@@ -119,7 +124,12 @@ void Client::on_startup(const wire::StartupPacket& packet) {
 Status Client::take_parameters(const wire::StartupPacket& packet,
                                std::vector<std::string_view>& unknown) {
   Status status = ok();
+  // First, because it decides what becomes of the others.
   for (const auto& [name, value] : packet.parameters) {
+    if (name == kReplication && status) status = take_replication(value);
+  }
+  for (const auto& [name, value] : packet.parameters) {
+    if (name == kReplication) continue;
     if (name.starts_with(kProtocolOption)) {
       unknown.push_back(name);
     } else if (status) {
@@ -135,6 +145,15 @@ Status Client::take_parameters(const wire::StartupPacket& packet,
   return ok();
 }
 
+Status Client::take_replication(std::string_view value) {
+  const Replication kind = TRY(read_replication(value));
+  replicating_.reset();
+  if (kind != Replication::None) {
+    replicating_ = std::make_unique<Replicating>(Replicating{.kind = kind});
+  }
+  return ok();
+}
+
 Status Client::take_parameter(std::string_view name, std::string_view value) {
   if (name == "user") {
     identity_.user = value;
@@ -142,6 +161,11 @@ Status Client::take_parameter(std::string_view name, std::string_view value) {
   }
   if (name == "database") {
     identity_.database = value;
+    return ok();
+  }
+  // Its link is its own: the server hears of all that others cannot have.
+  if (replicating_ != nullptr && !worker_.tracked().find(name)) {
+    replicating_->parameters.emplace_back(name, value);
     return ok();
   }
   const auto& ignored = worker_.config().settings.session.ignored_parameters;
@@ -251,11 +275,14 @@ void Client::on_auth_step(Result<ClientAuth::Step> step, const std::string& out)
 void Client::on_authenticated() {
   if (worker_.config().settings.log.connections) {
     log::info(cat(name_in_log(), "login attempt: db=", identity_.database, " user=", identity_.user,
-                  " tls=no replication=none"));
+                  " tls=no replication=", name_of(replication())));
   }
   if (login_->looked_up) worker_.auth_queries().remember(*this, *login_->looked_up);
   if (is_console()) {
     if (!is_console_owner() && !console_allows(worker_, identity_.user)) return fail("not allowed");
+    if (replicating_ != nullptr) {
+      return fail("replication connections are not allowed to the admin console");
+    }
     std::string out;
     append_console_welcome(out);
     timer_.cancel();
@@ -298,16 +325,24 @@ void Client::enter_pool(Pool& pool) {
   pool_->join(*this);
 }
 
-void Client::greet() {
+void Client::begin_replication(Server& server, const Welcome& welcome) {
+  server_ = &server;
+  parameters_ = server.parameters();  // what it made of those in the start packet
+  parameters_proven_ = true;
+  replicating_->parameters = {};
+  greet(welcome);
+}
+
+void Client::greet(const Welcome& welcome) {
   std::string out;
   be::append_authentication(out, {be::AuthKind::Ok, {}});
   Parameters defaults(worker_.tracked());
-  for (const auto& [name, value] : pool_->welcome()) {
+  for (const auto& [name, value] : welcome) {
     if (const auto index = worker_.tracked().find(name)) defaults.set(*index, value);
   }
   parameters_.fill_unset(defaults);
   worker_.parameter_sets().share(parameters_);
-  for (const auto& [name, value] : pool_->welcome()) {
+  for (const auto& [name, value] : welcome) {
     const auto index = worker_.tracked().find(name);
     const auto& own = index ? parameters_.get(*index) : std::optional<std::string>();
     be::append_parameter_status(out, {name, own ? std::string_view(*own) : value});
@@ -327,7 +362,7 @@ void Client::greet() {
   pool_->clients.push_back(*this);
   identity_.idle_since = worker_.now();
   if (!inside_) ++pool_->counters().client_login_count;
-  state_ = State::Idle;
+  state_ = server_ == nullptr ? State::Idle : State::Active;
   deliver(out);
   if (!held_.empty()) on_bytes(std::exchange(held_, {}));
   read_on();

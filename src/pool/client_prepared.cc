@@ -48,9 +48,11 @@ bool names_statement(char type, std::string_view body) {
 }  // namespace
 
 // In session mode the names are the client's on the server, too: SQL may speak of them (EXECUTE,
-// DEALLOCATE, pg_prepared_statements). Whose names were replaced before a reload keeps that.
+// DEALLOCATE, pg_prepared_statements); so they are for a client with a link of its own. Whose names
+// were replaced before a reload keeps that.
 bool Client::maps_statements() const {
   if (statements_ != nullptr) return true;
+  if (replicating_ != nullptr) return false;
   const bool wanted = worker_.config().settings.session.statements_max > 0;
   return wanted && pool_->mode() != PoolMode::Session;
 }

@@ -190,7 +190,7 @@ Rows socket_rows(const ShowInput& input, const std::vector<SocketFigures>& socke
     rows.push_back({clients ? "C" : "S",
                     socket.user,
                     socket.database,
-                    "none",
+                    std::string(name_of(socket.replication)),
                     socket.state,
                     socket.peer.host(),
                     cat(socket.peer.port()),

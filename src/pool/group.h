@@ -50,6 +50,9 @@ struct Failure {
   std::string text = {};
   std::string sqlstate = {};
   SteadyTime retry_at{};
+
+  // Said by a server that could say something else to somebody else: it is not just starting up.
+  bool is_refusal() const { return is_login && sqlstate != "57P03"; }
 };
 
 // What an administrator has switched for one database.

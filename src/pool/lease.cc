@@ -10,10 +10,16 @@ uint64_t lasted(SteadyTime from, SteadyTime to) {
   return elapsed > 0 ? static_cast<uint64_t>(elapsed) : 0;
 }
 
+void note_time(uint64_t& sum, SmallHistogram& times, uint64_t took) {
+  sum += took;
+  times.record(static_cast<int64_t>(took));
+}
+
 }  // namespace
 
-void Lease::begin(Client& client) {
+void Lease::begin(Client& client, bool timed) {
   client_ = &client;
+  timed_ = timed;
   ++generation_;
   in_query_ = in_transaction_ = unnamed_pending_ = false;
   unnamed_shape = portal_shape = 0;
@@ -75,14 +81,12 @@ void Lease::ready(Status status, Route route, Counters& counters, PoolTimes& tim
   ++generation_;
   if (route == Route::Swallow || !in_query_) return;
   ++counters.query_count;
-  counters.query_time += lasted(query_start_, now);
-  times.query.record(static_cast<int64_t>(lasted(query_start_, now)));
+  if (timed_) note_time(counters.query_time, times.query, lasted(query_start_, now));
   query_start_ = now;
   in_query_ = expect_.outstanding() > 0;
   if (status != Status::Idle) return;
   ++counters.xact_count;
-  counters.xact_time += lasted(transaction_start_, now);
-  times.transaction.record(static_cast<int64_t>(lasted(transaction_start_, now)));
+  if (timed_) note_time(counters.xact_time, times.transaction, lasted(transaction_start_, now));
   transaction_start_ = now;
   in_transaction_ = in_query_;
 }

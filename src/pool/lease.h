@@ -24,7 +24,8 @@ class Lease {
 
   // The client served, or null.
   Client* client() const { return client_; }
-  void begin(Client& client);
+  // `timed`: how long its queries and transactions take is of interest.
+  void begin(Client& client, bool timed = true);
   // The client is gone or done; answers still to come go nowhere.
   void end();
   // To or from another process, where `client` is the one served.
@@ -78,6 +79,7 @@ class Lease {
   bool unnamed_pending_ = false;
   bool in_query_ = false;
   bool in_transaction_ = false;
+  bool timed_ = true;
   QueryEnd answer_;
   SteadyTime answer_since_{};
   SteadyTime ready_at_{};

@@ -11,14 +11,16 @@ bool exceeded(SteadyTime since, SteadyTime now, microseconds limit) {
   return limit.count() > 0 && now - since > limit;
 }
 
-// Why the client of `lease` must go, if it must.
-std::string_view excess(const Lease& lease, const ActivityLimits& limits, SteadyTime now) {
+// Why the client of `lease` must go, if it must. One that streams does so as long as it likes.
+std::string_view excess(const Lease& lease, bool streams, const ActivityLimits& limits,
+                        SteadyTime now) {
   if (lease.in_query()) {
-    if (exceeded(lease.query_start(), now, limits.query)) return "query timeout";
+    if (!streams && exceeded(lease.query_start(), now, limits.query)) return "query timeout";
   } else if (lease.status() != Lease::Status::Idle) {
     if (exceeded(lease.ready_at(), now, limits.idle_transaction)) return "idle transaction timeout";
   }
-  if (lease.in_transaction() && exceeded(lease.transaction_start(), now, limits.transaction)) {
+  if (!streams && lease.in_transaction() &&
+      exceeded(lease.transaction_start(), now, limits.transaction)) {
     return "transaction timeout";
   }
   return {};
@@ -53,10 +55,17 @@ void Pool::enforce(SteadyTime now) {
   };
   waiting_.each(look_at_waiting);
   if (config.users_wait_differently) greeting_.each(look_at_waiting);
+  claims_.each([&](Client& client) {
+    const SteadyTime since = client.identity().request_at;
+    if (config.users_wait_differently && exceeded(since, now, query_wait(client))) {
+      over.emplace_back(client.identity().id, "query_wait_timeout");
+    }
+  });
   busy.each([&](Server& server) {
     const Client* client = server.lease().client();
     if (client == nullptr) return;
-    const std::string_view reason = excess(server.lease(), limits_of(*client), now);
+    const std::string_view reason =
+        excess(server.lease(), server.replicates(), limits_of(*client), now);
     if (!reason.empty()) over.emplace_back(client->identity().id, reason);
   });
   if (!config.users.empty() || config.settings.time.activity.client_idle.count() > 0) {

@@ -11,14 +11,8 @@
 namespace pgtend::pool {
 namespace {
 
-// Logins to one server at the same time, at most.
-constexpr size_t kLoginsMax = 8;
-constexpr std::string_view kStartingUp = "57P03";
 // Between attempts to reach a server that cannot be reached, at least.
 constexpr milliseconds kRetryMin{100};
-// How much longer somebody on another worker must have waited to get a link that becomes free here:
-// moving a link costs about what a short query does.
-constexpr milliseconds kSkew{1};
 
 uint64_t micros(SteadyTime from, SteadyTime to) {
   return static_cast<uint64_t>(
@@ -54,7 +48,10 @@ microseconds Pool::lifetime() const {
 }
 
 microseconds Pool::longest_wait(SteadyTime now) const {
-  const Client* first = waiting_.front() != nullptr ? waiting_.front() : greeting_.front();
+  const Client* first = waiting_.front();
+  for (const ClientList* list : {&greeting_, &claims_}) {
+    if (first == nullptr) first = list->front();
+  }
   if (first == nullptr) return {};
   return std::chrono::duration_cast<microseconds>(now - first->identity().request_at);
 }
@@ -86,7 +83,8 @@ Server* Pool::acquire(Client& client) {
 }
 
 void Pool::join(Client& client) {
-  if (is_welcomed()) return client.greet();
+  if (client.replicating() != nullptr) return claim(client);
+  if (is_welcomed()) return client.greet(*welcome_);
   if (failure_ && failure_->is_login && worker_.now() < failure_->retry_at) {
     const std::string text = cat("server login has been failing, cached error: ", failure_->text,
                                  " (server_login_retry)");
@@ -101,12 +99,19 @@ void Pool::leave(Client& client) {
   client.pool_hook.leave();
   publish_waiting();
   arm_timer();
+  Replicating* replicating = client.replicating();
+  if (replicating == nullptr || replicating->link == nullptr) return;
+  std::exchange(replicating->link, nullptr)->forsake();
 }
 
-void Pool::assign(Server& server, Client& client) {
+void Pool::note_wait(const Client& client) {
   const uint64_t waited = micros(client.identity().request_at, worker_.now());
   counters_.wait_time += waited;
   times().wait.record(static_cast<int64_t>(waited));
+}
+
+void Pool::assign(Server& server, Client& client) {
+  note_wait(client);
   clients.push_back(client);
   busy.push_back(server);
   publish_waiting();
@@ -137,6 +142,7 @@ void Pool::hand_out(Server& server, bool proven) {
   Client* first = waiting_.front();
   const bool shares = group_.is_shared() && !worker_.is_held();
   const auto rival = shares ? group_.longest_waiting(worker_.index()) : std::nullopt;
+  if (goes_for_claim(rival)) return server.close("its slot is needed for replication");
   const bool serves = first != nullptr && !worker_.is_suspended();
   if (serves && (!rival || first->identity().request_at - rival->oldest < kSkew)) {
     return proven || !needs_check(server) ? assign(server, *first) : check(server);
@@ -241,9 +247,10 @@ bool Pool::ask_for_link() {
 void Pool::retire(Server& server) {
   if (server.end_check()) --checking_;
   // Perhaps it was to serve somebody: another one must.
-  if (!waiting_.empty()) worker_.loop().defer([this] { launch(); });
+  if (!waiting_.empty() || !claims_.empty()) worker_.loop().defer([this] { launch(); });
   busy.push_back(server);
   publish_idle();
+  publish_waiting();
 }
 
 void Pool::publish_idle() {
@@ -252,12 +259,23 @@ void Pool::publish_idle() {
 
 void Pool::publish_waiting() {
   if (!group_.is_shared()) return;
-  const Client* first = waiting_.front();
+  const Client* first = first_in_line();
   if (first != nullptr) seat_.oldest.store(Group::stamp(first->identity().request_at));
-  seat_.waiting.store(static_cast<int>(waiting_.size()));
+  // A link that comes for a claim is closed here, for its slot.
+  seat_.waiting.store(static_cast<int>(waiting_.size() + slots_missing()));
+}
+
+// Of those who wait for a link or its slot.
+const Client* Pool::first_in_line() const {
+  const Client* first = waiting_.front();
+  const Client* claim = room_wanted_ ? next_claim() : nullptr;
+  if (first == nullptr || claim == nullptr) return first == nullptr ? claim : first;
+  return claim->identity().request_at < first->identity().request_at ? claim : first;
 }
 
 void Pool::server_ready(Server& server, Welcome welcome) {
+  // What such a session is told depends on its client.
+  if (server.replicates()) return claim_ready(server, welcome);
   --logins_;
   const uint32_t epoch = server.identity().epoch;
   // It says nothing of the server that is wanted now: give() closes it.
@@ -290,13 +308,17 @@ void Pool::on_welcome(std::shared_ptr<const Welcome> welcome, uint32_t epoch) {
   welcome_epoch_ = epoch;
   while (Client* client = greeting_.front()) {
     clients.push_back(*client);
-    client->greet();
+    client->greet(*welcome_);
   }
   launch();
 }
 
 void Pool::server_failed(Server& server, Failure failure) {
-  --logins_;
+  if (!server.replicates()) {
+    --logins_;
+  } else if (claim_failed(server, failure)) {
+    return;
+  }
   const microseconds retry = worker_.config().settings.time.server_login_retry;
   failure.retry_at = worker_.now() + std::max<microseconds>(retry, kRetryMin);
   auto shared = std::make_shared<const Failure>(std::move(failure));
@@ -314,18 +336,22 @@ void Pool::on_failure(std::shared_ptr<const Failure> failure) {
   failure_ = std::move(failure);
   arm_timer();
   // A server that is starting up, or not reached at all, is tried again while clients wait.
-  if (failure_->is_login && failure_->sqlstate != kStartingUp) refuse_greeting(*failure_);
+  if (failure_->is_refusal()) refuse_greeting(*failure_);
 }
 
 void Pool::refuse_greeting(const Failure& failure) {
   const Failure copy = failure;
   while (Client* client = greeting_.front()) {
     client->pool_hook.leave();
-    if (!copy.message.empty()) {
-      client->fail_with(copy.message, copy.text);
-    } else {
-      client->fail(copy.text, copy.sqlstate);
-    }
+    refuse(*client, copy);
+  }
+}
+
+void Pool::refuse(Client& client, const Failure& failure) {
+  if (!failure.message.empty()) {
+    client.fail_with(failure.message, failure.text);
+  } else {
+    client.fail(failure.text, failure.sqlstate);
   }
 }
 
@@ -370,16 +396,15 @@ void Pool::server_gone(Server& server) {
 
 // How many links the pool may have now; 0: no limit. The reserve is for a client that has waited
 // long, one link a time.
-int Pool::size_limit() const {
+int Pool::size_limit(const Client* first) const {
   const int size = worker_.config().pool_size(*database_, user_);
-  return size > 0 && reserve_is_due() ? size + worker_.config().reserve_size(*database_, user_)
-                                      : size;
+  return size > 0 && reserve_is_due(first) ? size + worker_.config().reserve_size(*database_, user_)
+                                           : size;
 }
 
-bool Pool::reserve_is_due() const {
+bool Pool::reserve_is_due(const Client* first) const {
   const microseconds wait = worker_.config().settings.time.reserve_wait;
-  const Client* first = waiting_.front();
-  return wait.count() > 0 && first != nullptr && logins_ + checking_ == 0 &&
+  return wait.count() > 0 && first != nullptr && logins() + checking_ == 0 &&
          worker_.now() - first->identity().request_at >= wait;
 }
 
@@ -399,10 +424,56 @@ bool Pool::take_slots(int size) {
   return true;
 }
 
-void Pool::launch() {
-  const size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), kLoginsMax);
+// True with the slots of one more link, else slot_freed() calls again.
+bool Pool::take_slots_or_starve(int size) {
+  if (take_slots(size)) return true;
+  // Said first, tried again after: a slot freed in between is seen by one side or the other.
+  set_starving(true);
+  if (!take_slots(size)) return false;
   set_starving(false);
-  if (group_.is_paused() || worker_.is_held()) return;
+  return true;
+}
+
+// Makes room under a limit that other pools share.
+void Pool::evict_rival(int size) {
+  const bool own_full = size > 0 && group_.slots().own.used() >= size;
+  // The room comes when the evicted backend is gone: slot_freed() calls again.
+  if (!own_full && !worker_.pools().evict_for(group_)) {
+    worker_.workers().evict_elsewhere(group_, worker_.index());
+  }
+}
+
+void Pool::note_reserve(int size, const Client* client) const {
+  if (size == 0 || group_.slots().own.used() <= worker_.config().pool_size(*database_, user_)) {
+    return;
+  }
+  log::warn(
+      cat(client == nullptr ? "" : client->name_in_log(), "taking connection from reserve_pool"));
+}
+
+void Pool::launch() {
+  const bool room_wanted = std::exchange(room_wanted_, false);
+  set_starving(false);
+  if (!group_.is_paused() && !worker_.is_held()) {
+    auto others_came = SteadyTime::max();
+    for (const ClientList* list : {&waiting_, &greeting_}) {
+      if (!list->empty()) {
+        others_came = std::min(others_came, list->front()->identity().request_at);
+      }
+    }
+    launch_claims(others_came);
+    launch_shared();
+    launch_claims(SteadyTime::max());
+  }
+  if (!room_wanted && !room_wanted_) return;
+  publish_waiting();
+  arm_timer();
+}
+
+// Links for whoever is served by any.
+void Pool::launch_shared() {
+  const auto logins_max = static_cast<size_t>(std::max(0, kLoginsMax - claim_logins_));
+  const size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), logins_max);
   while (checking() < waiting_.size() && !idle_.empty()) {
     if (idle_.front()->is_walking() || !needs_check(*idle_.front())) break;
     check(*idle_.front());
@@ -412,26 +483,10 @@ void Pool::launch() {
       continue;
     }
     // After a failure one attempt at a time tells whether it lasts.
-    if (failure_ && (logins_ > 0 || worker_.now() < failure_->retry_at)) return;
-    const int size = size_limit();
-    if (!take_slots(size)) {
-      // Said first, tried again after: a slot freed in between is seen by one side or the other.
-      set_starving(true);
-      if (!take_slots(size)) {
-        const bool own_full = size > 0 && group_.slots().own.used() >= size;
-        // The room comes when the evicted backend is gone: slot_freed() calls again.
-        if (!own_full && !worker_.pools().evict_for(group_)) {
-          worker_.workers().evict_elsewhere(group_, worker_.index());
-        }
-        return;
-      }
-      set_starving(false);
-    }
-    if (size > 0 && group_.slots().own.used() > worker_.config().pool_size(*database_, user_)) {
-      const Client* first = waiting_.front();
-      log::warn(
-          cat(first == nullptr ? "" : first->name_in_log(), "taking connection from reserve_pool"));
-    }
+    if (failure_ && (logins() > 0 || worker_.now() < failure_->retry_at)) return;
+    const int size = size_limit(waiting_.front());
+    if (!take_slots_or_starve(size)) return evict_rival(size);
+    note_reserve(size, waiting_.front());
     open_link();
   }
 }
@@ -448,7 +503,7 @@ void Pool::fill() {
   const bool closing =
       group_.is_paused() || worker_.is_held() || worker_.service() != Service::Running;
   if (least == 0 || failing || closing) return;
-  while (static_cast<size_t>(logins_) < kLoginsMax && take_slots(least)) open_link();
+  while (logins_ < kLoginsMax && take_slots(least)) open_link();
 }
 
 void Pool::open_link() {
@@ -487,13 +542,13 @@ bool Pool::evict() {
 void Pool::arm_timer() {
   std::optional<SteadyTime> next;
   const auto consider = [&next](SteadyTime at) { next = next ? std::min(*next, at) : at; };
-  for (const ClientList* list : {&waiting_, &greeting_}) {
+  for (const ClientList* list : {&waiting_, &greeting_, &claims_}) {
     const Client* first = list->front();
     if (first == nullptr || worker_.config().users_wait_differently) continue;
     const microseconds limit = query_wait(*first);
     if (limit.count() > 0) consider(first->identity().request_at + limit);
   }
-  if (const Client* first = waiting_.front(); first != nullptr) {
+  if (const Client* first = first_in_line(); first != nullptr) {
     const microseconds wait = worker_.config().settings.time.reserve_wait;
     const SteadyTime due = first->identity().request_at + wait;
     const bool has_reserve = worker_.config().reserve_size(*database_, user_) > 0;
@@ -508,7 +563,7 @@ void Pool::arm_timer() {
 
 void Pool::on_timer() {
   const SteadyTime now = worker_.now();
-  for (const ClientList* list : {&waiting_, &greeting_}) {
+  for (const ClientList* list : {&waiting_, &greeting_, &claims_}) {
     while (Client* first = list->front()) {
       const microseconds limit = query_wait(*first);
       if (limit.count() == 0 || now - first->identity().request_at < limit) break;
@@ -527,6 +582,7 @@ void Pool::reconfigure(std::shared_ptr<const DatabaseConfig> database) {
     const auto drop = [](Client& client) { client.fail("database removed"); };
     waiting_.each(drop);
     greeting_.each(drop);
+    claims_.each(drop);
     clients.each(drop);
   }
   launch();
@@ -550,6 +606,7 @@ void Pool::kill() {
   const auto drop = [](Client& client) { client.fail("admin forced disconnect"); };
   waiting_.each(drop);
   greeting_.each(drop);
+  claims_.each(drop);
   clients.each(drop);
   const auto close = [](Server& server) { server.close("admin forced disconnect"); };
   idle_.each(close);

@@ -103,7 +103,7 @@ class Pool {
   // How long the first in line has waited.
   microseconds longest_wait(SteadyTime now) const;
   // Counts of clients and servers by state, for the console.
-  size_t waiting() const { return waiting_.size() + greeting_.size(); }
+  size_t waiting() const { return waiting_.size() + greeting_.size() + claims_.size(); }
 
   using ServerList = List<Server, &Server::pool_hook>;
   using ClientList = List<Client, &Client::pool_hook>;
@@ -113,6 +113,29 @@ class Pool {
   size_t checking() const { return static_cast<size_t>(checking_); }
 
  private:
+  // Logins to one server at the same time, at most.
+  static constexpr int kLoginsMax = 8;
+  // How much longer somebody on another worker must have waited to get a link that becomes free
+  // here: moving a link costs about what a short query does.
+  static constexpr milliseconds kSkew{1};
+
+  // pool_replication.cc
+  void claim(Client& client);
+  Client* next_claim() const;
+  void launch_claims(SteadyTime until);
+  size_t slots_missing() const;
+  void make_room(int size);
+  bool goes_for_claim(const std::optional<Group::Rival>& rival) const;
+  void claim_ready(Server& server, const Welcome& welcome);
+  bool claim_failed(Server& server, const Failure& failure);
+
+  int logins() const { return logins_ + claim_logins_; }
+  void launch_shared();
+  bool take_slots_or_starve(int size);
+  void evict_rival(int size);
+  void note_reserve(int size, const Client* client) const;
+  void note_wait(const Client& client);
+  const Client* first_in_line() const;
   void hand_out(Server& server, bool proven);
   void assign(Server& server, Client& client);
   bool needs_check(const Server& server) const;
@@ -132,8 +155,8 @@ class Pool {
   void fill();
   void enforce(SteadyTime now);
   void notify_waiting(SteadyTime now);
-  int size_limit() const;
-  bool reserve_is_due() const;
+  int size_limit(const Client* first) const;
+  bool reserve_is_due(const Client* first) const;
   bool is_welcomed() const { return welcome_ && welcome_epoch_ == group_.epoch(); }
   void publish_idle();
   void publish_waiting();
@@ -144,6 +167,7 @@ class Pool {
   void set_starving(bool starving);
   void open_link();
   void refuse_greeting(const Failure& failure);
+  static void refuse(Client& client, const Failure& failure);
   microseconds lifetime() const;
 
   Worker& worker_;
@@ -154,13 +178,16 @@ class Pool {
   ServerList idle_;
   ClientList waiting_;
   ClientList greeting_;
+  ClientList claims_;  // each waits for a link of its own to replicate, in the order they came
   std::shared_ptr<const Welcome> welcome_;
   uint32_t welcome_epoch_ = 0;
   int logins_ = 0;
-  int checking_ = 0;       // links whose check is under way
-  int asked_ = 0;          // links asked for from other workers, not answered yet
-  bool starving_ = false;  // clients wait and no slot was free
-  bool removed_ = false;   // its database is not in the file any more
+  int claim_logins_ = 0;      // those for one of claims_ each
+  int checking_ = 0;          // links whose check is under way
+  int asked_ = 0;             // links asked for from other workers, not answered yet
+  bool starving_ = false;     // clients wait and no slot was free
+  bool room_wanted_ = false;  // the same of claims_
+  bool removed_ = false;      // its database is not in the file any more
   std::shared_ptr<const Failure> failure_;
   Counters counters_;
   const Queries::Owner owner_;

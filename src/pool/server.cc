@@ -294,7 +294,7 @@ Route Server::on_message(const wire::Head& head, std::string_view body) {
     return Route::Swallow;
   }
   // Nobody waits for it: the link ends, and its client may go on with another one.
-  if (type == be::kErrorResponse && pool_.mode() != PoolMode::Session && lease_.is_free()) {
+  if (type == be::kErrorResponse && !stays_with_client() && lease_.is_free()) {
     close_wanted_ = true;
     return Route::Swallow;
   }
@@ -302,7 +302,7 @@ Route Server::on_message(const wire::Head& head, std::string_view body) {
   const Route route = lease_.received(type);
   if (type == be::kErrorResponse) on_error(body, about.tag);
   if (type == be::kCommandComplete && !body.empty()) on_tag(body);
-  if (route == Route::Forward && lease_.client() != nullptr) count_answer(head, body, about);
+  if (route == Route::Forward && counts_answers()) count_answer(head, body, about);
   told_ = type == be::kErrorResponse && route == Route::Forward;
   if (type == be::kParameterStatus) on_parameter(body, route);
   if (type == be::kReadyForQuery) on_ready_message(body, route);
@@ -390,7 +390,7 @@ void Server::on_ready_message(std::string_view body, Route route) {
   auto status = be::read_ready_for_query(body);
   if (!status) return close("the server sent a malformed ReadyForQuery");
   lease_.ready(*status, route, pool_.counters(), pool_.times(), worker_.now());
-  if (pool_.mode() == PoolMode::Statement && lease_.client() != nullptr) {
+  if (pool_.mode() == PoolMode::Statement && lease_.client() != nullptr && !replicates()) {
     block_seen_ = block_seen_ || *status != be::TransactionStatus::Idle;
   }
   if (applying_ && route == Route::Swallow) return parameters_applied();
@@ -403,9 +403,9 @@ void Server::lease_to(Client& client) {
   DCHECK(state_ == State::Idle);
   state_ = State::Active;
   identity_.used_at = worker_.now();
-  lease_.begin(client);
+  lease_.begin(client, !replicates());
   ++pool_.counters().server_assignment_count;
-  apply_parameters(client);
+  if (!replicates()) apply_parameters(client);
   trim_statements();
 }
 
@@ -571,7 +571,7 @@ void Server::release_if_free() {
   if (client->is_half_closed() && lease_.expect().is_clients_turn()) {
     return client->finish_half_closed();
   }
-  if (pool_.mode() == PoolMode::Session) return close_if_outdated();
+  if (stays_with_client()) return close_if_outdated();
   if (!is_free() || !client->is_quiet()) return;
   release();
   client->on_released();
@@ -708,7 +708,7 @@ void Server::close_when_free() {
 }
 
 void Server::close_if_outdated() {
-  if (state_ != State::Active || pool_.mode() != PoolMode::Session) return;
+  if (state_ != State::Active || !stays_with_client()) return;
   if (!worker_.config().settings.session.fast_close || !is_free()) return;
   if (identity_.epoch != pool_.group().epoch()) close("database configuration changed");
 }

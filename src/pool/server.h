@@ -16,6 +16,7 @@
 #include "pool/parameters.h"
 #include "pool/prepared.h"
 #include "pool/receiver.h"
+#include "pool/replication.h"
 #include "wire/frame.h"
 #include "wire/startup.h"
 
@@ -61,6 +62,10 @@ class Server final : private net::Handler {
 
   // Begins to connect. Failure is told to the pool, perhaps at once.
   void start();
+  // The same for one that replicates: the link will serve `client` alone.
+  void start_for(Client& client);
+  // That client waits for it no more: ends the login.
+  void forsake();
   void lease_to(Client& client);
   // A message of the client begins; call before its bytes are sent.
   void expect(char type, StatementTag tag = {});
@@ -86,6 +91,8 @@ class Server final : private net::Handler {
   // The client leaves: the link goes back at once if it is free, else it is abandoned.
   // `mid_message`: the client sent only a part of a message. `cancel`: stop its query.
   void leave(bool mid_message, bool cancel);
+  // The same for a client that replicates: the link ends.
+  void end_replication(bool mid_message, bool cancel);
   // Ends the link politely; the slot is freed when the backend is gone.
   void close(std::string_view reason);
   // Whether the backend is logged in, so that it can be given away.
@@ -135,6 +142,10 @@ class Server final : private net::Handler {
   const Parameters& parameters() const { return parameters_; }
   const Identity& identity() const { return identity_; }
   bool close_wanted() const { return close_wanted_; }
+  Replication replication() const { return replication_; }
+  bool replicates() const { return replication_ != Replication::None; }
+  // Whom start_for() named, if it still waits; from now on nobody.
+  Client* take_claimant() { return std::exchange(claimant_, nullptr); }
   // The client's parameters are being set: there is no query of the client to cancel yet.
   bool is_applying() const { return applying_; }
   // Bytes that were received are being looked at.
@@ -180,6 +191,12 @@ class Server final : private net::Handler {
   void login_failed(std::string_view text, std::string_view sqlstate,
                     LoginEnd end = LoginEnd::Refused);
   void drain();
+
+  // server_replication.cc
+  wire::StartupParameters start_parameters() const;
+  // The client has the link until it leaves.
+  bool stays_with_client() const;
+  bool counts_answers() const { return lease_.client() != nullptr && !replicates(); }
 
   // server.cc
   void pump();
@@ -237,6 +254,8 @@ class Server final : private net::Handler {
   std::unique_ptr<Login> login_;
   net::Timer timer_;
   int cancels_ = 0;
+  Replication replication_ = Replication::None;
+  Client* claimant_ = nullptr;  // waits for the login
   bool applying_ = false;
   bool walking_ = false;
   bool close_wanted_ = false;

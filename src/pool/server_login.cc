@@ -122,12 +122,8 @@ void Server::on_connected() {
   }
   state_ = State::Login;
   identity_.connected_at = identity_.used_at = worker_.now();
-  wire::StartupParameters parameters = {{"user", pool_.server_user()},
-                                        {"database", pool_.database().dbname}};
-  for (const auto& [name, value] : pool_.database().parameters)
-    parameters.emplace_back(name, value);
   std::string out;
-  wire::append_startup(out, wire::kProtocol30, parameters);
+  wire::append_startup(out, wire::kProtocol30, start_parameters());
   if (!channel_->send(out)) login_failed("server conn crashed?", kPoolerState, LoginEnd::Lost);
 }
 
@@ -184,7 +180,8 @@ void Server::on_login_error(std::string_view body) {
 
 void Server::on_login_ready() {
   const std::string& query = pool_.database().connect_query;
-  if (!query.empty() && !login_->connect_query_sent) {
+  // A session that replicates is its client's to set up, if it takes SQL at all.
+  if (!query.empty() && !login_->connect_query_sent && !replicates()) {
     login_->connect_query_sent = true;
     std::string out;
     fe::append_query(out, query);
@@ -204,11 +201,12 @@ void Server::on_login_ready() {
 }
 
 void Server::login_failed(std::string_view text, std::string_view sqlstate, LoginEnd end) {
-  if (worker_.config().settings.log.pooler_errors) {
+  const bool forsaken = replicates() && claimant_ == nullptr;
+  if (worker_.config().settings.log.pooler_errors && !forsaken) {
     const std::string_view severity = failure_.empty() ? "" : "FATAL ";
     log::warn(cat(name_in_log(), "server login failed: ", severity, text));
   }
-  note_failure(text);
+  if (!forsaken) note_failure(text);
   Failure failure{.is_login = end == LoginEnd::Refused,
                   .message = std::move(failure_),
                   .text = std::string(text),

@@ -15,6 +15,7 @@
 #include "pool/config.h"
 #include "pool/names.h"
 #include "pool/queries.h"
+#include "pool/replication.h"
 #include "pool/statistics.h"
 
 namespace pgtend::pool {
@@ -47,6 +48,7 @@ struct SocketFigures {
   uint64_t id = 0;
   std::string user;
   std::string database;
+  Replication replication = Replication::None;
   std::string state;
   net::Address peer = {};
   net::Address local = {};

@@ -12,6 +12,7 @@
 #include "net/acceptor.h"
 #include "pool/workers.h"
 #include "sim/sim_net.h"
+#include "wire/startup.h"
 
 namespace pgtend::sim {
 
@@ -51,8 +52,8 @@ class SmallWorld {
   size_t pass(milliseconds time);
 
   void say(Peer& peer, std::string_view bytes);
-  // A client that has sent its start packet.
-  Peer& client();
+  // A client that has sent its start packet, with `more` in it.
+  Peer& client(const wire::StartupParameters& more = {});
   // Answers the pool's start packet.
   void welcome(Peer& server);
 

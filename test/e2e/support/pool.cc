@@ -291,13 +291,14 @@ std::string PoolTest::pools(const PoolProcess& pool, const std::string& column) 
   return shown(pool, "SHOW POOLS", database(), column);
 }
 
-Outcome PoolTest::python(const PoolProcess& pool, const std::string& script) const {
+Outcome PoolTest::python(const PoolProcess& pool, const std::string& script,
+                         const std::string& input) const {
   const std::string head =
       cat("import psycopg, sys, time, threading, signal, subprocess\ndsn = 'host=127.0.0.1 port=",
           pool.port(), " user=app dbname=", database(),
           "'\ndef connect(**more):\n    return psycopg.connect(dsn, autocommit=True, "
           "prepare_threshold=None, **more)\n");
-  return run({"/usr/bin/python3", "-c", head + script});
+  return run({"/usr/bin/python3", "-c", head + script}, {}, input);
 }
 
 }  // namespace pgtend::e2e

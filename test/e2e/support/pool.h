@@ -131,8 +131,9 @@ class PoolTest : public DatabaseTest {
   // One column of SHOW POOLS for this test's database.
   std::string pools(const PoolProcess& pool, const std::string& column) const;
   // Runs `script` in Python with psycopg; variable `dsn` leads through `pool`. Skips if there is
-  // none.
-  Outcome python(const PoolProcess& pool, const std::string& script) const;
+  // none. `input` is its standard input.
+  Outcome python(const PoolProcess& pool, const std::string& script,
+                 const std::string& input = "") const;
 };
 
 }  // namespace pgtend::e2e
