@@ -32,6 +32,8 @@ COVERED_BY = {
     "src/pool/cancel": "test/e2e/pool_cancel_test.cc",
     "src/pool/client_login": "test/e2e/pool_login_test.cc",
     "src/pool/server_login": "test/e2e/pool_login_test.cc",
+    "src/pool/pool_replication": "test/e2e/pool_replication_test.cc",
+    "src/pool/server_replication": "test/e2e/pool_replication_test.cc",
     "src/net/loop_epoll": "test/e2e/net_loop_test.cc",
     "src/net/": "test/e2e/net_loop_test.cc",
     "src/pg/": "test/e2e/pg_connection_test.cc",

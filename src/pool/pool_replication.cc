@@ -58,13 +58,13 @@ void Pool::make_room(int size) {
   size_t missing = slots_missing();
   if (missing == 0) return;
   const size_t before = missing;
-  while (missing > 0 && evict()) --missing;
+  // Not one that somebody else has waited for longer, perhaps about to move there.
+  while (missing > 0 && goes_for_claim(rival()) && evict()) --missing;
   if (missing > 0 && group_.is_shared() && (asked_ > 0 || ask_for_link())) --missing;
   if (missing == before) evict_rival(size);
 }
 
-// Whether a link that is free now is closed for somebody who needs the slot. `rival` as in
-// hand_out().
+// Whether a link that is free now is closed for somebody who needs the slot.
 bool Pool::goes_for_claim(const std::optional<Group::Rival>& rival) const {
   if (slots_missing() == 0) return false;
   const SteadyTime since = next_claim()->identity().request_at;

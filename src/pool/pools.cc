@@ -128,6 +128,11 @@ void Pool::give(Server& server) {
   hand_out(server, proven);
 }
 
+// Who has waited longest elsewhere.
+std::optional<Group::Rival> Pool::rival() const {
+  return group_.is_shared() ? group_.longest_waiting(worker_.index()) : std::nullopt;
+}
+
 // `proven`: the server has just answered.
 void Pool::hand_out(Server& server, bool proven) {
   if (server.close_wanted() || is_unwanted(server) ||
@@ -141,10 +146,10 @@ void Pool::hand_out(Server& server, bool proven) {
   }
   Client* first = waiting_.front();
   const bool shares = group_.is_shared() && !worker_.is_held();
-  const auto rival = shares ? group_.longest_waiting(worker_.index()) : std::nullopt;
-  if (goes_for_claim(rival)) return server.close("its slot is needed for replication");
+  const auto longest = shares ? rival() : std::nullopt;
+  if (goes_for_claim(longest)) return server.close("its slot is needed for replication");
   const bool serves = first != nullptr && !worker_.is_suspended();
-  if (serves && (!rival || first->identity().request_at - rival->oldest < kSkew)) {
+  if (serves && (!longest || first->identity().request_at - longest->oldest < kSkew)) {
     return proven || !needs_check(server) ? assign(server, *first) : check(server);
   }
   if (worker_.config().settings.session.round_robin) {

@@ -136,6 +136,7 @@ class Pool {
   void note_reserve(int size, const Client* client) const;
   void note_wait(const Client& client);
   const Client* first_in_line() const;
+  std::optional<Group::Rival> rival() const;
   void hand_out(Server& server, bool proven);
   void assign(Server& server, Client& client);
   bool needs_check(const Server& server) const;

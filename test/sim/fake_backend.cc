@@ -164,6 +164,7 @@ bool FakeSession::on_startup() {
   for (const auto& [name, value] : (*packet)->parameters) {
     if (name == "database") account_.first = value;
     if (name == "user") account_.second = value;
+    if (name == "replication") replicates_ = true;
   }
   input_.erase(0, input_.size() - rest.size());
   server_.begin(account_);
@@ -273,6 +274,7 @@ void FakeSession::cancel() {
 // What the pool must count of the answer to a message of `type`.
 void FakeSession::count(char type, const wire::Frame& answer) {
   FakeServer::Totals& totals = server_.totals_;
+  if (replicates_) return;
   switch (answer.type) {
     case be::kCommandComplete:
       totals.rows += pool::rows_of_tag(answer.body.substr(0, answer.body.find('\0')));

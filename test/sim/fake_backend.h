@@ -78,6 +78,7 @@ class FakeSession final : private net::Handler {
   int32_t pid_ = 0;
   std::string secret_;
   std::pair<std::string, std::string> account_;  // database, user
+  bool replicates_ = false;                      // its calls are not counted
   bool in_simple_ = false;                       // within a simple query of a client
   int owner_ = -1;                               // the client whose transaction runs
   bool blocked_ = false;                         // a slow message is at work

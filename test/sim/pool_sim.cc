@@ -51,6 +51,7 @@ ClientHabits client_habits(const Scenario& scenario, Dice& dice) {
   ClientHabits habits;
   habits.slow_read = dice.below(20);
   habits.trickle = dice.below(100);
+  if (scenario.replicating) habits.replicate = 100 + dice.below(400);
   if (!scenario.stormy) return habits;
   habits.sudden = dice.below(700);
   habits.cancel = scenario.cancelling ? 900 : dice.below(150);
@@ -270,6 +271,13 @@ void PoolSim::check_group(pool::Group& group) {
     ++links;
     if (is_opening(server)) ++opening;
   });
+  // A link that is idle is not for them.
+  size_t replicas = 0;
+  each_client([&](pool::Client& client) {
+    const bool in_line = client.state() == pool::Client::State::Greeting &&
+                         client.replicating() != nullptr && &client.pool()->group() == &group;
+    if (in_line) ++replicas;
+  });
   size_t waiting = 0;
   size_t idle = 0;
   size_t checking = 0;
@@ -288,7 +296,7 @@ void PoolSim::check_group(pool::Group& group) {
   if (alive > used) journal_.fail(cat(name, ": ", alive, " backends with ", used, " slots"));
   // Between workers a link or the word of it may be under way.
   const bool paused = group.is_paused();
-  if (waiting > checking && idle > 0 && workers_->size() == 1 && !paused) {
+  if (waiting > checking + replicas && idle > 0 && workers_->size() == 1 && !paused) {
     journal_.fail(cat(name, ": ", waiting, " clients wait beside an idle link"));
   }
   const int database_max = limits_.database[database];

@@ -31,6 +31,8 @@ struct Scenario {
   bool administered = false;
   // Another process takes the pool's place again and again, and at times fails to.
   bool replaced = false;
+  // Some clients replicate. Their streams are SQL here: it is their links that matter.
+  bool replicating = false;
 };
 
 // One run. Thread: one.

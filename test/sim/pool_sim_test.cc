@@ -50,6 +50,9 @@ void run_seeds(Scenario scenario, uint64_t first, int64_t runs) {
 constexpr Scenario kTransaction{
     .operations = 3000, .clients = 20, .mode = pool::PoolMode::Transaction};
 constexpr Scenario kSession{.operations = 3000, .clients = 20, .mode = pool::PoolMode::Session};
+// Its links come and go, which takes longer.
+constexpr Scenario kReplication{
+    .operations = 1000, .clients = 20, .mode = pool::PoolMode::Transaction, .replicating = true};
 constexpr Scenario kStatement{.operations = 3000, .clients = 20, .mode = pool::PoolMode::Statement};
 
 Scenario stormy(Scenario scenario) {
@@ -99,6 +102,14 @@ TEST(PoolSim, TakeoversCancelsAndFaultsLeaveNothingBehind) {
   Scenario scenario = replaced(stormy(kTransaction));
   scenario.cancelling = true;
   run_seeds(scenario, 1100, 1);
+}
+
+TEST(PoolSim, ReplicationLeavesNobodyBehind) { run_seeds(kReplication, 1200, 2); }
+
+TEST(PoolSim, ReplicationSurvivesFaultsAndAdministrators) {
+  Scenario scenario = stormy(kReplication);
+  scenario.administered = true;
+  run_seeds(scenario, 1300, 1);
 }
 
 TEST(PoolSim, SessionPoolingSurvivesFaultsOnAllSides) { run_seeds(stormy(kSession), 400, 1); }

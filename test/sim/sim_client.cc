@@ -23,7 +23,9 @@ SimClient::SimClient(SimClients& owner, int id)
     : owner_(owner),
       dice_(owner.dice_),
       id_(id),
-      writer_(owner.dice_, id, owner.world_.names, owner.world_.blocks),
+      replicates_(owner.world_.habits.replicate > 0 && dice_.chance(owner.world_.habits.replicate)),
+      writer_(owner.dice_, id, owner.world_.names || replicates_,
+              owner.world_.blocks || replicates_),
       operations_(dice_.between(0, kOperationsMax)),
       act_timer_(owner.loop_.timers(), [this] { act(); }),
       doom_timer_(owner.loop_.timers(), [this] { sudden_end(); }),
@@ -38,6 +40,7 @@ SimClient::SimClient(SimClients& owner, int id)
   startup_["database"] = world.databases[dice_.below(world.databases.size())];
   if (dice_.chance(500)) startup_["application_name"] = cat("app", id % 7);
   if (dice_.chance(200)) startup_["DateStyle"] = "ISO";
+  if (replicates_) startup_["replication"] = "database";
 }
 
 SteadyTime SimClient::in(milliseconds time) const { return owner_.loop_.now() + time; }

@@ -21,6 +21,7 @@ struct ClientHabits {
   uint64_t sudden = 0;     // lives that end at any moment: vanish, reset, half-close, Terminate
   uint64_t cancel = 0;     // steps during which a cancel is sent
   uint64_t slow_read = 0;  // reads followed by a pause
+  uint64_t replicate = 0;  // lives with a link of their own: sessions in whatever mode
   uint64_t trickle = 50;   // sends cut short, the rest follows later
   bool errors_allowed = false;  // the pool may close with FATAL, or without a word
 };
@@ -71,6 +72,7 @@ class SimClient final : private net::Handler {
   net::Address address_;
   std::map<std::string, std::string> startup_;
   net::Socket socket_;
+  bool replicates_;
   ScriptWriter writer_;
   Mirror mirror_;
   std::deque<Step> steps_;
