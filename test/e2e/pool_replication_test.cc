@@ -431,6 +431,27 @@ TEST_F(PoolReplication, StreamGoesOnWhereQueriesEndByTime) {
   }
 }
 
+TEST_F(PoolReplication, OptionsOfAClientStandAboveTheDatabasesOwnParameters) {
+  auto german = ini(transaction_mode());
+  german.insert(german.find("host=", german.find(cat(database(), " = "))), "datestyle=German ");
+  PoolProcess pool(german);
+  const auto date_style = [&](const wire::StartupParameters& more) {
+    wire::StartupParameters parameters = {
+        {"user", "app"}, {"database", database()}, {"replication", "database"}};
+    parameters.insert(parameters.end(), more.begin(), more.end());
+    RawClient client(pool.port());
+    std::string out;
+    wire::append_startup(out, wire::kProtocol30, parameters);
+    client.send(out);
+    client.read_until('Z');
+    return ask(client, "SHOW datestyle");
+  };
+
+  EXPECT_EQ(date_style({}), "German, DMY");
+  EXPECT_EQ(date_style({{"options", "-c datestyle=ISO"}}), "ISO, MDY");
+  EXPECT_EQ(date_style({{"DateStyle", "SQL"}}), "SQL, DMY");
+}
+
 TEST_F(PoolReplication, ConsoleDoesNotReplicate) {
   PoolProcess pool(ini(transaction_mode()));
   RawClient client(pool.port());

@@ -149,11 +149,13 @@ TEST_F(ReplicationCase, AnotherValueIsRefusedInTheServersWords) {
 
 TEST_F(ReplicationCase, GreetingIsThatOfTheLinkAndNoOneElses) {
   start();
-  Peer& replica = client({{"replication", "true"}, {"application_name", "standby"}});
+  Peer& replica =
+      client({{"replication", "true"}, {"application_name", "standby"}, {"DateStyle", "ISO"}});
   std::string out;
   be::append_authentication(out, {be::AuthKind::Ok, {}});
   be::append_parameter_status(out, {"application_name", "standby"});
   be::append_parameter_status(out, {"server_version", "15.1"});
+  be::append_parameter_status(out, {"DateStyle", "ISO, MDY"});
   be::append_backend_key_data(out, {7, "key!"});
   be::append_ready_for_query(out, be::TransactionStatus::Idle);
 
@@ -164,6 +166,7 @@ TEST_F(ReplicationCase, GreetingIsThatOfTheLinkAndNoOneElses) {
                                           "15.1",
                                           19)));
   EXPECT_THAT(told, EndsWith(std::string("Z\0\0\0\x5I", 6)));
+  EXPECT_THAT(told, HasSubstr("ISO, MDY"));
   EXPECT_EQ(told.find("key!"), std::string::npos);
   say(replica, query("IDENTIFY_SYSTEM"));
   EXPECT_THAT(servers.at(0)->take(), EndsWith(query("IDENTIFY_SYSTEM")));
