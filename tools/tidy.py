@@ -30,6 +30,7 @@ COVERED_BY = {
     "src/vacuum/": "test/unit/vacuum/golden_test.cc",
     "src/pool/": "test/e2e/pool_operation_test.cc",
     "src/pool/cancel": "test/e2e/pool_cancel_test.cc",
+    "src/pool/peers": "test/e2e/pool_peers_test.cc",
     "src/pool/client_login": "test/e2e/pool_login_test.cc",
     "src/pool/server_login": "test/e2e/pool_login_test.cc",
     "src/pool/pool_replication": "test/e2e/pool_replication_test.cc",

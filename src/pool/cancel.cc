@@ -1,137 +1,148 @@
 #include "pool/cancel.h"
 
-#include <optional>
 #include <string>
 
 #include "base/log.h"
+#include "pool/cancel_link.h"
 #include "pool/client.h"
+#include "pool/peers.h"
 #include "pool/server.h"
 #include "pool/worker.h"
 #include "pool/workers.h"
 #include "wire/secret.h"
 
 namespace pgtend::pool {
+namespace {
 
-// One connection that carries one CancelRequest and then waits for the server to close it: the only
-// sign that the request was handled.
-class Cancels::Link final : private net::Handler {
+constexpr size_t kKeySaltBytes = 32;
+constexpr seconds kLimitDefault{10};
+
+}  // namespace
+
+class Cancels::Link final : public CancelLink {
  public:
   Link(Cancels& owner, uint64_t id, Server& server, Requester requester)
-      : owner_(owner),
+      : CancelLink(owner.worker_, owner.deadline()),
+        owner_(owner),
         id_(id),
         server_(&server),
+        pool_(server.pool()),
         requester_(requester),
-        generation_(server.lease().generation()),
-        timer_(owner.worker_.loop().timers(), [this] { on_timer(); }) {}
-
-  bool open() {
-    auto descriptor = owner_.worker_.loop().connect(server_->identity().address,
-                                                    owner_.worker_.config().settings.socket);
-    if (!descriptor) return false;
-    channel_.emplace(net::Socket(owner_.worker_.loop(), *descriptor), owner_.worker_.chunks());
-    if (!channel_->socket().watch(*this)) return false;
-    const auto limit = owner_.worker_.config().settings.time.cancel_wait;
-    timer_.arm(owner_.worker_.now() + (limit.count() > 0 ? limit : microseconds(kLimitDefault)));
-    return true;
-  }
+        generation_(server.lease().generation()) {}
 
   uint64_t id() const { return id_; }
   Server* server() const { return server_; }
+  const Pool& pool() const { return pool_; }
   Requester requester() const { return requester_; }
   void forget_server() { server_ = nullptr; }
 
  private:
-  static constexpr seconds kLimitDefault{10};
-
-  // Nobody knows whether the request will still arrive: it must not meet another client's query.
-  void on_timer() {
-    if (sent_ && server_ != nullptr) server_->close_when_free();
-    owner_.finish(*this);
+  // The query this was meant for may have ended while the link was made.
+  std::string request() override {
+    std::string out;
+    const bool current = server_ != nullptr && server_->lease().generation() == generation_ &&
+                         server_->lease().expect().outstanding() > 0;
+    if (current) wire::append_cancel(out, {server_->identity().pid, server_->identity().secret});
+    return out;
   }
 
-  void on_ready(net::Ready ready) override {
-    channel_->note(ready);
-    if (!sent_ && (ready.writable || ready.broken)) {
-      // The query this was meant for may have ended while the link was made.
-      const bool current = server_ != nullptr && server_->lease().generation() == generation_ &&
-                           server_->lease().expect().outstanding() > 0;
-      if (ready.broken || !current) return owner_.finish(*this);
-      std::string out;
-      wire::append_cancel(out, {server_->identity().pid, server_->identity().secret});
-      sent_ = true;
-      if (!channel_->send(out)) return owner_.finish(*this);
-    }
-    while (channel_->readable()) {
-      char nothing[64];
-      const net::Io io = channel_->receive(nothing);
-      if (io.kind == net::Io::Kind::Again) return;
-      if (io.kind != net::Io::Kind::Done) return owner_.finish(*this);
-    }
+  void on_sent() override { owner_.tell_sent(requester_); }
+
+  // Late, nobody knows whether the request will still arrive: it must not meet another client's
+  // query.
+  void on_end(End end) override {
+    if (end == End::Late && is_sent() && server_ != nullptr) server_->close_when_free();
+    owner_.finish(*this);
   }
 
   Cancels& owner_;
   const uint64_t id_;
   Server* server_;
+  const Pool& pool_;
   const Requester requester_;
   const uint64_t generation_;
-  std::optional<Channel> channel_;
-  net::Timer timer_;
-  bool sent_ = false;
 };
 
-Cancels::Cancels(Worker& worker) : worker_(worker) {}
+Cancels::Cancels(Worker& worker) : worker_(worker), salt_(wire::random_bytes(kKeySaltBytes)) {}
 
 Cancels::~Cancels() = default;
 
-int32_t Cancels::add_key(Client& client) {
-  constexpr uint32_t kWorkerMask = kWorkersMax - 1;
-  const auto index = static_cast<uint32_t>(worker_.index());
+// --- keys
+
+OwnedKey Cancels::add_key(Client& client, size_t secret_bytes) {
   while (true) {
-    const auto random = static_cast<uint32_t>(wire::random_pid());
-    const auto pid = static_cast<int32_t>((random & ~kWorkerMask) | index);
-    if (pid != 0 && keys_.emplace(pid, &client).second) return pid;
+    OwnedKey key = make_key(secret_bytes, worker_.index(), worker_.config().settings.peer_id);
+    if (keys_.emplace(place_of(salt_, key.view()), &client).second) return key;
   }
 }
 
 bool Cancels::adopt_key(Client& client) {
-  return keys_.emplace(client.identity().pid, &client).second;
+  return keys_.emplace(place_of(salt_, client.key()), &client).second;
 }
 
-void Cancels::remove_key(int32_t pid) { keys_.erase(pid); }
+void Cancels::remove_key(const wire::CancelKey& key) { keys_.erase(place_of(salt_, key)); }
 
 void Cancels::request(const wire::CancelKey& key, Client& requester) {
-  const size_t owner = worker_.workers().of_key(key.pid);
+  const size_t owner = worker_.workers().of_key(key);
   const Requester who{worker_.index(), requester.identity().id};
-  if (owner == worker_.index()) return take(key.pid, key.secret, who);
-  worker_.workers().post(owner, [pid = key.pid, secret = std::string(key.secret),
-                                 who](Worker& there) { there.cancels().take(pid, secret, who); });
+  OwnedKey own = OwnedKey::of(key);
+  if (owner == worker_.index()) return take(own, who);
+  worker_.workers().post(
+      owner, [key = std::move(own), who](Worker& there) { there.cancels().take(key, who); });
 }
 
-void Cancels::take(int32_t pid, std::string_view secret, Requester requester) {
-  const auto found = keys_.find(pid);
-  const bool known = found != keys_.end() &&
-                     wire::equal_in_constant_time(found->second->identity().secret, secret);
-  if (!known || !found->second->cancel(requester)) tell(requester);
+void Cancels::take(const OwnedKey& key, Requester requester) {
+  const auto found = keys_.find(place_of(salt_, key.view()));
+  if (found == keys_.end()) return pass_on(key, requester);
+  Client& client = *found->second;
+  if (!is_same_key(client.key(), key.view())) return pass_on(key, requester);
+  if (!client.cancel(requester)) tell_done(requester);
 }
 
-void Cancels::tell(Requester requester) {
+void Cancels::pass_on(const OwnedKey& key, Requester requester) {
+  const int own = worker_.config().settings.peer_id;
+  if (own == 0 || peer_of(key.view()) == own) return tell_done(requester);
+  const auto forward = [key, requester](Worker& first) {
+    first.workers().peers().forward(key, requester);
+  };
+  worker_.index() == 0 ? forward(worker_) : worker_.workers().post(0, forward);
+}
+
+// --- requesters
+
+void Cancels::tell_sent(Requester requester) {
+  tell(requester, [](Client& client) { client.cancel_sent(); });
+}
+
+void Cancels::tell_done(Requester requester, std::string_view reason) {
+  tell(requester, [reason = std::string(reason)](Client& client) { client.cancel_done(reason); });
+}
+
+void Cancels::tell(Requester requester, const std::function<void(Client&)>& what) {
   if (requester.id == 0) return;
-  const auto tell_there = [id = requester.id](Worker& there) {
-    if (Client* client = there.client(id)) client->cancel_done();
+  const auto tell_there = [id = requester.id, what](Worker& there) {
+    if (Client* client = there.client(id)) what(*client);
   };
   if (requester.worker == worker_.index()) return tell_there(worker_);
   worker_.workers().post(requester.worker, tell_there);
 }
+
+SteadyTime Cancels::deadline() const {
+  const auto limit = worker_.config().settings.time.cancel_wait;
+  return worker_.now() + (limit.count() > 0 ? limit : microseconds(kLimitDefault));
+}
+
+// --- links
 
 bool Cancels::start(Server& server, Requester requester) {
   if (links_.size() >= kInFlightMax) {
     log::warn("too many cancel requests at once, one is dropped");
     return false;
   }
-  auto link = std::make_unique<Link>(*this, next_link_++, server, requester);
-  if (!link->open()) return false;
+  const uint64_t id = next_link_++;
+  const auto added = links_.emplace(id, std::make_unique<Link>(*this, id, server, requester));
   server.cancel_started();
-  links_.emplace(link->id(), std::move(link));
+  added.first->second->open({server.identity().address});
   return true;
 }
 
@@ -145,13 +156,24 @@ void Cancels::finish(Link& link) {
   Server* server = keep->server();
   keep->forget_server();
   if (server != nullptr) server->cancel_ended();
-  tell(keep->requester());
+  tell_done(keep->requester());
 }
 
 void Cancels::forget(Server& server) {
   for (auto& [id, link] : links_) {
     if (link->server() == &server) link->forget_server();
   }
+}
+
+std::unordered_map<const Pool*, CancelCounts> Cancels::counts() const {
+  std::unordered_map<const Pool*, CancelCounts> all;
+  for (const auto& [id, link] : links_) {
+    CancelCounts& counts = all[&link->pool()];
+    if (link->is_sent()) ++counts.sent;
+    if (link->requester().id == 0) continue;
+    ++(link->is_sent() ? counts.clients_sent : counts.clients_waiting);
+  }
+  return all;
 }
 
 }  // namespace pgtend::pool

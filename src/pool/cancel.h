@@ -1,20 +1,22 @@
 // Cancel requests: the keys that clients hold, and the short links that carry a request to a
-// server.
+// server. Those of other processes are for pool/peers.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
-#include "net/loop.h"
-#include "pool/channel.h"
+#include "base/clock.h"
+#include "pool/cancel_key.h"
 #include "wire/startup.h"
 
 namespace pgtend::pool {
 
 class Client;
+class Pool;
 class Server;
 class Worker;
 
@@ -25,17 +27,24 @@ struct Requester {
   uint64_t id = 0;
 };
 
+// Cancel requests under way for the links of one pool.
+struct CancelCounts {
+  uint64_t sent = 0;  // arrived at the server, which has not handled them yet
+  uint64_t clients_sent = 0;
+  uint64_t clients_waiting = 0;  // with a link that is being made
+};
+
 // The cancel keys of one worker's clients; a key names its worker. Thread: one loop's.
 class Cancels {
  public:
   explicit Cancels(Worker& worker);
   ~Cancels();
 
-  // A new key for `client`: its pid is not in use. Cost: O(1).
-  int32_t add_key(Client& client);
+  // A new key for `client` with a secret of so many bytes. Cost: O(1).
+  OwnedKey add_key(Client& client, size_t secret_bytes);
   // The key that another process gave `client`. False when it is in use.
   bool adopt_key(Client& client);
-  void remove_key(int32_t pid);
+  void remove_key(const wire::CancelKey& key);
   // A CancelRequest came. `requester` stays open until its cancel_done() is called.
   void request(const wire::CancelKey& key, Client& requester);
 
@@ -45,19 +54,30 @@ class Cancels {
   // The link goes away.
   void forget(Server& server);
 
+  // The request is on its way to whoever runs the query.
+  void tell_sent(Requester requester);
+  // It was handled, or with a `reason` for the log given up.
+  void tell_done(Requester requester, std::string_view reason = "");
+  // When a request that came now has to be over.
+  SteadyTime deadline() const;
+
   size_t in_flight() const { return links_.size(); }
+  std::unordered_map<const Pool*, CancelCounts> counts() const;
 
  private:
   class Link;
   static constexpr size_t kInFlightMax = 1000;
 
-  // The key is one of this worker's, or of nobody.
-  void take(int32_t pid, std::string_view secret, Requester requester);
-  void tell(Requester requester);
+  // The worker of the key looks whose it is.
+  void take(const OwnedKey& key, Requester requester);
+  // No client of this process has it.
+  void pass_on(const OwnedKey& key, Requester requester);
+  void tell(Requester requester, const std::function<void(Client&)>& what);
   void finish(Link& link);
 
   Worker& worker_;
-  std::unordered_map<int32_t, Client*> keys_;
+  const std::string salt_;
+  std::unordered_map<uint64_t, Client*> keys_;  // by place_of()
   std::unordered_map<uint64_t, std::unique_ptr<Link>> links_;
   uint64_t next_link_ = 1;
 };

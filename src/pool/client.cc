@@ -78,7 +78,7 @@ std::string_view Client::state_name() const {
     case State::Console:
       return "active";
     case State::Canceling:
-      return "active_cancel_req";
+      return cancel_sent_ ? "active_cancel_req" : "waiting_cancel_req";
     case State::Lingering:
     case State::Closed:
       return "closed";
@@ -512,7 +512,7 @@ bool Client::cancel(Requester requester) {
   return worker_.cancels().start(*server_, requester);
 }
 
-void Client::cancel_done() { close(""); }
+void Client::cancel_done(std::string_view reason) { close(reason); }
 
 // The request at the front of what is kept never reaches a server: answered here as a server would.
 void Client::answer_canceled() {
@@ -590,7 +590,8 @@ void Client::detach() {
     pool_->group().present().fetch_sub(1);
   }
   if (console_ != nullptr) worker_.on_console_left(identity_.id);
-  if (identity_.pid != 0) worker_.cancels().remove_key(std::exchange(identity_.pid, 0));
+  if (identity_.pid != 0) worker_.cancels().remove_key(key());
+  identity_.pid = 0;
   if (std::exchange(admitted_, false)) worker_.discharge();
   // It may be forgotten before this client is gone.
   pool_ = nullptr;

@@ -84,7 +84,10 @@ class Client final : private net::Handler {
   void server_has_room();
   // Somebody showed this client's key. True if `requester` has to wait for a cancel on its way.
   bool cancel(Requester requester);
-  void cancel_done();
+  // Of its own cancel request: it was sent to where the query runs; it is over, with a `reason` if
+  // it was given up.
+  void cancel_sent() { cancel_sent_ = true; }
+  void cancel_done(std::string_view reason);
   // To the console command that was asked last.
   void console_answer(const ConsoleAnswer& answer);
 
@@ -114,6 +117,8 @@ class Client final : private net::Handler {
   State state() const { return state_; }
   std::string_view state_name() const;
   const Identity& identity() const { return identity_; }
+  // Its cancel key, once it is greeted.
+  wire::CancelKey key() const { return {identity_.pid, identity_.secret}; }
   Pool* pool() { return pool_; }
   Server* server() { return server_; }
   void set_server(Server* server) { server_ = server; }
@@ -250,6 +255,7 @@ class Client final : private net::Handler {
   bool probed_ = false;
   bool half_closed_ = false;
   bool received_ = false;  // take_up() is to come
+  bool cancel_sent_ = false;
 };
 
 }  // namespace pgtend::pool

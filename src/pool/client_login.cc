@@ -349,8 +349,9 @@ void Client::greet(const Welcome& welcome) {
   }
   const size_t secret_bytes =
       login_->version >= wire::kProtocol32 ? kSecretBytes32 : kSecretBytes30;
-  identity_.secret = wire::random_bytes(secret_bytes);
-  identity_.pid = worker_.cancels().add_key(*this);
+  OwnedKey key = worker_.cancels().add_key(*this, secret_bytes);
+  identity_.pid = key.pid;
+  identity_.secret = std::move(key.secret);
   be::append_backend_key_data(out, {identity_.pid, identity_.secret});
   const std::string& notice = worker_.config().settings.session.login_notice;
   if (!notice.empty()) {

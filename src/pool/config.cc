@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "pool/cancel_key.h"
 #include "pool/config_keys.h"
 
 namespace pgtend::pool {
@@ -45,6 +46,17 @@ Status to_check_query(Settings& settings, std::string_view text) {
   return ok();
 }
 
+Status to_peer_id(Settings& settings, std::string_view text) {
+  int id = 0;
+  auto read = read_value(text, id);
+  if (!read || id > kPeerIdMax) {
+    return Error{ErrorCode::Invalid,
+                 cat('"', printable(text), "\" is not a number from 0 to ", kPeerIdMax)};
+  }
+  settings.peer_id = id;
+  return ok();
+}
+
 // clang-format off
 constexpr Key<Settings> kKeys[] = {
     {"admin_users", "", kYes, to<&S::auth, &AuthSettings::admin_users>, "users allowed every console command"},
@@ -83,6 +95,7 @@ constexpr Key<Settings> kKeys[] = {
     {"max_user_client_connections", "0", kYes, to<&S::limit, &LimitSettings::user_clients>, "client connections of a user; 0 = no limit"},
     {"max_user_connections", "0", kYes, to<&S::limit, &LimitSettings::user_connections>, "server connections of a user over all databases; 0 = no limit"},
     {"min_pool_size", "0", kYes, to<&S::limit, &LimitSettings::pool_size_min>, "server connections kept open in a pool that has clients or a forced user"},
+    {"peer_id", "0", kYes, to_peer_id, "own number among [peers], that cancel keys carry from now on: 1 to 16383; 0 = off"},
     {"pidfile", "", kNo, to<&S::log, &LogSettings::pidfile>, "file with the process id while running"},
     {"pool_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::pool_idle>, "seconds without clients after which any pool is forgotten and its servers closed; 0 = never"},
     {"pool_mode", "session", kYes, to<&S::session, &SessionSettings::mode>, "when a server goes back to the pool: session, transaction, statement"},
@@ -186,6 +199,14 @@ constexpr Key<UserConfig> kUserKeys[] = {
     {"reserve_pool_size", "", kYes, to_user<&UserConfig::reserve_size>, "overrides database and global setting"},
     {"transaction_timeout", "", kYes, to_user<&UserConfig::transaction>, "overrides the global setting"},
 };
+
+template <auto... Path>
+constexpr auto to_peer = into<PeerConfig, Path...>;
+constexpr Key<PeerConfig> kPeerKeys[] = {
+    {"host", "", kYes, to_peer<&PeerConfig::host_text>, "a name or an address, or a folder of a unix socket"},
+    {"pool_size", "", kYes, to_peer<&PeerConfig::pool_size>, "cancel requests under way to it at once; none or 0 = default_pool_size"},
+    {"port", "6432", kYes, to_peer<&PeerConfig::port>, "port it listens on"},
+};
 // clang-format on
 
 // PgBouncer's keys that have no effect here yet. A value that would weaken security or make logins
@@ -211,7 +232,6 @@ constexpr Later kLater[] = {{"auth_hba_file", true},
                             {"client_tls_protocols"},
                             {"client_tls_sslmode", true, "disable allow prefer"},
                             {"job_name", false, "pgbouncer"},
-                            {"peer_id", false, "0"},
                             {"pkt_buf"},
                             {"sbuf_loopcnt"},
                             {"server_tls_ca_file"},
@@ -309,10 +329,7 @@ class Loader {
     if (entry.section == "pgbouncer") return take_setting(entry);
     if (entry.section == "databases") return take_database(entry);
     if (entry.section == "users") return take_user(entry);
-    if (entry.section == "peers") {
-      config_.warnings.push_back(cat(entry.place(), ": [peers] is not yet supported"));
-      return ok();
-    }
+    if (entry.section == "peers") return take_peer(entry);
     return Error{ErrorCode::Invalid, cat("unknown section [", printable(entry.section), "]")};
   }
 
@@ -364,6 +381,29 @@ class Loader {
     }
     config_.users[entry.key] = user;
     config_.users_wait_differently = config_.users_wait_differently || user.query_wait;
+    return ok();
+  }
+
+  Status take_peer(const IniEntry& entry) {
+    int id = 0;
+    if (!read_value(entry.key, id) || id < 1 || id > kPeerIdMax) {
+      return Error{ErrorCode::Invalid, cat("a peer's id is a number from 1 to ", kPeerIdMax)};
+    }
+    PeerConfig peer;
+    for (const auto& [name, value] : TRY(parse_connection_words(entry.value))) {
+      TRY_DURING(apply<PeerConfig>(peer, name, value, kPeerKeys, {}, config_.warnings), name);
+    }
+    if (peer.host_text.empty()) {
+      return Error{ErrorCode::Invalid, "where is it? A peer needs host=, and port= if not 6432"};
+    }
+    if (peer.host_text.find(',') != std::string::npos) {
+      return Error{ErrorCode::Invalid, "host: a peer is one process, so it has one host"};
+    }
+    if (peer.port < 1 || peer.port > 65535) {
+      return Error{ErrorCode::Invalid, cat("no such port: ", peer.port)};
+    }
+    peer.host = TRY(host_from(peer.host_text, peer.port));
+    config_.peers[id] = std::move(peer);
     return ok();
   }
 
@@ -522,6 +562,16 @@ int Config::database_connections(const DatabaseConfig& database) const {
 
 int Config::database_clients(const DatabaseConfig& database) const {
   return database.clients_max.value_or(settings.limit.database_clients);
+}
+
+const PeerConfig* Config::other_peer(int id) const {
+  const auto found = peers.find(id);
+  return found == peers.end() || id == settings.peer_id ? nullptr : &found->second;
+}
+
+int Config::pool_size(const PeerConfig& peer) const {
+  const int own = peer.pool_size.value_or(0);
+  return own > 0 ? own : settings.limit.pool_size;
 }
 
 std::span<const KeyInfo> keys() { return key_infos(); }

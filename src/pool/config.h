@@ -127,6 +127,7 @@ struct LogSettings {
 };
 struct Settings {
   std::string config_file;  // that the next reload reads; "": the same again
+  int peer_id = 0;          // among [peers]; 0: none
   ListenSettings listen;
   AuthSettings auth;
   LimitSettings limit;
@@ -188,6 +189,14 @@ struct UserConfig {
   std::optional<microseconds> client_idle;
 };
 
+// One line of [peers]: another process that serves the same clients.
+struct PeerConfig {
+  std::string host_text;
+  Host host;
+  int port = 6432;
+  std::optional<int> pool_size;
+};
+
 // Where users are looked up who are not in the auth_file.
 struct AuthSource {
   std::string database;
@@ -202,6 +211,7 @@ struct Config {
   std::vector<std::string> values;  // as text, in the order of keys()
   std::map<std::string, std::shared_ptr<const DatabaseConfig>> databases;  // "*" is the fallback
   std::map<std::string, UserConfig> users;
+  std::map<int, PeerConfig> peers;      // by id, perhaps with our own
   bool users_wait_differently = false;  // a line of [users] has its own query_wait_timeout
   Userlist secrets;
   std::vector<std::string> warnings;  // keys that are known but do nothing yet
@@ -236,6 +246,10 @@ struct Config {
   // In the order database, global; 0 is no limit.
   int database_connections(const DatabaseConfig& database) const;
   int database_clients(const DatabaseConfig& database) const;
+  // Null for our own and for those that are not in the file.
+  const PeerConfig* other_peer(int id) const;
+  // Cancel requests that may be under way there at once; 0 is no limit.
+  int pool_size(const PeerConfig& peer) const;
 
  private:
   template <class T>

@@ -82,13 +82,43 @@ Rows show_pools(const ShowInput& input) {
   Rows rows;
   for (const PoolFigures& pool : input.snapshot.pools) {
     const auto [wait_s, wait_us] = seconds_and_micros(pool.longest_wait);
-    rows.push_back({pool.database, pool.user, number(pool.clients), number(pool.waiting), "0", "0",
-                    number(pool.active), "0", number(pool.being_canceled), number(pool.idle),
-                    number(pool.used), number(pool.tested), number(pool.login), wait_s, wait_us,
-                    std::string(name_of(pool.mode)), balance_of(input, pool.database)});
+    rows.push_back({pool.database, pool.user, number(pool.clients), number(pool.waiting),
+                    number(pool.cancels.clients_sent), number(pool.cancels.clients_waiting),
+                    number(pool.active), number(pool.cancels.sent), number(pool.being_canceled),
+                    number(pool.idle), number(pool.used), number(pool.tested), number(pool.login),
+                    wait_s, wait_us, std::string(name_of(pool.mode)),
+                    balance_of(input, pool.database)});
   }
   rows.push_back({"pgbouncer", "pgbouncer", number(input.snapshot.console_clients), "0", "0", "0",
                   "0", "0", "0", "0", "0", "0", "0", "0", "0", "statement", std::nullopt});
+  return rows;
+}
+
+// --- SHOW PEERS, PEER_POOLS
+
+constexpr Column kPeerColumns[] = {
+    {"peer_id", kInt4Oid}, {"host", kTextOid}, {"port", kInt4Oid}, {"pool_size", kInt4Oid}};
+
+Rows show_peers(const ShowInput& input) {
+  Rows rows;
+  for (const auto& [id, peer] : input.config.peers) {
+    rows.push_back({cat(id), peer.host_text, cat(peer.port), cat(input.config.pool_size(peer))});
+  }
+  return rows;
+}
+
+constexpr Column kPeerPoolColumns[] = {{"peer_id", kInt4Oid},
+                                       {"cl_active_cancel_req", kInt4Oid},
+                                       {"cl_waiting_cancel_req", kInt4Oid},
+                                       {"sv_active_cancel", kInt4Oid},
+                                       {"sv_login", kInt4Oid}};
+
+Rows show_peer_pools(const ShowInput& input) {
+  Rows rows;
+  for (const PeerFigures& peer : input.snapshot.peers) {
+    rows.push_back({cat(peer.id), number(peer.clients_sent), number(peer.clients_waiting),
+                    number(peer.sent), number(peer.connecting)});
+  }
   return rows;
 }
 
@@ -361,11 +391,15 @@ Rows show_lists(const ShowInput& input) {
     idle += pool.idle;
     servers += pool.servers();
   }
+  uint64_t peer_pools = 0;
+  for (const auto& [id, peer] : input.config.peers) {
+    peer_pools += input.config.other_peer(id) != nullptr ? 1 : 0;
+  }
   return {{"databases", number(input.config.databases.size() + 1)},
           {"users", number(user_names(input).size())},
-          {"peers", "0"},
+          {"peers", number(input.config.peers.size())},
           {"pools", number(snapshot.pools.size() + 1)},
-          {"peer_pools", "0"},
+          {"peer_pools", number(peer_pools)},
           {"free_clients", "0"},
           {"used_clients", number(clients)},
           {"login_clients", number(snapshot.login_clients)},
@@ -567,6 +601,8 @@ std::span<const Show> shows() {
       Show{"events", Part::Events, kEventColumns, show_events},
       Show{"histograms", Part::Times, kHistogramColumns, show_histograms},
       Show{"lists", Part::Pools, kListColumns, show_lists},
+      Show{"peer_pools", Part::Peers, kPeerPoolColumns, show_peer_pools},
+      Show{"peers", Part::None, kPeerColumns, show_peers},
       Show{"pools", Part::Pools, kPoolColumns, show_pools},
       Show{"queries", Part::Queries, kQueryColumns, show_queries},
       Show{"servers", Part::Servers, kSocketColumns, show_servers},

@@ -26,8 +26,10 @@ std::string text_of(const LogName& name) {
   std::string at = name.peer.text();
   if (name.peer.is_unix()) at = cat("unix(", name.pid, "):", name.port);
   if (name.peer.family() == AF_UNSPEC) at = "(nohost)";
-  return cat(std::string_view(&name.kind, 1), "-0x", std::string_view(hex, end), ": ",
-             name.database.empty() ? "(nodb)" : name.database, "/",
+  const std::string head =
+      cat(std::string_view(&name.kind, 1), "-0x", std::string_view(hex, end), ": ");
+  if (name.peer_id > 0) return cat(head, "peer-", name.peer_id, "@", at, " ");
+  return cat(head, name.database.empty() ? "(nodb)" : name.database, "/",
              name.user.empty() ? "(nouser)" : name.user, "@", at, " ");
 }
 

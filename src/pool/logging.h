@@ -19,14 +19,15 @@ Status apply(const LogSettings& settings);
 struct LogName {
   char kind = 'C';  // or 'S', a server
   uint64_t id = 0;
-  std::string_view database;
-  std::string_view user;
+  std::string_view database = {};
+  std::string_view user = {};
   const net::Address& peer;
-  int pid = 0;   // of a unix socket's other end; 0 if unknown
-  int port = 0;  // that the unix socket is named after
+  int pid = 0;      // of a unix socket's other end; 0 if unknown
+  int port = 0;     // that the unix socket is named after
+  int peer_id = 0;  // instead of database and user: of another process of ours
 };
 // Its beginning: "C-0x1a: db/user@10.0.0.1:5432 ". Empty names are "(nodb)" and "(nouser)", a
-// server not found yet is at "(nohost)".
+// server not found yet is at "(nohost)", another process is "S-0x1a: peer-2@10.0.0.1:6432 ".
 std::string text_of(const LogName& name);
 
 }  // namespace pgtend::pool

@@ -50,6 +50,15 @@ PoolFigures figures_of(Pool& pool, SteadyTime now) {
   return figures;
 }
 
+void add_pools(Snapshot& snapshot, Worker& worker, SteadyTime now) {
+  const auto cancels = worker.cancels().counts();
+  worker.pools().each([&](Pool& pool) {
+    snapshot.pools.push_back(figures_of(pool, now));
+    const auto found = cancels.find(&pool);
+    if (found != cancels.end()) snapshot.pools.back().cancels = found->second;
+  });
+}
+
 void note_buffers(SocketFigures& figures, const Inbound& inbound, const Channel& channel) {
   figures.kept = inbound.rest.size();
   figures.message_left = inbound.left;
@@ -147,6 +156,9 @@ void PoolFigures::add(const PoolFigures& other) {
   used += other.used;
   tested += other.tested;
   login += other.login;
+  cancels.sent += other.cancels.sent;
+  cancels.clients_sent += other.cancels.clients_sent;
+  cancels.clients_waiting += other.cancels.clients_waiting;
   longest_wait = std::max(longest_wait, other.longest_wait);
 }
 
@@ -188,11 +200,14 @@ Snapshot take_snapshot(Worker& worker, Part part) {
         snapshot.console_clients += state == Client::State::Console ? 1 : 0;
         snapshot.login_clients += logs_in ? 1 : 0;
       });
-      worker.pools().each([&](Pool& pool) { snapshot.pools.push_back(figures_of(pool, now)); });
+      add_pools(snapshot, worker, now);
       add_names(snapshot, worker);
       break;
     case Part::Names:
       add_names(snapshot, worker);
+      break;
+    case Part::Peers:
+      if (worker.index() == 0) snapshot.peers = worker.workers().peers().figures();
       break;
     case Part::Clients:
       add_clients(snapshot, worker, now);

@@ -12,8 +12,10 @@
 
 #include "base/clock.h"
 #include "net/address.h"
+#include "pool/cancel.h"
 #include "pool/config.h"
 #include "pool/names.h"
+#include "pool/peers.h"
 #include "pool/queries.h"
 #include "pool/replication.h"
 #include "pool/statistics.h"
@@ -36,6 +38,7 @@ struct PoolFigures {
   uint64_t used = 0;
   uint64_t tested = 0;
   uint64_t login = 0;
+  CancelCounts cancels = {};
   microseconds longest_wait{};
 
   void add(const PoolFigures& other);
@@ -76,7 +79,8 @@ enum class Part : uint8_t {
   Queries,
   Times,
   Events,
-  Names
+  Names,
+  Peers
 };
 
 struct Snapshot {
@@ -93,6 +97,7 @@ struct Snapshot {
   std::vector<NameFigures> names;  // the first worker's, as the two below; by name
   std::vector<ZoneFigures> zones;  // by name
   size_t name_questions = 0;
+  std::vector<PeerFigures> peers;  // the first worker's; by id
 
   // Joins those of all workers: sums what is counted, puts sockets in the order of their ids.
   void merge(Snapshot other);

@@ -215,7 +215,7 @@ Result<std::vector<Load>> deal(Workers& workers, std::vector<Parcel> parcels) {
     int32_t pid = 0;
     bag.field("id", id);
     bag.field("pid", pid);
-    seats[id] = pid != 0 ? workers.of_key(pid) : turn++ % workers.size();
+    seats[id] = pid != 0 ? workers.of_key({pid, ""}) : turn++ % workers.size();
     loads[seats[id]].clients.push_back(std::move(parcel));
   }
   for (Parcel& parcel : parcels) {

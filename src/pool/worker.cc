@@ -145,6 +145,7 @@ void Worker::reconfigure(std::shared_ptr<const Config> config) {
   config_ = std::move(config);
   for (auto& acceptor : acceptors_) acceptor->defer_accept(config_->settings.listen.defer_accept);
   pools_.reconfigure();
+  if (index_ == 0) workers_.peers().reconfigure();
 }
 
 void Worker::deal(net::Accepted accepted) {

@@ -21,7 +21,8 @@ Workers::Workers(const std::vector<net::Loop*>& loops, const Clock& clock,
               .changed =
                   [this](const std::string& host, const std::vector<net::Address>& addresses) {
                     drop_moved(host, addresses);
-                  }}) {
+                  }}),
+      peers_(*this, *loops.front()) {
   CHECK(!loops.empty() && loops.size() <= kWorkersMax);
   for (size_t i = 0; i < loops.size(); ++i) {
     workers_.push_back(std::make_unique<Worker>(*this, i, *loops[i], clock_, config));

@@ -17,14 +17,11 @@
 #include "pool/config.h"
 #include "pool/group.h"
 #include "pool/names.h"
+#include "pool/peers.h"
 #include "pool/snapshot.h"
 #include "pool/worker.h"
 
 namespace pgtend::pool {
-
-// Cancel keys carry their worker's number in so many low bits.
-inline constexpr int kWorkerBits = 6;
-inline constexpr size_t kWorkersMax = size_t{1} << kWorkerBits;
 
 // Thread: as said; what is not is for the one that makes it, before the loops run or after.
 class Workers {
@@ -60,15 +57,14 @@ class Workers {
                       std::function<void(Worker&, const Names::Addresses&)> answer);
   // Thread: the first worker's.
   Names& names() { return names_; }
+  Peers& peers() { return peers_; }
 
   // The merged snapshots of all workers.
   void snapshot(size_t origin, Part part, std::function<void(Worker&, const Snapshot&)> done);
 
   // The worker of the client with this cancel key. One that a process with more workers made is
   // dealt to one of ours.
-  size_t of_key(int32_t pid) const {
-    return (static_cast<uint32_t>(pid) & (kWorkersMax - 1)) % workers_.size();
-  }
+  size_t of_key(const wire::CancelKey& key) const { return worker_of(key) % workers_.size(); }
   // Ids from now on are not below it.
   void raise_next_id(uint64_t least) { next_id_.store(std::max(next_id_.load(), least)); }
   // The worker that should take the next client: the one with the fewest.
@@ -126,6 +122,7 @@ class Workers {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<net::Resolver> resolver_;
   Names names_;
+  Peers peers_;
   std::atomic<size_t> done_{0};
   std::atomic<uint64_t> holder_{0};
   std::vector<Parcel> given_away_;

@@ -95,6 +95,39 @@ TEST_F(PoolCancel, WaitingClientIsAnsweredByThePool) {
   EXPECT_EQ(waiting.read_until('Z'), "TDCZ");
 }
 
+TEST_F(PoolCancel, ConsoleShowsARequestThatIsUnderWay) {
+  auto cluster = must(pg::Cluster::start(must(cluster_options())));
+  PoolProcess pool(
+      cat(database_line("postgres", cluster.options()),
+          "[pgbouncer]\nauth_type = trust\npool_mode = transaction\nadmin_users = app\n"));
+  RawClient client(pool.port());
+  client.log_in("app", "postgres");
+  const auto postmaster =
+      static_cast<pid_t>(std::stoi(ask(client, "select pg_read_file('postmaster.pid')")));
+  client.send(query("select pg_sleep(60)"));
+  const auto column = [&](const char* name) { return shown(pool, "SHOW POOLS", "postgres", name); };
+  ASSERT_TRUE(wait_until([&] { return column("sv_active") == "1"; }));
+  // Stopped, it takes the request but does not answer.
+  kill(postmaster, SIGSTOP);
+  RawClient request(pool.port());
+  std::string out;
+  wire::append_cancel(out, client.key());
+  request.send(out);
+
+  EXPECT_TRUE(wait_until([&] { return column("cl_active_cancel_req") == "1"; }));
+  EXPECT_EQ(column("sv_active_cancel"), "1");
+  EXPECT_EQ(column("cl_waiting_cancel_req"), "0");
+  const pg::Rows clients = console(pool, "SHOW CLIENTS");
+  std::string states;
+  for (int row = 0; row < clients.size(); ++row) states += cat(clients[row].text(4), ' ');
+  EXPECT_NE(states.find("active_cancel_req"), std::string::npos) << states;
+
+  kill(postmaster, SIGCONT);
+  EXPECT_EQ(request.read().type, 0);
+  EXPECT_TRUE(client.read_until('Z').ends_with("EZ"));
+  EXPECT_EQ(column("cl_active_cancel_req") + column("sv_active_cancel"), "00");
+}
+
 TEST_F(PoolCancel, WrongKeyAndIdleClientAreLeftAlone) {
   PoolProcess pool(ini("default_pool_size = 1\n"));
   RawClient client(pool.port());

@@ -11,6 +11,7 @@
 #include "wire/backend.h"
 #include "wire/frame.h"
 #include "wire/frontend.h"
+#include "wire/startup.h"
 
 namespace pgtend::sim {
 namespace {
@@ -251,6 +252,38 @@ TEST_F(PoolCase, ALinkWithHalfAMessageServesNobody) {
 
   EXPECT_EQ(servers[0]->take(), query("SELECT 1"));
   EXPECT_EQ(client.take(), "");
+}
+
+TEST_F(PoolCase, ATamperedKeyCancelsNothing) {
+  for (const char* peer_id : {"0", "300"}) {
+    SmallWorld world(1, {.split = 0, .buffer_min = 65536, .buffer_max = 65536});
+    world.start({{"peer_id", peer_id}});
+    Peer& client = world.client();
+    world.welcome(*world.servers.back());
+    const std::string welcome = client.take();
+    const std::string key = welcome.substr(welcome.find(std::string("K\0\0\0\x0c", 5)) + 5, 8);
+    world.say(client, query("SELECT 1"));
+    const auto show = [&](const std::string& shown) {
+      Peer& request = world.stranger();
+      std::string bytes("\0\0\0\x10\x04\xd2\x16\x2e", 8);
+      world.say(request, bytes + shown);
+      return request.ended();
+    };
+
+    // The two lowest bits only count hops.
+    for (size_t bit = 0; bit < 62; ++bit) {
+      std::string other = key;
+      other[bit / 8] ^= static_cast<char>(0x80 >> bit % 8);
+      EXPECT_TRUE(show(other)) << bit;
+      ASSERT_EQ(world.servers.size(), 1u) << bit;
+    }
+
+    EXPECT_FALSE(show(key));
+    ASSERT_EQ(world.servers.size(), 2u);
+    std::string expected;
+    wire::append_cancel(expected, {7, "key!"});
+    EXPECT_EQ(world.servers[1]->take(), expected);
+  }
 }
 
 TEST_F(PoolCase, AWelcomeFromBeforeAReconnectIsNoWelcome) {

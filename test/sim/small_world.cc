@@ -77,17 +77,21 @@ void SmallWorld::say(Peer& peer, std::string_view bytes) {
   settle();
 }
 
-Peer& SmallWorld::client(const wire::StartupParameters& more) {
+Peer& SmallWorld::stranger() {
   const auto descriptor = peers_.connect(net::Address::ip("127.0.0.1", 6432).take(), {}).take();
   clients.push_back(std::make_unique<Peer>(peers_, descriptor));
   settle();
+  return *clients.back();
+}
+
+Peer& SmallWorld::client(const wire::StartupParameters& more) {
+  Peer& added = stranger();
   wire::StartupParameters parameters = {{"user", "u"}, {"database", "db"}};
   parameters.insert(parameters.end(), more.begin(), more.end());
   std::string out;
   wire::append_startup(out, wire::kProtocol30, parameters);
-  clients.back()->send(out);
-  settle();
-  return *clients.back();
+  say(added, out);
+  return added;
 }
 
 void SmallWorld::welcome(Peer& server) {

@@ -52,6 +52,8 @@ class SmallWorld {
   size_t pass(milliseconds time);
 
   void say(Peer& peer, std::string_view bytes);
+  // A connection to the pool that has said nothing yet.
+  Peer& stranger();
   // A client that has sent its start packet, with `more` in it.
   Peer& client(const wire::StartupParameters& more = {});
   // Answers the pool's start packet.

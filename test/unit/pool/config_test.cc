@@ -76,11 +76,11 @@ TEST(PoolConfig, BadValuesAreRefused) {
 }
 
 TEST(PoolConfig, KeysWithoutEffectYetAreWarnedOf) {
-  const auto config = load("[pgbouncer]\npeer_id = 5\nquery_timeout = 0\n");
+  const auto config = load("[pgbouncer]\nsuspend_timeout = 5\nquery_timeout = 0\n");
 
   ASSERT_TRUE(config);
   ASSERT_EQ(config->warnings.size(), 1u);
-  EXPECT_EQ(config->warnings[0], "peer_id is not yet supported and has no effect");
+  EXPECT_EQ(config->warnings[0], "suspend_timeout is not yet supported and has no effect");
 }
 
 TEST(PoolConfig, IgnoringWhatProtectsIsRefused) {
@@ -134,6 +134,67 @@ TEST(PoolConfig, SizesAndLimitsHaveTheirOrder) {
   EXPECT_EQ(config->database_clients(*b), 8);
   EXPECT_EQ(config->user_clients("ada"), 6);
   EXPECT_EQ(config->user_clients("bob"), 9);
+}
+
+TEST(PoolConfig, PeersAreOtherProcessesAndTheirPorts) {
+  const auto config = load(
+      "[peers]\n1 = host=/tmp/a\n2 = host=10.0.0.2 port=7000 pool_size=3\n0x10 = host=pool.example "
+      "pool_size=0\n[pgbouncer]\npeer_id = 1\ndefault_pool_size = 9\n");
+
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->warnings.empty());
+  ASSERT_EQ(config->peers.size(), 3u);
+  EXPECT_EQ(config->other_peer(1), nullptr);
+  EXPECT_EQ(config->other_peer(3), nullptr);
+  const PeerConfig& two = *config->other_peer(2);
+  EXPECT_EQ(two.host.address.text(), "10.0.0.2:7000");
+  EXPECT_EQ(config->pool_size(two), 3);
+  const PeerConfig& named = *config->other_peer(16);
+  EXPECT_EQ(named.host.name, "pool.example");
+  EXPECT_EQ(named.port, 6432);
+  EXPECT_EQ(config->pool_size(named), 9);
+  EXPECT_EQ(config->peers.at(1).host.address.text(), "/tmp/a/.s.PGSQL.6432");
+}
+
+TEST(PoolConfig, LastLineOfAPeerHolds) {
+  const auto config =
+      load("[peers]\n2 = host=10.0.0.2 pool_size=4\n2 = host=10.0.0.3\n[pgbouncer]\nverbose=0\n");
+
+  ASSERT_TRUE(config);
+  ASSERT_EQ(config->peers.size(), 1u);
+  EXPECT_EQ(config->peers.at(2).host_text, "10.0.0.3");
+  EXPECT_FALSE(config->peers.at(2).pool_size);
+}
+
+TEST(PoolConfig, BadPeersAreRefusedWithTheReason) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"0 = host=/tmp", "1 to 16383"},
+      {"16384 = host=/tmp", "1 to 16383"},
+      {"-1 = host=/tmp", "1 to 16383"},
+      {"two = host=/tmp", "1 to 16383"},
+      {"2x = host=/tmp", "1 to 16383"},
+      {"99999999999999999999 = host=/tmp", "1 to 16383"},
+      {"2 =", "needs host="},
+      {"2 = port=6432", "needs host="},
+      {"2 = host=''", "needs host="},
+      {"2 = host=a,b", "one host"},
+      {"2 = host=10.0.0.2 port=0", "no such port: 0"},
+      {"2 = host=/tmp port=65536", "no such port: 65536"},
+      {"2 = host=/tmp port=-1", "\"-1\" is not"},
+      {"2 = host=/tmp pool_size=many", "\"many\" is not an integer"},
+      {"2 = hosst=/tmp", "did you mean host?"},
+      {"2 = host='not a host'", "not a host"},
+  };
+  for (const auto& [line, reason] : cases) {
+    const std::string message =
+        refusal(std::string("[pgbouncer]\nverbose=0\n[peers]\n") + line + "\n");
+    EXPECT_TRUE(message.starts_with("pool.ini:4: ")) << line;
+    EXPECT_NE(message.find(reason), std::string::npos) << line << ": " << message;
+  }
+  for (const auto* value : {"-1", "16384", "one", ""}) {
+    const std::string message = refusal(std::string("[pgbouncer]\npeer_id = ") + value + "\n");
+    EXPECT_NE(message.find("0 to 16383"), std::string::npos) << value << ": " << message;
+  }
 }
 
 TEST(PoolConfig, EmptyCheckQueryIsNotTheSameAsNone) {

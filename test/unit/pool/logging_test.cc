@@ -14,6 +14,8 @@ TEST(LogName, NamesConnectionsAsPgBouncerDoes) {
             "C-0x1: (nodb)/(nouser)@[::1]:5432 ");
   EXPECT_EQ(text_of({.kind = 'S', .id = 1, .database = "db", .user = "ann", .peer = {}}),
             "S-0x1: db/ann@(nohost) ");
+  EXPECT_EQ(text_of({.kind = 'S', .id = 26, .peer = v4, .peer_id = 2}),
+            "S-0x1a: peer-2@10.0.0.1:5432 ");
   const auto local = net::Address::unix_path("/tmp/.s.PGSQL.6432").take();
   const LogName name{.kind = 'C',
                      .id = 255,
