@@ -21,7 +21,6 @@ namespace fe = wire::frontend;
 
 // A named Parse is held whole; a longer one closes its client.
 constexpr size_t kCollectedMax = size_t{16} << 20;
-constexpr int kReadsPerTurn = 8;
 // Requests without an answer, at most; beyond it the client is not read until answers come.
 constexpr uint32_t kOutstandingMax = 1 << 20;
 // What a client that has waited keeps for its next wait, in bytes.
@@ -143,7 +142,7 @@ bool Client::may_read() const {
 }
 
 void Client::pump() {
-  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+  for (int reads = 0; worker_.may_read_on(reads); ++reads) {
     if (!may_read()) return;
     std::string_view bytes;
     const net::Io io = worker_.receiver().receive(channel_, inbound_, bytes);

@@ -57,6 +57,19 @@ Status to_peer_id(Settings& settings, std::string_view text) {
   return ok();
 }
 
+constexpr int kReadBytesMin = 256;
+constexpr int kReadBytesMax = 16 << 20;
+Status to_read_bytes(Settings& settings, std::string_view text) {
+  int bytes = 0;
+  TRY(read_value(text, bytes));
+  if (bytes < kReadBytesMin || bytes > kReadBytesMax) {
+    return Error{ErrorCode::Invalid, cat('"', printable(text), "\" is not a number from ",
+                                         kReadBytesMin, " to ", kReadBytesMax)};
+  }
+  settings.limit.read_bytes = bytes;
+  return ok();
+}
+
 // clang-format off
 constexpr Key<Settings> kKeys[] = {
     {"admin_users", "", kYes, to<&S::auth, &AuthSettings::admin_users>, "users allowed every console command"},
@@ -97,6 +110,7 @@ constexpr Key<Settings> kKeys[] = {
     {"min_pool_size", "0", kYes, to<&S::limit, &LimitSettings::pool_size_min>, "server connections kept open in a pool that has clients or a forced user"},
     {"peer_id", "0", kYes, to_peer_id, "own number among [peers], that cancel keys carry from now on: 1 to 16383; 0 = off"},
     {"pidfile", "", kNo, to<&S::log, &LogSettings::pidfile>, "file with the process id while running"},
+    {"pkt_buf", "65536", kNo, to_read_bytes, "bytes read at once from a connection, 256 to 16777216; PgBouncer's default, 4096, makes large results slow"},
     {"pool_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::pool_idle>, "seconds without clients after which any pool is forgotten and its servers closed; 0 = never"},
     {"pool_mode", "session", kYes, to<&S::session, &SessionSettings::mode>, "when a server goes back to the pool: session, transaction, statement"},
     {"query_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::query>, "seconds a query may run, or its client wait; 0 = no limit"},
@@ -105,6 +119,7 @@ constexpr Key<Settings> kKeys[] = {
     {"reserve_pool_size", "0", kYes, to<&S::limit, &LimitSettings::reserve_size>, "more server connections of a pool once a client has waited reserve_pool_timeout"},
     {"reserve_pool_timeout", "5", kYes, to<&S::time, &TimeSettings::reserve_wait>, "seconds a client waits before the reserve is used; 0 = never used"},
     {"resolv_conf", "", kNo, to<&S::dns, &DnsSettings::resolv_conf>, "file that names the name servers instead of /etc/resolv.conf"},
+    {"sbuf_loopcnt", "5", kYes, to<&S::limit, &LimitSettings::reads_per_turn>, "reads from one connection before others have their turn; 0 = as long as it has something"},
     {"scram_iterations", "4096", kYes, to<&S::auth, &AuthSettings::scram_iterations>, "SCRAM iterations for clear-text secrets"},
     {"server_check_delay", "30", kYes, to<&S::time, &TimeSettings::server_check>, "seconds unused after which a server is checked before use; 0 = always"},
     {"server_check_query", "<empty>", kYes, to_check_query, "SQL of that check; <empty> is an empty query, blank turns it off"},
@@ -232,8 +247,6 @@ constexpr Later kLater[] = {{"auth_hba_file", true},
                             {"client_tls_protocols"},
                             {"client_tls_sslmode", true, "disable allow prefer"},
                             {"job_name", false, "pgbouncer"},
-                            {"pkt_buf"},
-                            {"sbuf_loopcnt"},
                             {"server_tls_ca_file"},
                             {"server_tls_cert_file"},
                             {"server_tls_ciphers"},
@@ -496,6 +509,7 @@ void Config::keep_start_values(const Config& running) {
   const int defer_accept = settings.listen.defer_accept;
   settings.listen = start.listen;
   settings.listen.defer_accept = defer_accept;
+  settings.limit.read_bytes = start.limit.read_bytes;
   settings.session.tracked_parameters = start.session.tracked_parameters;
   settings.session.simple_query_refused = start.session.simple_query_refused;
   settings.dns.resolv_conf = start.dns.resolv_conf;

@@ -64,6 +64,8 @@ struct LimitSettings {
   int database_connections = 0;  // 0: no limit
   int user_connections = 0;      // 0: no limit
   int64_t packet_bytes = 0;
+  int read_bytes = 0;      // at once from a connection
+  int reads_per_turn = 0;  // of a connection before others have theirs; 0: no limit
 };
 // What clients may do for how long; 0: no limit.
 struct ActivityLimits {

@@ -27,14 +27,17 @@ inline constexpr size_t kRestMax = size_t{64} << 10;
 // Thread: one loop's. The bytes it returns are valid until the next call.
 class Receiver {
  public:
+  // `read_bytes`: the most that one read takes.
+  explicit Receiver(size_t read_bytes)
+      : read_bytes_(read_bytes),
+        buffer_(std::make_unique_for_overwrite<char[]>(kRestMax + read_bytes)) {}
+
   // Reads once; `bytes` is what was kept in inbound.rest and what came, in one piece.
   net::Io receive(Channel& channel, Inbound& inbound, std::string_view& bytes);
 
  private:
-  static constexpr size_t kReceiveBytes = size_t{64} << 10;
-
-  std::unique_ptr<char[]> buffer_ =
-      std::make_unique_for_overwrite<char[]>(kRestMax + kReceiveBytes);
+  const size_t read_bytes_;
+  const std::unique_ptr<char[]> buffer_;
 };
 
 }  // namespace pgtend::pool

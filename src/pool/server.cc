@@ -18,7 +18,6 @@ namespace {
 namespace be = wire::backend;
 namespace fe = wire::frontend;
 
-constexpr int kReadsPerTurn = 8;
 // How much of an error or a command tag is looked at.
 constexpr size_t kPeekBytes = 256;
 // The SQLSTATE field of that error.
@@ -158,7 +157,7 @@ bool Server::may_read() const {
 }
 
 void Server::pump() {
-  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+  for (int reads = 0; worker_.may_read_on(reads); ++reads) {
     if (!may_read()) return;
     std::string_view bytes;
     const net::Io io = worker_.receiver().receive(*channel_, inbound_, bytes);

@@ -56,6 +56,7 @@ Worker::Worker(Workers& workers, size_t index, net::Loop& loop, const Clock& clo
       clock_(clock),
       config_(std::move(config)),
       tracked_(config_->settings.session.tracked_parameters),
+      receiver_(static_cast<size_t>(config_->settings.limit.read_bytes)),
       pools_(*this),
       cancels_(*this),
       auth_queries_(*this),

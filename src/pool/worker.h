@@ -126,6 +126,11 @@ class Worker {
   // Counts a client against max_client_conn; false when that many are here. discharge() undoes it.
   bool admit();
   void discharge();
+  // Whether a connection that has read so often in this turn may read again.
+  bool may_read_on(int reads) const {
+    const int limit = config_->settings.limit.reads_per_turn;
+    return limit == 0 || reads < limit;
+  }
   // Pools of this worker with clients that wait for a slot: `change` more.
   void count_starving(int change);
 

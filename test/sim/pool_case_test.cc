@@ -286,6 +286,39 @@ TEST_F(PoolCase, ATamperedKeyCancelsNothing) {
   }
 }
 
+// How many turns of the pool's loop a large message needs, from a client and from a server.
+TEST_F(PoolCase, ATurnTakesSoManyReadsOfSoManyBytes) {
+  const auto turns = [](const char* read_bytes, const char* reads) {
+    SmallWorld world(1, {.split = 0, .buffer_min = 65536, .buffer_max = 65536});
+    world.start({{"pkt_buf", read_bytes}, {"sbuf_loopcnt", reads}});
+    Peer& client = world.client();
+    world.welcome(*world.servers.back());
+    client.take();
+    const std::string question = query(std::string(60'000, ' '));
+    const size_t up = world.say(client, question);
+    EXPECT_EQ(world.servers[0]->take(), question);
+    const std::string row = answer(std::string(60'000, 'x'), be::TransactionStatus::Idle);
+    const size_t down = world.say(*world.servers[0], row);
+    EXPECT_EQ(client.take(), row);
+    return std::pair(up, down);
+  };
+
+  // 60,000 bytes are 59 reads of 1,024; the loop may come by twice in a turn.
+  const auto [up_by_one, down_by_one] = turns("1024", "1");
+  EXPECT_GE(up_by_one, 50u);
+  EXPECT_GE(down_by_one, 50u);
+  const auto [up_by_ten, down_by_ten] = turns("1024", "10");
+  EXPECT_GE(up_by_ten, 5u);
+  EXPECT_LT(up_by_ten, 15u);
+  EXPECT_GE(down_by_ten, 5u);
+  EXPECT_LT(down_by_ten, 15u);
+  for (const auto& [read_bytes, reads] : {std::pair("1024", "0"), std::pair("65536", "1")}) {
+    const auto [up, down] = turns(read_bytes, reads);
+    EXPECT_LT(up, 6u) << read_bytes;
+    EXPECT_LT(down, 6u) << read_bytes;
+  }
+}
+
 TEST_F(PoolCase, AWelcomeFromBeforeAReconnectIsNoWelcome) {
   start({{"default_pool_size", "2"}});
   Peer& first = first_client();

@@ -136,6 +136,8 @@ std::shared_ptr<const pool::Config> PoolSim::make_config() {
       {"query_wait_timeout", scenario_.stormy && dice_.chance(300) ? "5" : "0"},
       {"max_prepared_statements", cat(dice_.chance(700) ? dice_.below(12) : 200)},
       {"peer_id", dice_.chance(300) ? "5" : "0"},
+      {"pkt_buf", dice_.chance(300) ? "256" : "65536"},
+      {"sbuf_loopcnt", cat(dice_.below(9))},
       {"statement_errors", dice_.chance(500) ? "postgres" : "pgbouncer"},
       {"server_round_robin", dice_.chance(500) ? "1" : "0"},
       {"server_reset_query_always", dice_.chance(200) ? "1" : "0"}};

@@ -56,8 +56,13 @@ void SmallWorld::start(const std::vector<std::pair<std::string, std::string>>& m
   workers->listen().take();
 }
 
-void SmallWorld::settle() {
-  while (network_.next() || pool_loop_.has_work() || peers_.has_work()) scheduler_.step();
+size_t SmallWorld::settle() {
+  size_t turns = 0;
+  while (network_.next() || pool_loop_.has_work() || peers_.has_work()) {
+    scheduler_.step();
+    turns += scheduler_.ran() == &pool_loop_ ? 1 : 0;
+  }
+  return turns;
 }
 
 size_t SmallWorld::pass(milliseconds time) {
@@ -72,9 +77,9 @@ size_t SmallWorld::pass(milliseconds time) {
   return steps;
 }
 
-void SmallWorld::say(Peer& peer, std::string_view bytes) {
+size_t SmallWorld::say(Peer& peer, std::string_view bytes) {
   peer.send(bytes);
-  settle();
+  return settle();
 }
 
 Peer& SmallWorld::stranger() {

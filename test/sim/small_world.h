@@ -46,12 +46,13 @@ class SmallWorld {
 
   // A pool of one link, in transaction mode unless `more` lines of [pgbouncer] say otherwise.
   void start(const std::vector<std::pair<std::string, std::string>>& more = {});
-  // Until nothing is under way any more; time passes only as far as that needs.
-  void settle();
+  // Until nothing is under way any more; time passes only as far as that needs. How often the
+  // pool's loop had a turn.
+  size_t settle();
   // How many things happened in that time; no more than kStepsMax, which time may not survive.
   size_t pass(milliseconds time);
 
-  void say(Peer& peer, std::string_view bytes);
+  size_t say(Peer& peer, std::string_view bytes);
   // A connection to the pool that has said nothing yet.
   Peer& stranger();
   // A client that has sent its start packet, with `more` in it.

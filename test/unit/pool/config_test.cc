@@ -69,7 +69,8 @@ TEST(PoolConfig, UnknownKeyNamesPlaceAndNearestKey) {
 TEST(PoolConfig, BadValuesAreRefused) {
   for (const auto* line :
        {"listen_port = yes", "listen_port = -1", "log_connections = 2", "pool_mode = stmt",
-        "server_lifetime = soon", "default_pool_size = 99999999999", "auth_type = kerberos"}) {
+        "server_lifetime = soon", "default_pool_size = 99999999999", "auth_type = kerberos",
+        "pkt_buf = 255", "pkt_buf = 16777217", "sbuf_loopcnt = -1"}) {
     const std::string text = std::string("[pgbouncer]\n") + line + "\n";
     EXPECT_TRUE(refusal(text).starts_with("pool.ini:2: ")) << line;
   }
