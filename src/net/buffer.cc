@@ -9,6 +9,7 @@
 namespace pgtend::net {
 
 ChunkPool::Chunk ChunkPool::take() {
+  ++used_;
   if (free_.empty()) return std::make_unique_for_overwrite<char[]>(kChunkBytes);
   Chunk chunk = std::move(free_.back());
   free_.pop_back();
@@ -16,6 +17,7 @@ ChunkPool::Chunk ChunkPool::take() {
 }
 
 void ChunkPool::give(Chunk chunk) {
+  --used_;
   if (free_.size() < kFreeMax) free_.push_back(std::move(chunk));
 }
 

@@ -22,11 +22,15 @@ class ChunkPool {
 
   Chunk take();
   void give(Chunk chunk);
+  // Chunks taken and not given back, and those that are kept for the next take().
+  size_t used() const { return used_; }
+  size_t free() const { return free_.size(); }
 
  private:
   static constexpr size_t kFreeMax = 256;
 
   std::vector<Chunk> free_;
+  size_t used_ = 0;
 };
 
 // Bytes in order: append at the end, consume from the front. Not bounded by itself: its owner stops

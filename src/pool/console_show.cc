@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ctime>
 #include <functional>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -577,6 +578,26 @@ Rows show_events(const ShowInput& input) {
   return rows;
 }
 
+constexpr Column kMemoryColumns[] = {{"name", kTextOid},
+                                     {"size", kInt4Oid},
+                                     {"used", kInt4Oid},
+                                     {"free", kInt4Oid},
+                                     {"memtotal", kInt4Oid}};
+
+// PgBouncer's type for the sums, which may not hold one.
+std::string int4(uint64_t value) {
+  return cat(std::min<uint64_t>(value, std::numeric_limits<int32_t>::max()));
+}
+
+Rows show_mem(const ShowInput& input) {
+  Rows rows;
+  for (const MemoryFigures& kind : input.snapshot.memory) {
+    rows.push_back({std::string(kind.name), int4(kind.bytes), int4(kind.used), int4(kind.free),
+                    int4(kind.bytes * (kind.used + kind.free))});
+  }
+  return rows;
+}
+
 constexpr Column kVersionColumns[] = {{"version", kTextOid}};
 
 Rows show_version(const ShowInput&) { return {{version_text()}}; }
@@ -601,6 +622,7 @@ std::span<const Show> shows() {
       Show{"events", Part::Events, kEventColumns, show_events},
       Show{"histograms", Part::Times, kHistogramColumns, show_histograms},
       Show{"lists", Part::Pools, kListColumns, show_lists},
+      Show{"mem", Part::Memory, kMemoryColumns, show_mem},
       Show{"peer_pools", Part::Peers, kPeerPoolColumns, show_peer_pools},
       Show{"peers", Part::None, kPeerColumns, show_peers},
       Show{"pools", Part::Pools, kPoolColumns, show_pools},

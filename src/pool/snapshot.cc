@@ -131,6 +131,20 @@ void add_servers(Snapshot& snapshot, Worker& worker) {
   });
 }
 
+// Under PgBouncer's names, as far as there is the like of it here.
+std::vector<MemoryFigures> memory_of(Worker& worker) {
+  uint64_t clients = 0;
+  uint64_t servers = 0;
+  worker.each_client([&](Client&) { ++clients; });
+  worker.each_server([&](Server&) { ++servers; });
+  const net::ChunkPool& chunks = worker.chunks();
+  return {{"client_cache", sizeof(Client), clients, 0},
+          {"iobuf_cache", net::kChunkBytes, chunks.used(), chunks.free()},
+          {"pool_cache", sizeof(Pool), worker.pools().size(), 0},
+          {"server_cache", sizeof(Server), servers, 0},
+          {"server_prepared_statement_cache", sizeof(Statement), worker.statements().size(), 0}};
+}
+
 // One for all workers: the first one owns it.
 void add_names(Snapshot& snapshot, Worker& worker) {
   if (worker.index() != 0) return;
@@ -178,6 +192,10 @@ void Snapshot::merge(Snapshot other) {
   }
   append(clients, std::move(other.clients));
   append(servers, std::move(other.servers));
+  for (size_t i = 0; i < memory.size() && i < other.memory.size(); ++i) {
+    memory[i].used += other.memory[i].used;
+    memory[i].free += other.memory[i].free;
+  }
   for (const auto& [name, sums] : other.stats) stats[name].add(sums);
   for (auto& [id, figures] : other.queries) add_query(*this, std::move(figures));
   for (const auto& [owner, part] : other.times) times[owner].merge(part);
@@ -208,6 +226,9 @@ Snapshot take_snapshot(Worker& worker, Part part) {
       break;
     case Part::Peers:
       if (worker.index() == 0) snapshot.peers = worker.workers().peers().figures();
+      break;
+    case Part::Memory:
+      snapshot.memory = memory_of(worker);
       break;
     case Part::Clients:
       add_clients(snapshot, worker, now);

@@ -68,6 +68,14 @@ struct SocketFigures {
   size_t unsent = 0;
 };
 
+// Objects of one kind: what SHOW MEM prints.
+struct MemoryFigures {
+  std::string_view name;
+  size_t bytes = 0;  // of one, without what it points to
+  uint64_t used = 0;
+  uint64_t free = 0;  // kept for the next one
+};
+
 // Which parts are wanted; the others stay empty.
 enum class Part : uint8_t {
   None,
@@ -80,7 +88,8 @@ enum class Part : uint8_t {
   Times,
   Events,
   Names,
-  Peers
+  Peers,
+  Memory
 };
 
 struct Snapshot {
@@ -97,7 +106,8 @@ struct Snapshot {
   std::vector<NameFigures> names;  // the first worker's, as the two below; by name
   std::vector<ZoneFigures> zones;  // by name
   size_t name_questions = 0;
-  std::vector<PeerFigures> peers;  // the first worker's; by id
+  std::vector<PeerFigures> peers;     // the first worker's; by id
+  std::vector<MemoryFigures> memory;  // the same kinds in the same order on every worker
 
   // Joins those of all workers: sums what is counted, puts sockets in the order of their ids.
   void merge(Snapshot other);

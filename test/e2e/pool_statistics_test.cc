@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "e2e/support/pool.h"
+#include "wire/frontend.h"
 
 namespace pgtend::e2e {
 namespace {
@@ -37,6 +38,43 @@ class PoolStatistics : public PoolTest {
     return calls;
   }
 };
+
+TEST_F(PoolStatistics, MemoryFollowsWhatClientsNeed) {
+  PoolProcess pool(ini("default_pool_size = 3\nworkers = 2\n"));
+  const auto used = [&](std::string_view name) { return shown(pool, "SHOW MEM", name, "used"); };
+  EXPECT_EQ(used("client_cache"), "1");  // who asks
+  EXPECT_EQ(used("server_cache"), "0");
+  EXPECT_EQ(used("pool_cache"), "0");
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(client_of(pool));
+  for (size_t i = 0; i < 3; ++i) begin(*clients[i]);
+  std::string prepare;
+  wire::frontend::append_parse(prepare, {"s", "select 1"});
+  wire::frontend::append_sync(prepare);
+  clients[0]->send(prepare);
+  clients[0]->read_until('Z');
+  // Who does not read has chunks of its own.
+  clients[1]->send(query("select repeat('x', 1000) from generate_series(1, 50000)"));
+
+  // A console connection that has just ended may still count.
+  EXPECT_TRUE(wait_until([&] { return used("client_cache") == "6"; }));
+  EXPECT_EQ(used("server_cache"), "3");
+  EXPECT_EQ(used("server_prepared_statement_cache"), "1");
+  EXPECT_TRUE(wait_until([&] { return used("iobuf_cache") != "0"; }));
+
+  clients.clear();
+
+  EXPECT_TRUE(wait_until([&] { return used("client_cache") == "1"; }));
+  EXPECT_TRUE(wait_until([&] { return used("iobuf_cache") == "0"; }));
+  EXPECT_EQ(used("server_prepared_statement_cache"), "0");
+  for (const Row& row : table(pool, "SHOW MEM")) {
+    const auto number = [&](const char* name) { return must(parse_int(row.at(name))); };
+    EXPECT_GT(number("size"), 0) << row.at("name");
+    EXPECT_EQ(number("memtotal"), number("size") * (number("used") + number("free")))
+        << row.at("name");
+  }
+  EXPECT_NE(shown(pool, "SHOW MEM", "iobuf_cache", "free"), "0");
+}
 
 TEST_F(PoolStatistics, QueriesCountByShapeInEveryProtocol) {
   auto direct = connect();
