@@ -30,7 +30,7 @@ constexpr size_t kSecretBytes30 = 4;
 constexpr size_t kSecretBytes32 = 32;
 constexpr size_t kNameBytesMax = 127;
 
-bool names_contain(const std::vector<std::string>& names, std::string_view name) {
+bool lists_word(const std::vector<std::string>& names, std::string_view name) {
   return std::ranges::any_of(names, [&](const auto& n) { return equal_ignoring_case(n, name); });
 }
 
@@ -169,12 +169,12 @@ Status Client::take_parameter(std::string_view name, std::string_view value) {
     return ok();
   }
   const auto& ignored = worker_.config().settings.session.ignored_parameters;
-  if (name == "options" && !names_contain(ignored, name)) return take_options(value);
+  if (name == "options" && !lists_word(ignored, name)) return take_options(value);
   if (const auto index = worker_.tracked().find(name)) {
     parameters_.set(*index, plain_text(value));
     return ok();
   }
-  if (names_contain(ignored, name)) return ok();
+  if (lists_word(ignored, name)) return ok();
   return Error{ErrorCode::Invalid, cat("unsupported startup parameter: ", name)};
 }
 
@@ -182,7 +182,7 @@ Status Client::take_options(std::string_view options) {
   for (const auto& [name, value] : TRY(wire::parse_options(options))) {
     if (const auto index = worker_.tracked().find(name)) {
       parameters_.set(*index, plain_text(value));
-    } else if (!names_contain(worker_.config().settings.session.ignored_parameters, name)) {
+    } else if (!lists_word(worker_.config().settings.session.ignored_parameters, name)) {
       return Error{ErrorCode::Invalid, cat("unsupported startup parameter in options: ", name)};
     }
   }

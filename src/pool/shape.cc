@@ -79,7 +79,7 @@ Role role_of(std::string_view word) {
 }
 
 // A token and what it is for the shape, looked up once.
-struct Part {
+struct ShapePart {
   SqlToken token{};
   Role role = Role::None;
 
@@ -91,7 +91,7 @@ struct Part {
   }
 };
 
-Part part_of(const SqlToken& token) {
+ShapePart part_of(const SqlToken& token) {
   switch (token.kind) {
     case Kind::Word:
       return {token, role_of(token.text)};
@@ -119,7 +119,7 @@ class ShapeParts {
   explicit ShapeParts(std::string_view sql)
       : lexer_(without_end(sql).substr(0, kShapeBytes)), cut_(sql.size() > kShapeBytes) {}
 
-  bool next(Part& part) {
+  bool next(ShapePart& part) {
     while (take(part)) {
       if (drops(part)) continue;
       follow(part);
@@ -131,19 +131,19 @@ class ShapeParts {
  private:
   enum class Rows : uint8_t { None, Awaited, First, Between };
 
-  bool take(Part& part) {
+  bool take(ShapePart& part) {
     if (!has_ahead_) return read(part);
     part = ahead_;
     has_ahead_ = false;
     return true;
   }
-  const Part* peek() {
+  const ShapePart* peek() {
     if (!has_ahead_) has_ahead_ = read(ahead_);
     return has_ahead_ ? &ahead_ : nullptr;
   }
 
   // A sign belongs to its number where an operator cannot stand.
-  bool read(Part& part) {
+  bool read(ShapePart& part) {
     SqlToken token;
     if (has_spare_) {
       token = spare_;
@@ -163,9 +163,9 @@ class ShapeParts {
     return true;
   }
 
-  bool drops(const Part& part) {
+  bool drops(const ShapePart& part) {
     if (!part.is_symbol(',')) return false;
-    const Part* after = peek();
+    const ShapePart* after = peek();
     if (rows_ == Rows::Between && (after == nullptr || after->is_symbol('('))) {
       has_ahead_ = false;
       skip_row();
@@ -189,7 +189,7 @@ class ShapeParts {
   }
 
   // What `part`, which is kept, says about those that follow.
-  void follow(const Part& part) {
+  void follow(const ShapePart& part) {
     switch (rows_) {
       case Rows::Awaited:
         rows_ = part.is_symbol('(') ? Rows::First : Rows::None;
@@ -215,7 +215,7 @@ class ShapeParts {
 
   SqlLexer lexer_;
   bool cut_;
-  Part ahead_;
+  ShapePart ahead_;
   SqlToken spare_{};
   bool has_ahead_ = false;
   bool has_spare_ = false;
@@ -252,7 +252,7 @@ uint64_t shape_of(std::string_view sql) {
   uint64_t hash = kSeed;
   const auto add = [&hash](char c) { hash = (hash ^ static_cast<unsigned char>(c)) * kPrime; };
   ShapeParts parts(sql);
-  for (Part part; parts.next(part); add(kBetween)) {
+  for (ShapePart part; parts.next(part); add(kBetween)) {
     if (part.is_literal()) {
       add(kLiteral);
     } else if (part.token.kind == Kind::Word) {
@@ -292,7 +292,7 @@ std::string shape_text(std::string_view sql, size_t bytes_max) {
   std::string out;
   SqlToken before{Kind::Symbol, "("};
   ShapeParts parts(sql);
-  for (Part part; parts.next(part) && out.size() < bytes_max; before = part.token) {
+  for (ShapePart part; parts.next(part) && out.size() < bytes_max; before = part.token) {
     const SqlToken& token = part.token;
     if (!out.empty() && !joins(before, token)) out += ' ';
     const bool is_value = token.kind == Kind::String || token.kind == Kind::Number;

@@ -13,7 +13,7 @@
 namespace pgtend::pool {
 namespace {
 
-constexpr size_t kApplicationName = 4;  // in TrackedNames
+constexpr size_t kApplicationNameAt = 4;  // in TrackedNames
 
 PoolFigures figures_of(Pool& pool, SteadyTime now) {
   PoolFigures figures{.database = pool.database().name,
@@ -68,16 +68,17 @@ void note_buffers(SocketFigures& figures, const Inbound& inbound, const Channel&
 SocketFigures figures_of(Client& client, SteadyTime now) {
   const auto& who = client.identity();
   const bool waits = client.state() == Client::State::Waiting;
-  SocketFigures figures{.id = who.id,
-                        .user = who.user,
-                        .database = who.database,
-                        .replication = client.replication(),
-                        .state = std::string(client.state_name()),
-                        .peer = who.peer,
-                        .local = net::local_of(client.channel().socket().descriptor()),
-                        .connected_at = who.connected_at,
-                        .request_at = who.request_at,
-                        .application_name = client.parameters().get(kApplicationName).value_or("")};
+  SocketFigures figures{
+      .id = who.id,
+      .user = who.user,
+      .database = who.database,
+      .replication = client.replication(),
+      .state = std::string(client.state_name()),
+      .peer = who.peer,
+      .local = net::local_of(client.channel().socket().descriptor()),
+      .connected_at = who.connected_at,
+      .request_at = who.request_at,
+      .application_name = client.parameters().get(kApplicationNameAt).value_or("")};
   note_buffers(figures, client.inbound(), client.channel());
   if (waits) figures.wait = std::chrono::duration_cast<microseconds>(now - who.request_at);
   if (client.statements() != nullptr) figures.prepared_statements = client.statements()->size();
@@ -99,7 +100,7 @@ SocketFigures figures_of(Server& server) {
       .request_at = who.used_at,
       .close_wanted = server.close_wanted() || who.epoch != server.pool().group().epoch(),
       .pid = who.pid,
-      .application_name = server.parameters().get(kApplicationName).value_or("")};
+      .application_name = server.parameters().get(kApplicationNameAt).value_or("")};
   figures.prepared_statements = server.statements().size();
   note_buffers(figures, server.inbound(), *server.channel());
   if (server.lease().client() != nullptr) figures.link = server.lease().client()->identity().id;
