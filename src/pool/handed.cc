@@ -43,6 +43,7 @@ void Server::carry(Bag& bag) {
   bag.field("close_wanted", close_wanted_);
   bag.field("applying", applying_);
   bag.field("block_seen", block_seen_);
+  bag.field("replication", replication_, Replication::Logical);
   bag.field("reset_wanted", reset_wanted_);
   bag.field("told", told_);
   bag.field("prelude", prelude_);
@@ -150,6 +151,17 @@ void Client::carry(Bag& bag, const StatementTails& tails) {
   };
   carry_statements("statements", statements_);
   carry_statements("watched", watched_);
+  if (bag.unpacks() || replicating_ != nullptr) {
+    bag.part("replicating", [this](Bag& inner) {
+      if (inner.unpacks()) replicating_ = std::make_unique<Replicating>();
+      inner.field("kind", replicating_->kind, Replication::Logical);
+      inner.list("parameters", replicating_->parameters,
+                 [](Bag& each, std::pair<std::string, std::string>& parameter) {
+                   each.field("name", parameter.first);
+                   each.field("value", parameter.second);
+                 });
+    });
+  }
   std::optional<std::string> collected;
   if (collected_) collected = *collected_;
   bag.field("collected", collected);

@@ -43,6 +43,7 @@ void Lease::carry(Bag& bag, Client* client) {
   }
   bag.field("generation", generation_);
   bag.field("unnamed_pending", unnamed_pending_);
+  bag.field("timed", timed_);
   bag.field("in_query", in_query_);
   bag.field("in_transaction", in_transaction_);
   bag.field("answer_failed", answer_.failed);

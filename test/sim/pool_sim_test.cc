@@ -101,6 +101,7 @@ TEST(PoolSim, TakeoversInSessionPoolingFailNobody) { run_seeds(replaced(kSession
 TEST(PoolSim, TakeoversCancelsAndFaultsLeaveNothingBehind) {
   Scenario scenario = replaced(stormy(kTransaction));
   scenario.cancelling = true;
+  scenario.replicating = true;
   run_seeds(scenario, 1100, 1);
 }
 
