@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Compares pgtend-pool with Debian's PgBouncer in one alternating run.
 
-All poolers stand in front of the same private PostgreSQL. Three subjects, each with median and spread:
-SELECT 1 from 64 clients (CPU seconds of the pooler process, utime + stime, per 100,000 transactions, and
-transactions per second), results of 10 MB (CPU seconds per GB), and idle clients (resident bytes each).
-CPU per transaction is the steadier figure.
+All poolers stand in front of the same private PostgreSQL; the subjects are in SUBJECTS, each with median and
+spread of the rounds: CPU seconds of the pooler process (utime + stime) a unit of work, which is the steadier
+figure, and what was done a second. System calls a transaction are counted by strace, if it is installed, in a run of their own,
+resident bytes by adding idle clients.
 
-usage: bench/pool_bench.py [--pool build/bench/pgtend-pool] [--before PATH] [--rounds 5] [--seconds 5] [--write]
---before is an earlier build of pgtend-pool, measured in the same run with one worker. --write puts the section "Pool" into bench/RESULTS.md. PgBouncer is unpacked into build/peers from the
-packages named in deps/apt-bench.txt; nothing is installed.
+usage: bench/pool_bench.py [--pool build/bench/pgtend-pool] [--before PATH] [--rounds 5] [--seconds 5]
+                           [--only NAME,…] [--write]
+--before is an earlier build of pgtend-pool, measured in the same run with one worker. --only measures the subjects
+whose names begin so. --write puts the section "Pool" into bench/RESULTS.md. PgBouncer is unpacked into build/peers
+from the packages named in deps/apt-bench.txt; nothing is installed.
 """
 import argparse
 import datetime
@@ -18,6 +20,7 @@ import pathlib
 import platform
 import pwd
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -29,11 +32,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "peers"
-MODES = ("simple", "extended")
-CLIENTS = 64
 POOL_SIZE = 20
+CLIENTS_MAX = 12_000
 BIG_RESULTS = 30  # of 10 MB
-IDLE_CLIENTS = 1000
+COPY_ROWS = 100_000  # of 1,000 bytes
+SYSCALL_TRANSACTIONS = 5_000
+IDLE_CLIENTS = (1_000, 10_000)
 HEADING = "## Pool"
 
 
@@ -121,8 +125,10 @@ class Bench:
                         "--auth=trust"], check=True, stdout=subprocess.DEVNULL, cwd=self.work)
         self.start([self.binaries / "postgres", "-D", data, "-p", self.server_port, "-k", self.work,
                     "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-                    "-c", "max_connections=100"], "server.log")
+                    "-c", "max_connections=300"], "server.log")
         wait_for_port(self.server_port, "PostgreSQL", self.folder / "server.log")
+        subprocess.run(["psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(self.server_port), "-U", "bench", "-c",
+                        "create table sink (x text)", "postgres"], check=True)
 
     def start_pooler(self, name, command, settings="", environment=None):
         port = free_port()
@@ -130,9 +136,10 @@ class Bench:
         ini = self.work / f"{name}.ini"
         ini.write_text(
             f"[databases]\npostgres = host={self.work} port={self.server_port}\n"
+            f"session = host={self.work} port={self.server_port} dbname=postgres pool_mode=session\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
             f"unix_socket_dir = {self.work}\nauth_type = trust\nauth_file = {self.work}/users\n"
-            f"pool_mode = transaction\ndefault_pool_size = {POOL_SIZE}\nmax_client_conn = 2000\n"
+            f"pool_mode = transaction\ndefault_pool_size = {POOL_SIZE}\nmax_client_conn = {CLIENTS_MAX}\n"
             f"log_connections = 0\nlog_disconnections = 0\n{settings}")
         # A copy: the account may not be allowed into our build folder.
         copy = self.folder / f"{name}-program"
@@ -146,14 +153,14 @@ class Bench:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def pgbench(self, pid, port, sql, *arguments):
+    def pgbench(self, pid, port, sql, *arguments, database="postgres"):
         """(CPU seconds of `pid`, transactions, transactions per second)."""
         script = self.folder / "script.sql"
         script.write_text(sql)
         before = self.cpu_seconds(pid)
         done = subprocess.run(
             ["pgbench", "-n", "-h", "127.0.0.1", "-p", str(port), "-U", "bench", "-f", script,
-             *map(str, arguments), "postgres"], capture_output=True, text=True, check=False)
+             *map(str, arguments), database], capture_output=True, text=True, check=False)
         cpu = self.cpu_seconds(pid) - before
         count = re.search(r"actually processed: (\d+)", done.stdout)
         rate = re.search(r"tps = ([\d.]+)", done.stdout)
@@ -161,8 +168,13 @@ class Bench:
             fail(f"pgbench failed:\n{done.stdout}{done.stderr}")
         return cpu, int(count[1]), float(rate[1])
 
-    def small(self, pid, port, mode):
-        cpu, count, rate = self.pgbench(pid, port, "select 1;\n", "-M", mode, "-c", CLIENTS, "-j", 2,
+    def small(self, pid, port, mode, clients, database="postgres"):
+        cpu, count, rate = self.pgbench(pid, port, "select 1;\n", "-M", mode, "-c", clients, "-j", 2,
+                                        "-T", self.options.seconds, database=database)
+        return cpu / count * 1e5, rate
+
+    def connections(self, pid, port):
+        cpu, count, rate = self.pgbench(pid, port, "select 1;\n", "-C", "-c", 8, "-j", 2,
                                         "-T", self.options.seconds)
         return cpu / count * 1e5, rate
 
@@ -171,6 +183,47 @@ class Bench:
         cpu, count, rate = self.pgbench(pid, port, sql, "-c", 2, "-j", 2, "-t", BIG_RESULTS // 2)
         gigabytes = count * 10_000 * 1_011 / 1e9  # 4 length, 2 + 4 columns, 1 type bytes a row
         return cpu / gigabytes, rate
+
+    def copy(self, pid, port, sql, source=None):
+        """Two psql at a time, each with COPY_ROWS rows; (CPU s per GB, GB per second)."""
+        before = self.cpu_seconds(pid)
+        begun = time.monotonic()
+        command = ["psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "bench", "-c", sql,
+                   "postgres"]
+        running = []
+        for _ in range(2):
+            with open(source or os.devnull, "rb") as rows:
+                running.append(subprocess.Popen(command, stdin=rows, stdout=subprocess.DEVNULL))
+        if any(process.wait() != 0 for process in running):
+            fail(f"psql failed: {sql}")
+        gigabytes = 2 * COPY_ROWS * 1_006 / 1e9  # 5 of the head, 1 of the line's end
+        return (self.cpu_seconds(pid) - before) / gigabytes, gigabytes / (time.monotonic() - begun)
+
+    def copy_out(self, pid, port):
+        return self.copy(pid, port, f"copy (select repeat('x', 1000) from generate_series(1, {COPY_ROWS})) "
+                                    "to stdout")
+
+    def copy_in(self, pid, port):
+        source = self.folder / "rows"
+        if not source.exists():
+            source.write_text(("x" * 1000 + "\n") * COPY_ROWS)
+        return self.copy(pid, port, "copy sink from stdin where false", source)
+
+    def system_calls(self, pid, port):
+        """System calls a transaction of SELECT 1 with more clients than servers, and each by name."""
+        if not shutil.which("strace"):
+            return 0, {}
+        report = self.folder / "strace"
+        tracer = subprocess.Popen(["strace", "-f", "-c", "-U", "calls,name", "-o", report, "-p", str(pid)],
+                                  stderr=subprocess.PIPE, text=True)
+        tracer.stderr.readline()  # attached
+        _, count, _ = self.pgbench(pid, port, "select 1;\n", "-c", 64, "-t", SYSCALL_TRANSACTIONS // 64)
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
+        calls = {line.split()[1]: int(line.split()[0]) for line in report.read_text().splitlines()
+                 if re.match(r"\s*\d+ \w+$", line)}
+        calls.pop("total", None)
+        return sum(calls.values()) / count, calls
 
     def idle(self, pid, port):
         """Resident bytes that each of many clients costs that have logged in and asked once."""
@@ -197,11 +250,13 @@ class Bench:
 
         add(100)  # warms what is there once
         before = self.resident(pid)
-        add(IDLE_CLIENTS)
-        grown = self.resident(pid) - before
+        each = []
+        for count in IDLE_CLIENTS:
+            add(count - (len(clients) - 100))
+            each.append((self.resident(pid) - before) / count)
         for client in clients:
             client.close()
-        return grown / IDLE_CLIENTS
+        return each
 
     @staticmethod
     def resident(pid):
@@ -220,6 +275,26 @@ class Bench:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+# What is measured in turn: name, title, unit of the CPU seconds, unit of the rate, how.
+SUBJECTS = [
+    *((f"{mode}-{clients}", f"`SELECT 1`, {mode}, {clients} clients", "100,000 transactions", "/s",
+       lambda bench, pooler, mode=mode, clients=clients: bench.small(*pooler, mode, clients))
+      for mode in ("simple", "extended") for clients in (8, 64, 512)),
+    ("prepared-session", "`SELECT 1`, prepared, session mode, 16 clients", "100,000 transactions", "/s",
+     lambda bench, pooler: bench.small(*pooler, "prepared", 16, "session")),
+    ("prepared-transaction", "`SELECT 1`, prepared, transaction mode, 64 clients", "100,000 transactions", "/s",
+     lambda bench, pooler: bench.small(*pooler, "prepared", 64)),
+    ("connections", "a connection, a `SELECT 1`; 8 clients", "100,000 connections", "/s",
+     lambda bench, pooler: bench.connections(*pooler)),
+    ("big", f"{BIG_RESULTS} results of 10 MB, 2 clients", "GB", "/s",
+     lambda bench, pooler: bench.big(*pooler)),
+    ("copy-out", "COPY TO, 2 clients", "GB", " GB/s", lambda bench, pooler: bench.copy_out(*pooler)),
+    ("copy-in", "COPY FROM, 2 clients", "GB", " GB/s", lambda bench, pooler: bench.copy_in(*pooler)),
+]
+# PgBouncer 1.18 gives clients that prepare the wrong statements in transaction mode.
+NOT_PGBOUNCER = ("prepared-transaction",)
+
+
 def spread(values, digits):
     return (f"{statistics.median(values):,.{digits}f} "
             f"({min(values):,.{digits}f} – {max(values):,.{digits}f})")
@@ -234,23 +309,26 @@ def machine():
 
 def section(results, names, options):
     lines = [HEADING, "",
-             f"Clients over TCP, transaction mode, {POOL_SIZE} server connections over a unix socket, "
-             f"trust on both sides; {options.rounds} alternating rounds. Median (lowest – highest).",
-             "",
-             f"`SELECT 1` from {CLIENTS} clients for {options.seconds} s:", "",
-             "| protocol | pooler | CPU s per 100,000 transactions | transactions/s |",
-             "|---|---|---|---|"]
-    for mode in MODES:
-        for name in names:
-            cpu = [r[0] for r in results[name, mode]]
-            rate = [r[1] for r in results[name, mode]]
-            lines.append(f"| {mode} | {names[name]} | {spread(cpu, 2)} | {spread(rate, 0)} |")
-    lines += ["", f"{BIG_RESULTS} results of 10 MB to 2 clients; {IDLE_CLIENTS:,} idle clients more:", "",
-              "| pooler | CPU s per GB | resident bytes per idle client |", "|---|---|---|"]
-    for name in names:
-        cpu = [r[0] for r in results[name, "big"]]
-        idle = results[name, "idle"]
-        lines.append(f"| {names[name]} | {spread(cpu, 2)} | {idle[0]:,.0f} |")
+             f"Clients over TCP, transaction mode where nothing else is said, {POOL_SIZE} server connections over a "
+             f"unix socket, trust on both sides; {options.rounds} alternating rounds of {options.seconds} s. Median "
+             "(lowest – highest).", "",
+             "| subject | pooler | CPU s | per | done |", "|---|---|---|---|---|"]
+    for name, title, per, unit, _ in options.subjects:
+        for pooler, called in names.items():
+            measured = results.get((pooler, name))
+            if measured:
+                cpu, rate = spread([r[0] for r in measured], 2), spread([r[1] for r in measured], 1 if "GB" in unit else 0)
+                lines.append(f"| {title} | {called} | {cpu} | {per} | {rate}{unit} |")
+    lines += ["", "| pooler | system calls a transaction, 64 clients | "
+              + " | ".join(f"bytes per idle client, {count:,}" for count in IDLE_CLIENTS) + " |",
+              "|---|---|" + "---|" * len(IDLE_CLIENTS)]
+    for pooler, called in names.items():
+        total, calls = results[pooler, "calls"]
+        told = f"{total:.2f}" if calls else "not counted: no strace"
+        most = ", ".join(f"{name} {count / SYSCALL_TRANSACTIONS:.2f}"
+                         for name, count in sorted(calls.items(), key=lambda c: -c[1])[:5])
+        idle = " | ".join(f"{each:,.0f}" for each in results[pooler, "idle"])
+        lines.append(f"| {called} | {told} ({most}) | {idle} |")
     load = os.getloadavg()[0]
     lines += ["", f"Command: `./run bench pool`. Machine: {machine()}; load average at the end {load:.1f}. "
               f"Date: {datetime.date.today().isoformat()}.", ""]
@@ -272,8 +350,11 @@ def main():
     parser.add_argument("--before")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--only", default="")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    options.subjects = [s for s in SUBJECTS if s[0].startswith(tuple(options.only.split(",")))]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     if not os.access(options.pool, os.X_OK):
         fail(f"{options.pool} is not there; ./run bench builds it")
     pgbouncer, environment = find_pgbouncer()
@@ -290,21 +371,22 @@ def main():
         names = {"one": "pgtend-pool, 1 worker", "two": "pgtend-pool, 2 workers",
                  "before": "the earlier build, 1 worker",
                  "pgbouncer": version[0] if version else "PgBouncer"}
-        subjects = {mode: lambda pooler, mode=mode: bench.small(*pooler, mode) for mode in MODES}
-        subjects["big"] = lambda pooler: bench.big(*pooler)
-        results = {(name, subject): [] for name in poolers for subject in subjects}
+        results = {}
         for name, pooler in poolers.items():
-            results[name, "idle"] = [bench.idle(*pooler)]
+            results[name, "calls"] = bench.system_calls(*pooler)
+            results[name, "idle"] = bench.idle(*pooler)
         for round_number in range(options.rounds + 1):
             order = list(poolers) if round_number % 2 == 0 else list(reversed(poolers))
-            for subject, measure in subjects.items():
+            for subject, _, per, unit, measure in options.subjects:
                 for name in order:
-                    result = measure(poolers[name])
+                    if name == "pgbouncer" and subject in NOT_PGBOUNCER:
+                        continue
+                    result = measure(bench, poolers[name])
                     if round_number == 0:
                         continue  # the first round opens the links and warms the caches
-                    results[name, subject].append(result)
-                    print(f"round {round_number} {name} {subject}: {result[0]:.2f} CPU s, "
-                          f"{result[1]:,.0f}/s", file=sys.stderr)
+                    results.setdefault((name, subject), []).append(result)
+                    print(f"round {round_number} {name} {subject}: {result[0]:.2f} CPU s per {per}, "
+                          f"{result[1]:,.1f}{unit}", file=sys.stderr)
         text = section(results, {name: names[name] for name in poolers}, options)
     finally:
         bench.close()

@@ -36,18 +36,51 @@ bool decode_group(std::string_view group, size_t padding, std::string& out) {
   return true;
 }
 
+// Asked for once: OpenSSL 3 looks a method up by its name at each use of EVP_sha256().
+const EVP_MD* sha256_method() {
+  static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  CHECK(method != nullptr);
+  return method;
+}
+
+// A thread's supply of random bytes: a call for each few costs several times as much.
+class Supply {
+ public:
+  ~Supply() { OPENSSL_cleanse(bytes_, sizeof bytes_); }
+
+  void take(char* into, size_t count) {
+    if (count > sizeof bytes_) return fill(reinterpret_cast<unsigned char*>(into), count);
+    if (count > left_) {
+      fill(bytes_, sizeof bytes_);
+      left_ = sizeof bytes_;
+    }
+    // What is given out is not kept.
+    left_ -= count;
+    std::memcpy(into, bytes_ + left_, count);
+    OPENSSL_cleanse(bytes_ + left_, count);
+  }
+
+ private:
+  static void fill(unsigned char* into, size_t count) {
+    CHECK(RAND_bytes(into, static_cast<int>(count)) == 1);
+  }
+
+  unsigned char bytes_[512];
+  size_t left_ = 0;
+};
+
 }  // namespace
 
 Key sha256(std::string_view data) {
   Key out;
-  CHECK(EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha256(), nullptr) == 1);
+  CHECK(EVP_Digest(data.data(), data.size(), out.data(), nullptr, sha256_method(), nullptr) == 1);
   return out;
 }
 
 Key hmac_sha256(std::string_view key, std::string_view data) {
   Key out;
   unsigned int size = 0;
-  CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data), data.size(),
+  CHECK(HMAC(sha256_method(), key.data(), static_cast<int>(key.size()), raw(data), data.size(),
              out.data(), &size) != nullptr);
   CHECK(size == out.size());
   return out;
@@ -56,7 +89,7 @@ Key hmac_sha256(std::string_view key, std::string_view data) {
 Key pbkdf2_sha256(std::string_view password, std::string_view salt, int iterations) {
   Key out;
   CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), raw(salt),
-                          static_cast<int>(salt.size()), iterations, EVP_sha256(),
+                          static_cast<int>(salt.size()), iterations, sha256_method(),
                           static_cast<int>(out.size()), out.data()) == 1);
   return out;
 }
@@ -80,8 +113,9 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 }
 
 std::string random_bytes(size_t count) {
+  static thread_local Supply supply;
   std::string out(count, '\0');
-  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(count)) == 1);
+  supply.take(out.data(), count);
   return out;
 }
 
