@@ -207,6 +207,7 @@ Status open_for_business(Workers& workers, std::optional<Predecessor>& predecess
   if (ready) ready = predecessor->end();
   if (ready) {
     take_up(workers);
+    log::info("taken over from the process before");
   } else {
     workers.first().forsake_listeners();
   }

@@ -119,6 +119,8 @@ void run_reload(const Session& session, std::string_view) {
 void run_shutdown(const Session& session, std::string_view how) {
   Workers& workers = session.worker.workers();
   if (how.empty()) {
+    // A successor has everything now: nothing is taken back.
+    workers.holder() = 0;
     workers.stop();
     return session.answer({.ends = true});
   }

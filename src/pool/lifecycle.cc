@@ -56,6 +56,11 @@ void when_links_are_gone(const Scope& scope, const Done& done) {
   });
 }
 
+void when_let_go(const Scope& scope, const Done& done) {
+  if (scope.workers.holder() == 0) return done(ok());
+  scope.workers.worker(scope.origin).later(kLook, [scope, done] { when_let_go(scope, done); });
+}
+
 void set_paused(const Scope& scope, bool paused) {
   Groups& groups = scope.workers.groups();
   if (!scope.database.empty()) {
@@ -83,7 +88,7 @@ void resume(const Scope& scope, const Done& done) {
   Groups& groups = scope.workers.groups();
   if (const uint64_t holder = scope.workers.holder(); holder != 0 && scope.database.empty()) {
     let_go_of(scope.workers, Holder::from(holder));
-    return done(ok());
+    return when_let_go(scope, done);
   }
   if (!scope.database.empty() && !groups.switches(scope.database).paused) {
     return done(Error{ErrorCode::Conflict, cat("database ", scope.database, " is not paused")});

@@ -145,6 +145,9 @@ void Workers::set(size_t origin, const std::string& key, const std::string& valu
 
 void Workers::load(size_t origin, std::function<Result<std::shared_ptr<const Config>>()> make,
                    std::function<void(Status)> done) {
+  if (holder_ != 0) {
+    return done(Error{ErrorCode::Conflict, "suspended, or about to hand over"});
+  }
   if (reloading_.exchange(true)) {
     return done(Error{ErrorCode::Conflict, "another reload is under way"});
   }

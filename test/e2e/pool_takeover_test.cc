@@ -382,6 +382,7 @@ TEST_F(PoolTakeover, SuspendStopsServiceUntilResume) {
 
   EXPECT_EQ(must(admin.query_simple("SHOW STATE"))[2].text(1), "yes");
   EXPECT_EQ(refusal(admin, "PAUSE"), "already suspended/paused");
+  EXPECT_EQ(refusal(admin, "RELOAD"), "RELOAD failed, see logs for additional details");
   client->send(query("select 1"));
   pollfd wait{client->descriptor(), POLLIN, 0};
   EXPECT_EQ(poll(&wait, 1, 100), 0);
