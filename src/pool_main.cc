@@ -153,6 +153,22 @@ size_t worker_count(const Config& config) {
   return std::clamp<size_t>(wanted, 1, kWorkersMax);
 }
 
+// For tests of the pool with real servers. An environment variable, because a file is copied and a
+// command line is kept in units: this should go with the shell that it was set in.
+Result<bool> links_keep_moving() {
+  constexpr const char* kName = "PGTEND_POOL_KEEP_LINKS_MOVING";
+  const char* value = std::getenv(kName);
+  if (value == nullptr) return false;
+  if (std::string_view(value) != "1") {
+    return Error{ErrorCode::Invalid,
+                 cat(kName, " is ", printable(value), ": it is a test aid, 1 or not set")};
+  }
+  log::warn(cat(kName,
+                " is set: servers move to another worker after each use, for tests; unset "
+                "it to serve at full speed"));
+  return true;
+}
+
 // The file's settings and those of the command line.
 Result<std::shared_ptr<const Config>> settings_of(const Arguments& arguments) {
   auto config = std::make_shared<Config>(*TRY(load_config(arguments.file)));
@@ -237,6 +253,7 @@ Status serve(const Arguments& arguments) {
     borrowed.push_back(loops.back().get());
   }
   Workers workers(borrowed, system_clock(), config, std::move(resolver));
+  if (TRY(links_keep_moving())) workers.keep_links_moving();
   // Before the threads start, so that none of them gets the signals.
   const auto signals =
       TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2},

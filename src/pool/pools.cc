@@ -148,6 +148,9 @@ void Pool::hand_out(Server& server, bool proven) {
   const bool shares = group_.is_shared() && !worker_.is_held();
   const auto longest = shares ? rival() : std::nullopt;
   if (goes_for_claim(longest)) return server.close("its slot is needed for replication");
+  if (shares && !proven && worker_.workers().links_keep_moving() && server.has_served()) {
+    return send_on(server);
+  }
   const bool serves = first != nullptr && !worker_.is_suspended();
   if (serves && (!longest || first->identity().request_at - longest->oldest < kSkew)) {
     return proven || !needs_check(server) ? assign(server, *first) : check(server);
@@ -206,11 +209,23 @@ void Pool::move(Server& server, size_t to, bool asked) {
   auto luggage = std::make_shared<Luggage>(server.pack());
   publish_idle();
   // The pool may be forgotten there meanwhile.
-  worker_.workers().post(to,
-                         [&group = group_, database = database_, luggage, asked](Worker& there) {
-                           Pool& pool = there.pools().find_or_add(database, group.key().second);
-                           pool.arrive(std::move(*luggage), asked);
-                         });
+  worker_.workers().post(
+      to, [&group = group_, database = database_, luggage, asked](Worker& there) {
+        there.pools().find_or_add(group, database).arrive(std::move(*luggage), asked);
+      });
+}
+
+// To the next worker, as soon as it has no bytes in hand.
+void Pool::send_on(Server& server) {
+  if (!server.is_walking()) {
+    return move(server, (worker_.index() + 1) % worker_.workers().size(), false);
+  }
+  busy.push_back(server);
+  worker_.loop().defer([&worker = worker_, id = server.identity().id] {
+    Server* moving = worker.server(id);
+    if (moving == nullptr || moving->state() != Server::State::Idle) return;
+    moving->pool().hand_out(*moving, false);
+  });
 }
 
 void Pool::arrive(Luggage luggage, bool asked) {
@@ -591,6 +606,8 @@ void Pool::reconfigure(std::shared_ptr<const DatabaseConfig> database) {
     clients.each(drop);
   }
   launch();
+  // How long who waits may wait is perhaps another time now.
+  arm_timer();
 }
 
 void Pool::drop_unwanted() {
@@ -627,15 +644,21 @@ bool Pool::is_unwanted(const Server& server) const {
 Pool& Pools::find_or_add(const std::shared_ptr<const DatabaseConfig>& database,
                          const std::string& user) {
   const auto key = std::make_pair(database->name, database->user.value_or(user));
-  auto& pool = pools_[key];
+  if (const auto found = pools_.find(key); found != pools_.end()) return *found->second;
+  Groups& groups = worker_.workers().groups();
+  const bool is_new = groups.find(key) == nullptr;
+  if (is_new && !worker_.config().databases.contains(database->name)) {
+    log::info(cat("registered new auto-database: db=", printable(database->name)));
+  }
+  return find_or_add(groups.find_or_add(key), database);
+}
+
+Pool& Pools::find_or_add(Group& group, const std::shared_ptr<const DatabaseConfig>& otherwise) {
+  auto& pool = pools_[group.key()];
   if (!pool) {
-    Groups& groups = worker_.workers().groups();
-    const bool is_new = groups.find(key) == nullptr;
-    Group& group = groups.find_or_add(key);
-    if (is_new && !worker_.config().databases.contains(database->name)) {
-      log::info(cat("registered new auto-database: db=", printable(database->name)));
-    }
-    pool = std::make_unique<Pool>(worker_, database, key.second, group);
+    auto database = worker_.config().database(group.key().first);
+    if (!database) database = otherwise;
+    pool = std::make_unique<Pool>(worker_, std::move(database), group.key().second, group);
   }
   return *pool;
 }

@@ -143,6 +143,7 @@ class Pool {
   void check(Server& server);
   void share();
   void move(Server& server, size_t to, bool asked);
+  void send_on(Server& server);
   // Nobody forgets a pool that waits for an answer.
   static void answer_nothing(Worker& asker, const Group& group);
   bool ask_for_link();
@@ -204,6 +205,9 @@ class Pools {
   explicit Pools(Worker& worker) : worker_(worker) {}
 
   Pool& find_or_add(const std::shared_ptr<const DatabaseConfig>& database, const std::string& user);
+  // That of `group`, whatever user its database forces by now. `otherwise`: what the database was,
+  // if it is not in the file any more.
+  Pool& find_or_add(Group& group, const std::shared_ptr<const DatabaseConfig>& otherwise);
   // Null when this worker has no such pool.
   Pool* find(const Group& group);
   // A slot became free that pools of this worker may be waiting for.

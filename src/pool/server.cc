@@ -401,6 +401,7 @@ void Server::on_ready_message(std::string_view body, Route route) {
 void Server::lease_to(Client& client) {
   DCHECK(state_ == State::Idle);
   state_ = State::Active;
+  served_ = true;
   identity_.used_at = worker_.now();
   lease_.begin(client, !replicates());
   ++pool_.counters().server_assignment_count;

@@ -126,6 +126,8 @@ class Server final : private net::Handler {
   // It is closed because there are more than are kept: counted by Slots::leave().
   void mark_surplus() { surplus_ = true; }
   bool is_surplus() const { return surplus_; }
+  // On this worker.
+  bool has_served() const { return served_; }
   // True once after check() began.
   bool end_check() { return std::exchange(checking_, false); }
 
@@ -260,6 +262,7 @@ class Server final : private net::Handler {
   bool walking_ = false;
   bool close_wanted_ = false;
   bool checking_ = false;
+  bool served_ = false;
   bool surplus_ = false;
   bool block_seen_ = false;  // a transaction block in statement mode
   bool reset_wanted_ = false;

@@ -7,6 +7,11 @@
 #include "pool/logging.h"
 
 namespace pgtend::pool {
+namespace {
+
+Error reload_conflict() { return {ErrorCode::Conflict, "another reload is under way", {}}; }
+
+}  // namespace
 
 Workers::Workers(const std::vector<net::Loop*>& loops, const Clock& clock,
                  std::shared_ptr<const Config> config, std::unique_ptr<net::Resolver> resolver)
@@ -148,32 +153,39 @@ void Workers::load(size_t origin, std::function<Result<std::shared_ptr<const Con
   if (holder_ != 0) {
     return done(Error{ErrorCode::Conflict, "suspended, or about to hand over"});
   }
-  if (reloading_.exchange(true)) {
-    return done(Error{ErrorCode::Conflict, "another reload is under way"});
-  }
+  if (reloading_.exchange(true)) return done(reload_conflict());
   loader_ = std::jthread(
       [this, origin, make = std::move(make), done = std::move(done)]() mutable noexcept {
         auto loaded = std::make_shared<Result<std::shared_ptr<const Config>>>(make());
         post(origin, [this, origin, loaded, done = std::move(done)](Worker&) mutable {
-          adopt(origin, std::move(*loaded), std::move(done));
+          const Status loading = on_loaded(origin, std::move(*loaded), done);
+          if (loading) return;
+          reloading_ = false;
+          done(loading);
         });
       });
 }
 
-void Workers::adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
-                    std::function<void(Status)> done) {
-  if (!loaded) {
-    reloading_ = false;
-    return done(std::move(loaded).error());
-  }
-  const Config& before = workers_[origin]->config();
-  auto fresh = std::make_shared<Config>(*std::move(loaded).take());
-  fresh->keep_start_values(before);
-  if (auto logging = apply(fresh->settings.log); !logging) {
-    reloading_ = false;
-    return done(std::move(logging));
-  }
+// Errors: nothing has changed.
+Status Workers::on_loaded(size_t origin, Result<std::shared_ptr<const Config>> loaded,
+                          std::function<void(Status)> done) {
+  auto fresh = std::make_shared<Config>(*TRY(std::move(loaded)));
+  fresh->keep_start_values(workers_[origin]->config());
+  TRY(apply(fresh->settings.log));
   for (const std::string& warning : fresh->warnings) log::warn(warning);
+  take_effect(origin, std::move(fresh), std::move(done));
+  return ok();
+}
+
+void Workers::adopt(size_t origin, Config config, std::function<void(Status)> done) {
+  if (reloading_.exchange(true)) return done(reload_conflict());
+  config.keep_start_values(workers_[origin]->config());
+  take_effect(origin, std::make_shared<const Config>(std::move(config)), std::move(done));
+}
+
+void Workers::take_effect(size_t origin, std::shared_ptr<const Config> fresh,
+                          std::function<void(Status)> done) {
+  const Config& before = workers_[origin]->config();
   std::vector<Group*> changed;
   groups_.each([&](Group& group) {
     const auto was = before.database(group.key().first);
@@ -192,9 +204,9 @@ void Workers::adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
           done(ok());
         });
   };
-  const std::shared_ptr<const Config> config = std::move(fresh);
   visit_all(
-      origin, [config](Worker& worker) { worker.reconfigure(config); }, drop_old_links);
+      origin, [config = std::move(fresh)](Worker& worker) { worker.reconfigure(config); },
+      drop_old_links);
 }
 
 // --- the end

@@ -34,6 +34,11 @@ class Workers {
           std::shared_ptr<const Config> config, std::unique_ptr<net::Resolver> resolver = nullptr);
   ~Workers();
 
+  // For tests: a link that has served goes to the next worker, whoever waits where, so that all
+  // that a move could lose is met. Before the loops run.
+  void keep_links_moving() { links_keep_moving_ = true; }
+  bool links_keep_moving() const { return links_keep_moving_; }
+
   // Opens the listeners, on the first worker. Errors: those of Loop::listen().
   Status listen();
 
@@ -86,6 +91,9 @@ class Workers {
   // The same with one setting changed, until the next reload. Errors: those of Config::with() too.
   void set(size_t origin, const std::string& key, const std::string& value,
            std::function<void(Status)> done);
+  // The same with a configuration that is there already, without what of it concerns the whole
+  // process: its log. Thread: worker `origin`'s. Errors: Conflict while another reload runs.
+  void adopt(size_t origin, Config config, std::function<void(Status)> done);
   // For whose sake all workers are held (Holder::code(), 0 when they are not), and what it was
   // given: that is for its worker alone.
   std::atomic<uint64_t>& holder() { return holder_; }
@@ -111,8 +119,10 @@ class Workers {
   void evict_next(Group& group, size_t self, size_t asked);
   void load(size_t origin, std::function<Result<std::shared_ptr<const Config>>()> make,
             std::function<void(Status)> done);
-  void adopt(size_t origin, Result<std::shared_ptr<const Config>> loaded,
-             std::function<void(Status)> done);
+  Status on_loaded(size_t origin, Result<std::shared_ptr<const Config>> loaded,
+                   std::function<void(Status)> done);
+  void take_effect(size_t origin, std::shared_ptr<const Config> fresh,
+                   std::function<void(Status)> done);
 
   const Clock& clock_;
   Groups groups_;
@@ -127,6 +137,7 @@ class Workers {
   std::atomic<uint64_t> holder_{0};
   std::vector<Parcel> given_away_;
   bool holding_ = false;
+  bool links_keep_moving_ = false;
   std::atomic<bool> reloading_{false};
   std::jthread loader_;
 };

@@ -346,5 +346,22 @@ TEST_F(PoolCase, AWelcomeFromBeforeAReconnectIsNoWelcome) {
   EXPECT_THAT(third.take(), testing::EndsWith(std::string("Z\0\0\0\5I", 6)));
 }
 
+TEST_F(PoolCase, AReloadChangesHowLongAClientThatWaitsAlreadyMayWait) {
+  start({{"query_wait_timeout", "0"}, {"query_wait_notify", "0"}});
+  first_client_asking(query("SELECT 1"));
+  Peer& waiting = client();
+  waiting.take();
+  say(waiting, query("SELECT 2"));
+  pass(seconds(6));
+  EXPECT_EQ(waiting.take(), "");
+
+  set("query_wait_timeout", "10");
+  pass(seconds(3));
+  EXPECT_EQ(waiting.take(), "");
+  pass(seconds(2));
+
+  EXPECT_THAT(waiting.take(), HasSubstr("query_wait_timeout"));
+}
+
 }  // namespace
 }  // namespace pgtend::sim

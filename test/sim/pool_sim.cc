@@ -1,6 +1,7 @@
 #include "sim/pool_sim.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -73,20 +74,24 @@ PoolSim::PoolSim(const Scenario& scenario)
       network_(dice_, clock_, journal_, network_options(scenario, dice_)),
       scheduler_(dice_, clock_, network_),
       server_loop_(scheduler_.add_loop()),
-      client_loop_(scheduler_.add_loop()) {
+      client_loop_(scheduler_.add_loop()),
+      config_(client_loop_, dice_, journal_,
+              {.mode = scenario.mode,
+               .harsh = scenario.stormy,
+               .server = std::string(kServerAddress),
+               .listen = std::string(kPoolAddress),
+               .port = kPoolPort}) {
   clock_.advance(seconds(1000));
   for (size_t i = 0; i < scenario.workers; ++i) pool_loops_.push_back(&scheduler_.add_loop());
-  config_ = make_config();
   server_ = std::make_unique<FakeServer>(server_loop_, dice_, journal_,
-                                         backend_faults(scenario, dice_), limits_);
+                                         backend_faults(scenario, dice_), server_limits());
   server_->listen(net::Address::ip(kServerAddress, 5432).take()).take();
-  workers_ = std::make_unique<pool::Workers>(
-      std::vector<net::Loop*>(pool_loops_.begin(), pool_loops_.end()), clock_, config_);
+  workers_ = make_workers();
   workers_->listen().take();
   ClientWorld world{.pools = workers_->first().listening(),
                     .databases = {"alpha", "beta"},
                     .users = {"ann", "bob"},
-                    .names = config_->settings.session.statements_max > 0 ||
+                    .names = config_.now()->settings.session.statements_max > 0 ||
                              scenario.mode == pool::PoolMode::Session,
                     .blocks = scenario.mode != pool::PoolMode::Statement,
                     .habits = client_habits(scenario, dice_)};
@@ -100,53 +105,21 @@ PoolSim::PoolSim(const Scenario& scenario)
 
 PoolSim::~PoolSim() = default;
 
-std::shared_ptr<const pool::Config> PoolSim::make_config() {
-  size_ = static_cast<int>(dice_.between(1, 4));
-  const int reserve = dice_.chance(300) ? static_cast<int>(dice_.between(1, 2)) : 0;
-  limits_.pool = size_ + reserve;
-  const int database = dice_.chance(500) ? static_cast<int>(dice_.between(1, 5)) : 0;
-  const int user = dice_.chance(500) ? static_cast<int>(dice_.between(1, 5)) : 0;
-  for (const char* name : {"alpha", "beta"}) limits_.database[name] = database;
-  for (const char* name : {"ann", "bob"}) limits_.user[name] = user;
-  const bool forced = dice_.chance(300);
-  // Links of a forced user would be kept for ever.
-  const int64_t least = !forced && dice_.chance(300) ? dice_.between(1, 3) : 0;
-  const std::pair<std::string, std::string> settings[] = {
-      {"listen_addr", std::string(kPoolAddress)},
-      {"listen_port", cat(kPoolPort)},
-      {"unix_socket_dir", "@sim"},
-      {"auth_type", "trust"},
-      {"max_client_conn", "1000"},
-      {"pool_mode", std::string(pool::name_of(scenario_.mode))},
-      {"default_pool_size", cat(size_)},
-      {"reserve_pool_size", cat(reserve)},
-      {"reserve_pool_timeout", cat("0.", dice_.between(1, 9))},
-      {"min_pool_size", cat(least)},
-      {"server_check_delay", dice_.chance(300) ? "0" : cat("0.", dice_.between(1, 9))},
-      {"server_check_query", dice_.chance(500) ? "<empty>" : ""},
-      // The mirrors know no notices of the pool.
-      {"query_wait_notify", "0"},
-      {"max_db_connections", cat(database)},
-      {"max_user_connections", cat(user)},
-      {"server_connect_timeout", "3"},
-      {"suspend_timeout", "1"},
-      {"server_login_retry", "0.3"},
-      {"server_idle_timeout", cat(dice_.between(1, 20))},
-      {"server_lifetime", cat(dice_.between(1, 30))},
-      {"query_wait_timeout", scenario_.stormy && dice_.chance(300) ? "5" : "0"},
-      {"max_prepared_statements", cat(dice_.chance(700) ? dice_.below(12) : 200)},
-      {"peer_id", dice_.chance(300) ? "5" : "0"},
-      {"pkt_buf", dice_.chance(300) ? "256" : "65536"},
-      {"sbuf_loopcnt", cat(dice_.below(9))},
-      {"statement_errors", dice_.chance(500) ? "postgres" : "pgbouncer"},
-      {"server_round_robin", dice_.chance(500) ? "1" : "0"},
-      {"server_reset_query_always", dice_.chance(200) ? "1" : "0"}};
-  std::vector<IniEntry> entries;
-  for (const auto& [key, value] : settings) entries.push_back({"pgbouncer", key, value, "", 0});
-  const std::string host = cat("host=", kServerAddress);
-  entries.push_back({"databases", "alpha", host, "", 0});
-  entries.push_back({"databases", "beta", cat(host, forced ? " user=ann" : ""), "", 0});
-  return std::make_shared<pool::Config>(pool::config_from(entries).take());
+// The server's own judgement, where limits are the same all the time.
+FakeServer::Limits PoolSim::server_limits() const {
+  FakeServer::Limits limits;
+  if (scenario_.reloading) return limits;
+  limits.pool = config_.limits().pool;
+  for (const char* name : {"alpha", "beta"}) limits.database[name] = config_.limits().database;
+  for (const char* name : {"ann", "bob"}) limits.user[name] = config_.limits().user;
+  return limits;
+}
+
+std::unique_ptr<pool::Workers> PoolSim::make_workers() {
+  auto workers = std::make_unique<pool::Workers>(
+      std::vector<net::Loop*>(pool_loops_.begin(), pool_loops_.end()), clock_, config_.now());
+  if (scenario_.restless) workers->keep_links_moving();
+  return workers;
 }
 
 seconds PoolSim::simulated() const {
@@ -158,6 +131,7 @@ seconds PoolSim::simulated() const {
 std::string PoolSim::run() {
   clients_->begin(scenario_.clients, scenario_.operations);
   if (scenario_.administered) admin_->begin();
+  if (scenario_.reloading) config_.begin_changes(workers_);
   step_until_clients_are_done();
   if (!journal_.failed()) step_until_links_are_closed();
   if (!journal_.failed()) check_end();
@@ -183,6 +157,7 @@ void PoolSim::step_until_clients_are_done() {
 void PoolSim::step_until_links_are_closed() {
   server_->calm();
   admin_->end();
+  config_.end_changes();
   const SteadyTime limit = clock_.steady() + kCloseLimit;
   const auto links_left = [this] {
     size_t links = static_cast<size_t>(server_->alive());
@@ -228,10 +203,10 @@ void PoolSim::replace_pool() {
   keep_counts();
   queues_.clear();
   neglected_since_.clear();
+  ceilings_.clear();
   auto parcels = std::exchange(workers_->given_away(), {});
   workers_.reset();
-  workers_ = std::make_unique<pool::Workers>(
-      std::vector<net::Loop*>(pool_loops_.begin(), pool_loops_.end()), clock_, config_);
+  workers_ = make_workers();
   const Status received = pool::receive(*workers_, std::move(parcels));
   if (!received) return journal_.fail(cat("takeover: ", received.error().message));
   workers_->listen().take();
@@ -260,7 +235,13 @@ void PoolSim::check_pools() {
     neglected_since_.clear();
     return;
   }
-  workers_->groups().each([this](pool::Group& group) { check_group(group); });
+  int used = 0;
+  workers_->groups().each([&](pool::Group& group) {
+    check_group(group);
+    used += group.slots().own.used();
+  });
+  const int alive = server_->alive();
+  if (alive > used) journal_.fail(cat(alive, " backends with ", used, " slots"));
   check_queues();
 }
 
@@ -273,6 +254,7 @@ void PoolSim::check_group(pool::Group& group) {
     if (&server.pool().group() != &group || server.state() == pool::Server::State::Gone) return;
     ++links;
     if (is_opening(server)) ++opening;
+    check_motion(server);
   });
   // A link that is idle is not for them.
   size_t replicas = 0;
@@ -296,23 +278,50 @@ void PoolSim::check_group(pool::Group& group) {
   const int used = slots.own.used();
   if (used != links) journal_.fail(cat(name, " uses ", used, " slots for ", links, " links"));
   const int alive = server_->alive(group.key());
-  if (alive > used) journal_.fail(cat(name, ": ", alive, " backends with ", used, " slots"));
+  // A reload may force another user on the links of a group.
+  if (alive > used && !scenario_.reloading)
+    journal_.fail(cat(name, ": ", alive, " backends with ", used, " slots"));
   // Between workers a link or the word of it may be under way.
   const bool paused = group.is_paused();
   if (waiting > checking + replicas && idle > 0 && workers_->size() == 1 && !paused) {
     journal_.fail(cat(name, ": ", waiting, " clients wait beside an idle link"));
   }
-  const int database_max = limits_.database[database];
-  const int user_max = limits_.user[user];
-  const bool room = used < size_ && (database_max == 0 || slots.database->used() < database_max) &&
-                    (user_max == 0 || slots.user->used() < user_max);
-  if (waiting == 0 || opening > 0 || checking > 0 || paused || (!room && idle == 0)) {
+  const SimConfig::Limits most = config_.upper_limits();
+  check_limit(name, slots.own, most.pool);
+  check_limit(cat("database ", database), *slots.database, most.database);
+  check_limit(cat("user ", user), *slots.user, most.user);
+  const auto has_room = [](const pool::Slots& each, int limit) {
+    return limit == 0 || each.used() < limit;
+  };
+  const SimConfig::Limits& limits = config_.limits();
+  const bool room = has_room(slots.own, limits.size) &&
+                    has_room(*slots.database, limits.database) &&
+                    has_room(*slots.user, limits.user);
+  const bool served = opening > 0 || checking > 0 || (!room && idle == 0);
+  if (waiting == 0 || served || paused || config_.is_changing()) {
     neglected_since_.erase(&group);
   } else if (!neglected_since_.contains(&group)) {
     neglected_since_[&group] = clock_.steady();
   } else if (clock_.steady() - neglected_since_[&group] > kNeglect) {
     journal_.fail(cat(name, ": ", waiting, " clients wait beside free slots or idle links"));
   }
+}
+
+void PoolSim::check_motion(const pool::Server& server) {
+  const bool rests = server.state() == pool::Server::State::Idle && server.has_served();
+  if (!scenario_.restless || workers_->size() == 1 || !rests) return;
+  journal_.fail(cat("link ", server.identity().id, " rests where it has served"));
+}
+
+// Links beyond a limit that was lowered may only become fewer.
+void PoolSim::check_limit(const std::string& whose, const pool::Slots& slots, int limit) {
+  constexpr int kNone = std::numeric_limits<int>::max();
+  const int most = limit == 0 ? kNone : limit;
+  int& ceiling = ceilings_.try_emplace(&slots, most).first->second;
+  const int used = slots.used();
+  ceiling = std::max(ceiling, most);
+  if (used > ceiling) journal_.fail(cat(whose, " uses ", used, " slots, the limit is ", ceiling));
+  ceiling = std::max(most, std::min(ceiling, used));
 }
 
 // Whoever has waited longer than one that was served must have been served, or be gone.

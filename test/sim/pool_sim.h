@@ -13,6 +13,7 @@
 #include "sim/fake_backend.h"
 #include "sim/sim_admin.h"
 #include "sim/sim_client.h"
+#include "sim/sim_config.h"
 #include "sim/sim_net.h"
 
 namespace pgtend::sim {
@@ -33,6 +34,10 @@ struct Scenario {
   bool replaced = false;
   // Some clients replicate. Their streams are SQL here: it is their links that matter.
   bool replicating = false;
+  // A link that has served moves to the next worker.
+  bool restless = false;
+  // An administrator changes the configuration again and again.
+  bool reloading = false;
 };
 
 // One run. Thread: one.
@@ -47,10 +52,12 @@ class PoolSim {
   const SimClients::Totals& client_totals() const { return clients_->totals(); }
   const FakeServer::Totals& server_totals() const { return server_->totals(); }
   int replacements() const { return replacements_; }
+  int changes() const { return config_.changes(); }
   seconds simulated() const;
 
  private:
-  std::shared_ptr<const pool::Config> make_config();
+  FakeServer::Limits server_limits() const;
+  std::unique_ptr<pool::Workers> make_workers();
   void step_until_clients_are_done();
   void step_until_links_are_closed();
   bool step();
@@ -59,6 +66,8 @@ class PoolSim {
   // After each turn of the pool's loop.
   void check_pools();
   void check_group(pool::Group& group);
+  void check_motion(const pool::Server& server);
+  void check_limit(const std::string& whose, const pool::Slots& slots, int limit);
   void check_queues();
   void check_end();
   void check_counters();
@@ -90,9 +99,7 @@ class PoolSim {
   std::vector<SimLoop*> pool_loops_;
   SimLoop& server_loop_;
   SimLoop& client_loop_;
-  FakeServer::Limits limits_;
-  int size_ = 0;  // of a pool, without its reserve
-  std::shared_ptr<const pool::Config> config_;
+  SimConfig config_;
   std::unique_ptr<FakeServer> server_;
   std::unique_ptr<pool::Workers> workers_;
   std::unique_ptr<SimClients> clients_;
@@ -108,6 +115,7 @@ class PoolSim {
   };
   std::map<const pool::Group*, std::vector<Waiter>> queues_;
   std::map<const pool::Group*, SteadyTime> neglected_since_;
+  std::map<const pool::Slots*, int> ceilings_;  // what may be used, at most
   uint64_t turns_ = 0;
   SteadyTime replace_at_{};
   int replacements_ = 0;

@@ -42,7 +42,7 @@ void run_seeds(Scenario scenario, uint64_t first, int64_t runs) {
         cat(sim.client_totals().clients, " clients, ", sim.client_totals().queries, " queries, ",
             sim.client_totals().errors, " dropped, ", sim.server_totals().cancels, " cancelled, ",
             sim.server_totals().sessions, " backends, ", sim.replacements(), " takeovers, ",
-            sim.simulated().count(), " s");
+            sim.changes(), " reloads, ", sim.simulated().count(), " s");
     std::printf("  %s\n", told.c_str());
   }
 }
@@ -111,6 +111,43 @@ TEST(PoolSim, ReplicationSurvivesFaultsAndAdministrators) {
   Scenario scenario = stormy(kReplication);
   scenario.administered = true;
   run_seeds(scenario, 1300, 1);
+}
+
+Scenario restless(Scenario scenario) {
+  scenario.restless = true;
+  return scenario;
+}
+
+TEST(PoolSim, LinksThatAlwaysMoveServeEveryClientExactly) {
+  run_seeds(restless(kTransaction), 1400, 1);
+}
+
+TEST(PoolSim, LinksThatAlwaysMoveServeSessionsExactly) { run_seeds(restless(kSession), 1500, 1); }
+
+TEST(PoolSim, LinksThatAlwaysMoveSurviveFaultsAndAdministrators) {
+  Scenario scenario = restless(stormy(kTransaction));
+  scenario.administered = true;
+  scenario.replicating = true;
+  run_seeds(scenario, 1600, 1);
+}
+
+TEST(PoolSim, ReloadsFailNoTransaction) {
+  Scenario scenario = kTransaction;
+  scenario.reloading = true;
+  run_seeds(scenario, 1700, 2);
+}
+
+TEST(PoolSim, ReloadsInSessionPoolingFailNobody) {
+  Scenario scenario = kSession;
+  scenario.reloading = true;
+  run_seeds(scenario, 1800, 1);
+}
+
+TEST(PoolSim, ReloadsFaultsAndAdministratorsLeaveNothingBehind) {
+  Scenario scenario = stormy(kTransaction);
+  scenario.reloading = true;
+  scenario.administered = true;
+  run_seeds(scenario, 1900, 2);
 }
 
 TEST(PoolSim, SessionPoolingSurvivesFaultsOnAllSides) { run_seeds(stormy(kSession), 400, 1); }

@@ -5,6 +5,8 @@
 namespace pgtend::sim {
 namespace {
 
+// Long enough for a word of the last command to come back.
+constexpr milliseconds kBetweenMin{10};
 constexpr milliseconds kBetween{400};
 constexpr milliseconds kPaused{300};
 
@@ -26,10 +28,11 @@ SimAdmin::SimAdmin(SimLoop& loop, Dice& dice, Journal& journal,
 void SimAdmin::begin() { act_within(kBetween); }
 
 void SimAdmin::act_within(milliseconds most) {
-  timer_.arm(loop_.now() + milliseconds(dice_.between(0, most.count())));
+  timer_.arm(loop_.now() + milliseconds(dice_.between(kBetweenMin.count(), most.count())));
 }
 
 void SimAdmin::end() {
+  ended_ = true;
   timer_.cancel();
   if (paused_) resume();
   if (!disabled_.empty()) enable();
@@ -68,6 +71,7 @@ void SimAdmin::pause() {
   journal_.note("admin pauses", ++pauses_);
   give([this, database = scope_, number = pauses_](size_t origin) {
     pool::pause(scope(origin, database), [this, database, number](const Status& status) {
+      if (is_gone(status) && number == pauses_) paused_ = false;
       if (!status) return;
       journal_.note("admin has paused", number);
       if (!workers_->groups().is_paused(database))
@@ -87,10 +91,20 @@ void SimAdmin::resume() {
   paused_ = false;
   journal_.note("admin resumes", pauses_);
   give([this, database = scope_](size_t origin) {
-    pool::resume(scope(origin, database), [this](const Status& status) {
-      if (!status) journal_.fail(cat("RESUME: ", status.error().message));
+    pool::resume(scope(origin, database), [this, database](const Status& status) {
+      if (is_gone(status)) {
+        scope_ = database;
+        paused_ = true;
+      } else if (!status) {
+        journal_.fail(cat("RESUME: ", status.error().message));
+      }
     });
   });
+}
+
+// A reload has taken the database away: what is switched off stays so until it is back.
+bool SimAdmin::is_gone(const Status& status) const {
+  return !ended_ && !status && status.error().code == ErrorCode::NotFound;
 }
 
 void SimAdmin::kill() {
@@ -98,8 +112,10 @@ void SimAdmin::kill() {
   ++pauses_;
   scope_ = databases_[dice_.below(databases_.size())];
   journal_.note("admin kills");
-  give([this, database = scope_](size_t origin) {
-    pool::kill(scope(origin, database), [](const Status&) {});
+  give([this, database = scope_, number = pauses_](size_t origin) {
+    pool::kill(scope(origin, database), [this, number](const Status& status) {
+      if (is_gone(status) && number == pauses_) paused_ = false;
+    });
   });
 }
 
@@ -125,7 +141,9 @@ void SimAdmin::disable() {
 
 void SimAdmin::enable() {
   give([this, database = std::exchange(disabled_, {})](size_t origin) {
-    pool::set_disabled(scope(origin, database), false, [](const Status&) {});
+    pool::set_disabled(scope(origin, database), false, [this, database](const Status& status) {
+      if (is_gone(status)) disabled_ = database;
+    });
   });
 }
 

@@ -34,6 +34,7 @@ class SimAdmin {
   void reconnect();
   void disable();
   void enable();
+  bool is_gone(const Status& status) const;
   void kill_client();
   void act_within(milliseconds most);
   pool::Scope scope(size_t origin, const std::string& database) {
@@ -53,6 +54,7 @@ class SimAdmin {
   const std::vector<std::string> databases_;  // the first one is "": all
   const bool harsh_;
   const size_t origin_;
+  bool ended_ = false;
   bool paused_ = false;
   std::string scope_;     // of the pause
   std::string disabled_;  // "" for none

@@ -1,5 +1,6 @@
 #include "sim/small_world.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "wire/backend.h"
@@ -63,6 +64,13 @@ size_t SmallWorld::settle() {
     turns += scheduler_.ran() == &pool_loop_ ? 1 : 0;
   }
   return turns;
+}
+
+void SmallWorld::set(std::string_view key, std::string_view value) {
+  pool::Worker& worker = workers->first();
+  workers->adopt(worker.index(), *worker.config().with(key, value).take(),
+                 [](const Status& status) { CHECK(status); });
+  settle();
 }
 
 size_t SmallWorld::pass(milliseconds time) {

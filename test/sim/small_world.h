@@ -46,6 +46,8 @@ class SmallWorld {
 
   // A pool of one link, in transaction mode unless `more` lines of [pgbouncer] say otherwise.
   void start(const std::vector<std::pair<std::string, std::string>>& more = {});
+  // A reload that changes one setting.
+  void set(std::string_view key, std::string_view value);
   // Until nothing is under way any more; time passes only as far as that needs. How often the
   // pool's loop had a turn.
   size_t settle();
