@@ -57,6 +57,9 @@ Status to_peer_id(Settings& settings, std::string_view text) {
   return ok();
 }
 
+// A name that only another operating system uses: any will do.
+Status to_nothing(Settings&, std::string_view) { return ok(); }
+
 constexpr int kReadBytesMin = 256;
 constexpr int kReadBytesMax = 16 << 20;
 Status to_read_bytes(Settings& settings, std::string_view text) {
@@ -79,8 +82,8 @@ constexpr Key<Settings> kKeys[] = {
     {"auth_query", kAuthQuery, kYes, to<&S::auth, &AuthSettings::query>, "SQL that returns user and secret of user $1"},
     {"auth_type", "md5", kYes, to<&S::auth, &AuthSettings::type>, "how clients log in: any, trust, plain, md5, scram-sha-256"},
     {"auth_user", "", kYes, to<&S::auth, &AuthSettings::user>, "who runs auth_query for users that are not in auth_file; empty = nobody"},
-    {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
     {"autodb_idle_timeout", "3600", kYes, to<&S::time, &TimeSettings::autodb_idle>, "seconds without clients after which a pool of a database of the line \"*\" is forgotten and its servers closed; 0 = never"},
+    {"cancel_wait_timeout", "10", kYes, to<&S::time, &TimeSettings::cancel_wait>, "seconds a cancel request may take"},
     {"client_idle_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::client_idle>, "close a client idle outside of a transaction for so many seconds; 0 = never"},
     {"client_login_timeout", "60", kYes, to<&S::time, &TimeSettings::client_login>, "seconds a login may take; 0 = no limit"},
     {"conffile", "", kYes, to<&S::config_file>, "file that the next reload reads; empty = the one that was read last"},
@@ -91,6 +94,7 @@ constexpr Key<Settings> kKeys[] = {
     {"dns_zone_check_period", "0", kYes, to<&S::dns, &DnsSettings::zone_check>, "seconds between looks at the serials of the zones; a new one has their names asked for again; 0 = never"},
     {"idle_transaction_timeout", "0", kYes, to<&S::time, &TimeSettings::activity, &ActivityLimits::idle_transaction>, "close a client idle inside a transaction for so many seconds; 0 = never"},
     {"ignore_startup_parameters", "", kYes, to<&S::session, &SessionSettings::ignored_parameters>, "start parameters to swallow"},
+    {"job_name", "pgbouncer", kNo, to_nothing, "name of PgBouncer as a service of Windows; here nothing bears it, SHOW CONFIG shows it"},
     {"listen_addr", "", kNo, to<&S::listen, &ListenSettings::addresses>, "TCP addresses, * for all; empty = no TCP"},
     {"listen_backlog", "128", kNo, to<&S::listen, &ListenSettings::backlog>, "listen queue"},
     {"listen_port", "6432", kNo, to<&S::listen, &ListenSettings::port>, "TCP port; also names the unix socket"},
@@ -246,7 +250,6 @@ constexpr Later kLater[] = {{"auth_hba_file", true},
                             {"client_tls_key_file"},
                             {"client_tls_protocols"},
                             {"client_tls_sslmode", true, "disable allow prefer"},
-                            {"job_name", false, "pgbouncer"},
                             {"server_tls_ca_file"},
                             {"server_tls_cert_file"},
                             {"server_tls_ciphers"},

@@ -86,6 +86,25 @@ TEST_F(PoolProcessTest, RefusedServerLoginIsLoggedWithTheServersWords) {
       << pool.log();
 }
 
+// Its folders are this test's, and the end says where to listen.
+TEST_F(PoolProcessTest, DebiansFileIsServedAsItIs) {
+  std::string text =
+      must(read_text_file(PGTEND_SOURCE_DIR "/test/golden/pool/debian/pgbouncer.ini"));
+  text = std::regex_replace(text, std::regex("/var/(log|run)/postgresql|/etc/pgbouncer"),
+                            scratch_.path());
+  scratch_.write("userlist.txt", "\"app\" \"not-a-secret\"\n");
+  PoolProcess pool(cat(database_line(database(), options()), text, "admin_users = app\n"),
+                   scratch_.path() + "/pgbouncer.log");
+
+  pg::Options client = through(pool);
+  EXPECT_FALSE(pg::Connection::open(client));
+  client.set("password", "not-a-secret");
+  auto conn = must(pg::Connection::open(client));
+  EXPECT_EQ(must(conn.query_simple("SELECT 42"))[0].text(0), "42");
+  EXPECT_EQ(trim(text_of(scratch_.path() + "/pgbouncer.pid")), cat(pool.pid()));
+  EXPECT_EQ(pool.log().find("not yet supported"), std::string::npos);
+}
+
 TEST_F(PoolProcessTest, ReloadOpensTheLogFileAnew) {
   PoolProcess pool(ini(cat("logfile = ", logfile_, "\n")), logfile_);
   const std::string moved = logfile_ + ".1";

@@ -261,6 +261,20 @@ TEST(PoolSettingsOfSockets, TcpKeysReachTheSocket) {
   close(socket);
 }
 
+TEST_F(PoolSettings, JobNameIsShownAndStays) {
+  PoolProcess pool(ini("job_name = metering\n"));
+  EXPECT_EQ(shown(pool, "SHOW CONFIG", "job_name", "value"), "metering");
+  EXPECT_EQ(shown(pool, "SHOW CONFIG", "job_name", "default"), "pgbouncer");
+  EXPECT_EQ(shown(pool, "SHOW CONFIG", "job_name", "changeable"), "no");
+  EXPECT_FALSE(contains(pool.log(), "not yet supported"));
+
+  pool.reload(ini("job_name = other\ndefault_pool_size = 3\n"));
+  ASSERT_TRUE(
+      wait_until([&] { return shown(pool, "SHOW CONFIG", "default_pool_size", "value") == "3"; }));
+
+  EXPECT_EQ(shown(pool, "SHOW CONFIG", "job_name", "value"), "metering");
+}
+
 // A key that no end-to-end or simulated test names has no proof that it does anything.
 TEST(PoolSettingsOfAllKinds, EveryKeyIsNamedByATest) {
   std::string sources;

@@ -77,11 +77,11 @@ TEST(PoolConfig, BadValuesAreRefused) {
 }
 
 TEST(PoolConfig, KeysWithoutEffectYetAreWarnedOf) {
-  const auto config = load("[pgbouncer]\nsuspend_timeout = 5\nquery_timeout = 0\n");
+  const auto config = load("[pgbouncer]\nclient_tls_ca_file = /ca.crt\nquery_timeout = 0\n");
 
   ASSERT_TRUE(config);
   ASSERT_EQ(config->warnings.size(), 1u);
-  EXPECT_EQ(config->warnings[0], "suspend_timeout is not yet supported and has no effect");
+  EXPECT_EQ(config->warnings[0], "client_tls_ca_file is not yet supported and has no effect");
 }
 
 TEST(PoolConfig, IgnoringWhatProtectsIsRefused) {
