@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +23,7 @@
 #include "pool/lifecycle.h"
 #include "pool/logging.h"
 #include "pool/process.h"
+#include "pool/service_manager.h"
 #include "pool/takeover.h"
 #include "pool/workers.h"
 
@@ -121,13 +121,35 @@ Done report(std::string_view what) {
   };
 }
 
+// What the service manager shows of a process that serves.
+std::string status_of(const Worker& first) {
+  std::string places;
+  for (const net::Address& address : first.listening()) {
+    places += cat(places.empty() ? "" : ", ", listener_text(address));
+  }
+  return cat("listening on ", places);
+}
+
+void reload(Workers& workers) {
+  log::info("got SIGHUP, re-reading config");
+  tell_reloading(system_clock().steady());
+  Worker& first = workers.first();
+  workers.reload(first.index(), [&first](const Status& status) {
+    report("reload")(status);
+    if (first.service() != Service::Running) return;  // its last word was that it stops
+    tell_ready(status
+                   ? status_of(first)
+                   : cat("reload failed, the settings before it hold: ", status.error().message));
+  });
+}
+
 // On the first worker's loop.
 void on_signal(Workers& workers, int signal) {
   const bool again = workers.first().service() != Service::Running;
+  if (signal == SIGINT || signal == SIGTERM || signal == SIGQUIT) tell_stopping();
   switch (signal) {
     case SIGHUP:
-      log::info("got SIGHUP, re-reading config");
-      return workers.reload(workers.first().index(), report("reload"));
+      return reload(workers);
     case SIGUSR1:
       log::info("got SIGUSR1, pausing all activity");
       return pause({workers, workers.first().index(), ""}, report("pause"));
@@ -186,8 +208,8 @@ Result<std::shared_ptr<const Config>> settings_of(const Arguments& arguments) {
 }
 
 // Where the running process is asked to hand over.
-Result<Predecessor> predecessor_of(const ListenSettings& listen) {
-  if (std::getenv("NOTIFY_SOCKET") != nullptr) {
+Result<Predecessor> predecessor_of(const ListenSettings& listen, bool supervised) {
+  if (supervised) {
     return Error{ErrorCode::Conflict,
                  "-R under a service manager: it would take the end of the old process for the end "
                  "of the service; restart the service instead"};
@@ -215,7 +237,9 @@ std::unique_ptr<Pidfile> follow_pidfile(const std::string& path) {
 }
 
 // Has all that the running process has, or what `predecessor` is not: then it just listens.
-Status open_for_business(Workers& workers, std::optional<Predecessor>& predecessor) {
+Status open_for_business(Workers& workers, std::optional<Predecessor>& predecessor,
+                         const std::vector<HandedSocket>& sockets) {
+  if (!sockets.empty()) return workers.listen_with(sockets);
   if (!predecessor) return workers.listen();
   TRY(receive(workers, std::move(predecessor->parcels())));
   auto ready = workers.listen();
@@ -233,6 +257,8 @@ Status open_for_business(Workers& workers, std::optional<Predecessor>& predecess
 Status serve(const Arguments& arguments) {
   const auto config = TRY(settings_of(arguments));
   const LogSettings& logging = config->settings.log;
+  const auto sockets = TRY(handed_sockets());
+  const bool supervised = is_supervised() || !sockets.empty();
   const std::string& account = config->settings.listen.account;
   if (!account.empty()) TRY(become_account(account));
   std::optional<Daemon> daemon;
@@ -242,7 +268,9 @@ Status serve(const Arguments& arguments) {
   for (const std::string& warning : config->warnings) log::warn(warning);
   raise_descriptor_limit();
   std::optional<Predecessor> predecessor;
-  if (arguments.reboot) predecessor.emplace(TRY(predecessor_of(config->settings.listen)));
+  if (arguments.reboot) {
+    predecessor.emplace(TRY(predecessor_of(config->settings.listen, supervised)));
+  }
   std::unique_ptr<Pidfile> pidfile;
   if (!predecessor) pidfile = TRY(Pidfile::write(logging.pidfile));
   auto resolver = TRY(net::make_resolver(config->settings.dns.resolv_conf));
@@ -258,15 +286,17 @@ Status serve(const Arguments& arguments) {
   const auto signals =
       TRY(net::Signals::open(*loops[0], {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2},
                              [&workers](int signal) { on_signal(workers, signal); }));
-  TRY(open_for_business(workers, predecessor));
+  TRY(open_for_business(workers, predecessor, sockets));
   if (predecessor) pidfile = follow_pidfile(logging.pidfile);
   log::info(cat("process up: ", version_text(), ", workers: ", loops.size()));
+  tell_ready(status_of(workers.first()));
   if (daemon) daemon->up();
   std::vector<std::jthread> threads;
   for (size_t i = 1; i < loops.size(); ++i) {
     threads.emplace_back([&loop = *loops[i]]() noexcept { loop.run(); });
   }
   loops[0]->run();
+  tell_stopping();
   threads.clear();  // joins them
   log::info("process down");
   return ok();

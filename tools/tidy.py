@@ -55,6 +55,7 @@ WALLS = {
     r"spdlog/": {"base"},
     r"sys/epoll\.h": {"net"},
     r"ares\.h": {"net"},
+    r"systemd/": {"pool"},
 }
 HEAVY = r"boost/beast|CLI/|spdlog/|toml\+\+"
 DATA_PLANE = {"net", "wire", "pool"}

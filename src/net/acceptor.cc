@@ -41,7 +41,7 @@ Acceptor::Acceptor(Loop& loop, const Address& address, Take take)
 Acceptor::~Acceptor() {
   if (spare_ >= 0) ::close(spare_);
   const bool has_file = address_.is_unix() && !address_.host().starts_with('@');
-  if (listener_.is_open() && has_file) ::unlink(address_.host().c_str());
+  if (listener_.is_open() && has_file && !file_stays_) ::unlink(address_.host().c_str());
 }
 
 int Acceptor::release() { return listener_.release(); }

@@ -29,6 +29,8 @@ class Acceptor final : private Handler {
 
   // Gives up the listening socket, whose file stays.
   int release();
+  // The file of the unix socket stays in any case: it is somebody else's.
+  void leave_file() { file_stays_ = true; }
   // Takes no connections until it is to: they wait in the system's queue.
   void pause(bool paused);
   const Address& address() const { return address_; }
@@ -50,6 +52,7 @@ class Acceptor final : private Handler {
   Socket listener_;
   int spare_ = -1;
   bool paused_ = false;
+  bool file_stays_ = false;
   Timer pause_;
 };
 

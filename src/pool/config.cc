@@ -334,9 +334,6 @@ class Loader {
     if (!found)
       return Error{ErrorCode::Invalid, "the file has no settings in a [pgbouncer] section"};
     TRY(give_hosts());
-    if (config_.settings.listen.addresses.empty() && config_.settings.listen.unix_dir.empty()) {
-      return Error{ErrorCode::Invalid, "neither listen_addr nor unix_socket_dir is set"};
-    }
     return std::move(config_);
   }
 

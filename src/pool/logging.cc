@@ -33,4 +33,8 @@ std::string text_of(const LogName& name) {
              name.user.empty() ? "(nouser)" : name.user, "@", at, " ");
 }
 
+std::string listener_text(const net::Address& address) {
+  return cat(address.is_unix() ? "unix:" : "", address.text());
+}
+
 }  // namespace pgtend::pool

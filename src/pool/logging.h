@@ -30,4 +30,7 @@ struct LogName {
 // server not found yet is at "(nohost)", another process is "S-0x1a: peer-2@10.0.0.1:6432 ".
 std::string text_of(const LogName& name);
 
+// How a line names a place where the pool listens: "127.0.0.1:6432", "unix:/tmp/.s.PGSQL.6432".
+std::string listener_text(const net::Address& address);
+
 }  // namespace pgtend::pool

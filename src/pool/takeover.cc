@@ -326,6 +326,10 @@ void suspend(const Scope& scope, const Holder& holder, const Done& done) {
 }
 
 void hand_over(const Scope& scope, const Holder& holder, const Done& done) {
+  if (scope.workers.listens_with_handed()) {
+    return done(Error{ErrorCode::Conflict,
+                      "its listening sockets are the service manager's: restart the service"});
+  }
   hold_all(scope, holder, Hold::Changes, done, [done](const Rest& rest) {
     auto parcels = std::make_shared<std::vector<std::vector<Parcel>>>(rest.workers.size());
     rest.workers.visit_all(

@@ -34,7 +34,8 @@ struct Holder {
 void suspend(const Scope& scope, const Holder& holder, const Done& done);
 // All workers give everything away, into Workers::given_away(). Service goes on while logins, new
 // links and cancel requests that are under way come to an end, for suspend_timeout at most; then it
-// stops until let_go_of(), which takes all back, or the end of the process. Errors: Conflict.
+// stops until let_go_of(), which takes all back, or the end of the process. Errors: Conflict, also
+// when a service manager has opened the listening sockets.
 void hand_over(const Scope& scope, const Holder& holder, const Done& done);
 // The end of both, if `holder` is the one.
 void let_go_of(Workers& workers, const Holder& holder);

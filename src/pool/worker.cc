@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pool/bag.h"
+#include "pool/logging.h"
 #include "pool/takeover.h"
 #include "pool/workers.h"
 
@@ -95,11 +96,11 @@ Result<std::unique_ptr<net::Acceptor>> Worker::open_listener(const net::Address&
 
 Status Worker::listen() {
   const ListenSettings& listen = config_->settings.listen;
+  if (listen.addresses.empty() && listen.unix_dir.empty()) {
+    return Error{ErrorCode::Invalid, "neither listen_addr nor unix_socket_dir is set"};
+  }
   const auto open = [&](const net::Address& address) -> Status {
-    acceptors_.push_back(TRY(open_listener(address)));
-    acceptors_.back()->defer_accept(listen.defer_accept);
-    const net::Address& bound = acceptors_.back()->address();
-    log::info(cat("listening on ", bound.is_unix() ? "unix:" : "", bound.text()));
+    add_listener(TRY(open_listener(address)));
     return ok();
   };
   for (const std::string& host : listen.addresses) {
@@ -121,6 +122,24 @@ Status Worker::listen() {
     if (path[0] != '@') TRY(protect(path, listen));
   }
   return ok();
+}
+
+Status Worker::listen_with(const std::vector<HandedSocket>& sockets) {
+  log::info("sockets passed from service manager, listen_addr and unix_socket_dir open none");
+  for (const HandedSocket& socket : sockets) {
+    auto acceptor =
+        TRY(net::Acceptor::adopt(loop_, socket.address, socket.descriptor,
+                                 [this](net::Accepted accepted) { deal(std::move(accepted)); }));
+    acceptor->leave_file();
+    add_listener(std::move(acceptor));
+  }
+  return ok();
+}
+
+void Worker::add_listener(std::unique_ptr<net::Acceptor> acceptor) {
+  acceptor->defer_accept(config_->settings.listen.defer_accept);
+  log::info(cat("listening on ", listener_text(acceptor->address())));
+  acceptors_.push_back(std::move(acceptor));
 }
 
 void Worker::close_inherited() {

@@ -22,6 +22,7 @@
 #include "pool/queries.h"
 #include "pool/receiver.h"
 #include "pool/server.h"
+#include "pool/service_manager.h"
 #include "pool/statistics.h"
 
 namespace pgtend::pool {
@@ -57,8 +58,11 @@ class Worker {
   ~Worker();
 
   // Opens the listeners of the configuration. Connections are dealt out to all workers.
-  // Errors: those of Loop::listen().
+  // Errors: Invalid when it has none; those of Loop::listen().
   Status listen();
+  // Listens with these sockets and no others: what the configuration says of addresses, the unix
+  // socket and its rights is for whoever opened them. Errors: those of Loop::watch().
+  Status listen_with(const std::vector<HandedSocket>& sockets);
   void reconfigure(std::shared_ptr<const Config> config);
   void shut_down(Service how);
   // Runs `task` on this worker after `pause`.
@@ -168,6 +172,7 @@ class Worker {
   AuthQueries auth_queries_;
   Statistics statistics_;
   Result<std::unique_ptr<net::Acceptor>> open_listener(const net::Address& address);
+  void add_listener(std::unique_ptr<net::Acceptor> acceptor);
   void give_away_servers(std::vector<Parcel>& parcels);
   void give_away_clients(std::vector<Parcel>& parcels, uint64_t but);
   void give_away_pools(std::vector<Parcel>& parcels);

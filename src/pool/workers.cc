@@ -39,6 +39,11 @@ Workers::~Workers() { resolver_.reset(); }
 
 Status Workers::listen() { return first().listen(); }
 
+Status Workers::listen_with(const std::vector<HandedSocket>& sockets) {
+  listens_with_handed_ = true;
+  return first().listen_with(sockets);
+}
+
 void Workers::post(size_t index, Task task) {
   Worker& worker = *workers_[index];
   worker.loop().post([&worker, task = std::move(task)] { task(worker); });

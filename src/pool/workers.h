@@ -41,6 +41,8 @@ class Workers {
 
   // Opens the listeners, on the first worker. Errors: those of Loop::listen().
   Status listen();
+  // Listens with these sockets instead. Errors: those of Worker::listen_with().
+  Status listen_with(const std::vector<HandedSocket>& sockets);
 
   // Thread: any, as all below.
   size_t size() const { return workers_.size(); }
@@ -101,6 +103,9 @@ class Workers {
   // The workers are about to come to rest; for the holder's worker alone, too.
   bool& holding() { return holding_; }
 
+  // They stay somebody else's, who would go on listening if this process gave them to another one.
+  bool listens_with_handed() const { return listens_with_handed_; }
+
   bool is_reloading() const { return reloading_.load(); }
   // Takes no new work; stop() when nothing is left.
   void shut_down(Service how);
@@ -138,6 +143,7 @@ class Workers {
   std::vector<Parcel> given_away_;
   bool holding_ = false;
   bool links_keep_moving_ = false;
+  bool listens_with_handed_ = false;
   std::atomic<bool> reloading_{false};
   std::jthread loader_;
 };

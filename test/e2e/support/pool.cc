@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -29,10 +30,28 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+// In the process that is about to become the pool.
+void supervise(const Supervision& supervision) {
+  for (const auto& [name, value] : supervision.environment) setenv(name.c_str(), value.c_str(), 1);
+  if (supervision.sockets.empty()) return;
+  constexpr int kFirst = 3;
+  constexpr int kOutOfTheWay = 500;
+  std::vector<int> copies;
+  for (const int socket : supervision.sockets) {
+    copies.push_back(fcntl(socket, F_DUPFD_CLOEXEC, kOutOfTheWay));
+  }
+  for (size_t i = 0; i < copies.size(); ++i) dup2(copies[i], kFirst + static_cast<int>(i));
+  setenv("LISTEN_FDS", cat(copies.size()).c_str(), 1);
+  setenv("LISTEN_PID", cat(getpid()).c_str(), 1);
+}
+
 }  // namespace
 
-PoolProcess::PoolProcess(const std::string& ini, const std::string& logfile, int port)
-    : logfile_(logfile.empty() ? scratch_.path() + "/log" : logfile), wanted_port_(port) {
+PoolProcess::PoolProcess(const std::string& ini, const std::string& logfile, int port,
+                         Supervision supervision)
+    : logfile_(logfile.empty() ? scratch_.path() + "/log" : logfile),
+      wanted_port_(port),
+      supervision_(std::move(supervision)) {
   file_ = scratch_.write("pool.ini", file_text(ini));
   pid_ = start({file_});
   if (pid_ < 0) ADD_FAILURE() << "pgtend-pool does not come up:\n" << log();
@@ -52,6 +71,7 @@ pid_t PoolProcess::start(const std::vector<std::string>& arguments) {
     const int log = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(log, 1);
     dup2(log, 2);
+    supervise(supervision_);
     std::vector<char*> words = {const_cast<char*>(program.c_str())};
     for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);

@@ -16,6 +16,12 @@
 
 namespace pgtend::e2e {
 
+// What a service manager gives a process.
+struct Supervision {
+  Environment environment = {};
+  std::vector<int> sockets = {};  // to listen on (LISTEN_FDS); they stay the test's, too
+};
+
 // Runs build/pgtend-pool on a port of the system's choice until destroyed. Thread: one.
 class PoolProcess {
  public:
@@ -23,7 +29,8 @@ class PoolProcess {
   // program when the pool does not come up: its log is in the message.
   // `logfile`: where it logs, if not to its standard error. `port`: 0 for one of the system's
   // choice.
-  explicit PoolProcess(const std::string& ini, const std::string& logfile = "", int port = 0);
+  explicit PoolProcess(const std::string& ini, const std::string& logfile = "", int port = 0,
+                       Supervision supervision = {});
   ~PoolProcess();
   PoolProcess(const PoolProcess&) = delete;
   PoolProcess& operator=(const PoolProcess&) = delete;
@@ -55,6 +62,7 @@ class PoolProcess {
   std::string file_;
   std::string logfile_;
   int wanted_port_;
+  Supervision supervision_;
   pid_t pid_ = -1;
   int port_ = 0;
 };
