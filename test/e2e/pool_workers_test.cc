@@ -197,7 +197,12 @@ def client(me):
                                (me, i), prepare=True).fetchone()
             if got != (me + i, zones[me % 3], f'client {me}'):
                 wrong.append((me, i, got))
-threads = [threading.Thread(target=client, args=(me,)) for me in range(9)]
+def watched(me):
+    try:
+        client(me)
+    except psycopg.Error as error:
+        wrong.append((me, repr(error)))
+threads = [threading.Thread(target=watched, args=(me,)) for me in range(9)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print('wrong', wrong[:3])
