@@ -48,6 +48,12 @@ std::optional<size_t> Group::idle_elsewhere(size_t self) const {
   return std::nullopt;
 }
 
+bool Group::is_moving() const {
+  bool moving = false;
+  for (size_t i = 0; i < count_; ++i) moving = moving || seats_[i].promised.load() > 0;
+  return moving;
+}
+
 void Group::publish(Outcome outcome, uint32_t epoch) {
   const std::lock_guard lock(mutex_);
   outcome_ = std::move(outcome);

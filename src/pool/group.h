@@ -113,6 +113,9 @@ class Group {
   // Another worker than `self` with an idle link.
   std::optional<size_t> idle_elsewhere(size_t self) const;
 
+  // Whether a link is on its way from one worker to another, where no snapshot sees it.
+  bool is_moving() const;
+
   // Links and welcomes of an earlier epoch are for a server that is not the configured one any
   // more, or not wanted.
   uint32_t epoch() const { return epoch_.load(); }

@@ -122,6 +122,16 @@ void reconnect(const Scope& scope, const Done& done) {
 
 void wait_close(const Scope& scope, const Done& done) {
   if (!is_known(scope, done)) return;
+  // One that set off before its worker dropped the old ones is dropped where it arrives.
+  bool moving = false;
+  scope.workers.groups().each([&](Group& group) {
+    if (concerns(scope, group.key().first)) moving = moving || group.is_moving();
+  });
+  if (moving) {
+    return scope.workers.worker(scope.origin).later(kLook, [scope, done] {
+      wait_close(scope, done);
+    });
+  }
   scope.workers.snapshot(
       scope.origin, Part::Servers, [scope, done](Worker& home, const Snapshot& snapshot) {
         const bool old_ones = std::ranges::any_of(snapshot.servers, [&](const auto& server) {
