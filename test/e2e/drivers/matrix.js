@@ -96,8 +96,14 @@ async function cancel(client) {
   const nap = client.query(NAP);
   const state = stateOf(nap);
   while ((await ask(watcher, NAPPING))[0] === 0);
-  new Client().cancel(client, client._getActiveQuery());
-  const out = [await state, await ask(client, "select 'goes on'")];
+  const canceler = new Client();
+  const handled = new Promise((resolve) => canceler.connection.once('end', resolve));
+  canceler.cancel(client, client._getActiveQuery());
+  // The server signals the backend and its group, one after the other: the next query must not be
+  // there between the two.
+  const first = await state;
+  await handled;
+  const out = [first, await ask(client, "select 'goes on'")];
   await watcher.end();
   return out;
 }
