@@ -42,7 +42,7 @@ std::optional<std::string> bytes_of(const json::value& value) {
 }  // namespace
 
 void Bag::field(std::string_view name, std::string& value) {
-  if (!unpacks_) return put(name, json::value(to_hex(value)));
+  if (!unpacks()) return put(name, json::value(to_hex(value)));
   const json::value* member = find(name);
   if (member == nullptr) return;
   auto bytes = bytes_of(*member);
@@ -51,7 +51,7 @@ void Bag::field(std::string_view name, std::string& value) {
 }
 
 void Bag::field(std::string_view name, std::optional<std::string>& value) {
-  if (!unpacks_) return put(name, value ? json::value(to_hex(*value)) : json::value());
+  if (!unpacks()) return put(name, value ? json::value(to_hex(*value)) : json::value());
   const json::value* member = find(name);
   if (member == nullptr) return;
   value = bytes_of(*member);
@@ -70,7 +70,7 @@ void Bag::field(std::string_view name, SteadyTime& value) {
 void Bag::field(std::string_view name, net::Address& value) {
   std::string bytes(reinterpret_cast<const char*>(value.raw()), value.size());
   field(name, bytes);
-  if (!unpacks_) return;
+  if (!unpacks()) return;
   sockaddr_storage storage{};
   if (bytes.size() > sizeof storage) return refuse(name);
   bytes.copy(reinterpret_cast<char*>(&storage), bytes.size());
@@ -79,6 +79,13 @@ void Bag::field(std::string_view name, net::Address& value) {
                                                        : sizeof(sa_family_t);
   if (!bytes.empty() && bytes.size() < least) return refuse(name);
   value = net::Address::from(storage, static_cast<socklen_t>(bytes.size()));
+}
+
+void Bag::field(std::string_view name, std::vector<std::pair<std::string, std::string>>& value) {
+  list(name, value, [](Bag& inner, std::pair<std::string, std::string>& each) {
+    inner.field("name", each.first);
+    inner.field("value", each.second);
+  });
 }
 
 void Bag::refuse(std::string_view name) {
@@ -91,7 +98,7 @@ void Bag::put(std::string_view name, json::value value) {
 }
 
 const json::value* Bag::find(std::string_view name) const {
-  return members_.if_contains(json::string_view(name.data(), name.size()));
+  return packed_->if_contains(json::string_view(name.data(), name.size()));
 }
 
 }  // namespace pgtend::pool

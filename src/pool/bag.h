@@ -28,14 +28,15 @@ class Bag {
  public:
   // Packs.
   Bag() = default;
-  // Unpacks.
-  explicit Bag(json::object members) : members_(std::move(members)), unpacks_(true) {}
+  // Unpacks, and borrows `members`.
+  explicit Bag(const json::object& members) : packed_(&members) {}
+  explicit Bag(json::object&&) = delete;
 
-  bool unpacks() const { return unpacks_; }
+  bool unpacks() const { return packed_ != nullptr; }
 
   template <std::integral T>
   void field(std::string_view name, T& value) {
-    if (!unpacks_) {
+    if (!unpacks()) {
       put(name, json::value(value));
       return;
     }
@@ -64,26 +65,27 @@ class Bag {
   void field(std::string_view name, std::optional<std::string>& value);
   void field(std::string_view name, SteadyTime& value);
   void field(std::string_view name, net::Address& value);
+  void field(std::string_view name, std::vector<std::pair<std::string, std::string>>& value);
   // A part with fields of its own, which `each(Bag&)` names. False, and not called, when it is
   // missing.
   template <class Each>
   bool part(std::string_view name, Each each) {
-    const json::value* member = unpacks_ ? find(name) : nullptr;
-    if (unpacks_ && member == nullptr) return false;
-    if (unpacks_ && !member->is_object()) {
+    const json::value* member = unpacks() ? find(name) : nullptr;
+    if (unpacks() && member == nullptr) return false;
+    if (unpacks() && !member->is_object()) {
       refuse(name);
       return false;
     }
-    Bag inner = unpacks_ ? Bag(member->get_object()) : Bag();
+    Bag inner = unpacks() ? Bag(member->get_object()) : Bag();
     each(inner);
-    if (!unpacks_) put(name, std::move(inner.members_));
+    if (!unpacks()) put(name, std::move(inner.members_));
     if (status_ && !inner.status_) status_ = inner.status_;
     return true;
   }
   // `each(Bag&, T&)` names the fields of one item.
   template <class T, class Each>
   void list(std::string_view name, std::vector<T>& items, Each each) {
-    if (!unpacks_) {
+    if (!unpacks()) {
       json::array array;
       for (T& item : items) {
         Bag inner;
@@ -114,8 +116,8 @@ class Bag {
   void put(std::string_view name, json::value value);
   const json::value* find(std::string_view name) const;
 
-  json::object members_;
-  bool unpacks_ = false;
+  json::object members_;                  // while it packs
+  const json::object* packed_ = nullptr;  // while it unpacks
   Status status_ = ok();
 };
 

@@ -93,6 +93,12 @@ int Groups::database_clients(const std::string& database) {
   return found == database_clients_.end() ? 0 : found->second.used();
 }
 
+bool Groups::is_any_paused() {
+  bool paused = all_paused_;
+  each_switches([&](auto&, Switches& each) { paused = paused || each.paused; });
+  return paused;
+}
+
 Switches& Groups::switches(const std::string& database) {
   const std::lock_guard lock(mutex_);
   return switches_[database];

@@ -179,6 +179,7 @@ class Groups {
     for (auto& [database, switches] : switches_) visit(database, switches);
   }
   std::atomic<bool>& all_paused() { return all_paused_; }
+  bool is_any_paused();
   // "" for all databases.
   bool is_paused(const std::string& database) {
     return all_paused_.load() || (!database.empty() && switches(database).paused.load());

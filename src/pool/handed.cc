@@ -155,11 +155,7 @@ void Client::carry(Bag& bag, const StatementTails& tails) {
     bag.part("replicating", [this](Bag& inner) {
       if (inner.unpacks()) replicating_ = std::make_unique<Replicating>();
       inner.field("kind", replicating_->kind, Replication::Logical);
-      inner.list("parameters", replicating_->parameters,
-                 [](Bag& each, std::pair<std::string, std::string>& parameter) {
-                   each.field("name", parameter.first);
-                   each.field("value", parameter.second);
-                 });
+      inner.field("parameters", replicating_->parameters);
     });
   }
   std::optional<std::string> collected;

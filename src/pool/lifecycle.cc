@@ -93,9 +93,8 @@ void resume(const Scope& scope, const Done& done) {
   if (!scope.database.empty() && !groups.switches(scope.database).paused) {
     return done(Error{ErrorCode::Conflict, cat("database ", scope.database, " is not paused")});
   }
-  bool any = groups.all_paused();
-  groups.each_switches([&](auto&, Switches& switches) { any = any || switches.paused; });
-  if (!any) return done(Error{ErrorCode::Conflict, "pooler is not paused/suspended"});
+  if (!groups.is_any_paused())
+    return done(Error{ErrorCode::Conflict, "pooler is not paused/suspended"});
   set_paused(scope, false);
   visit_pools(scope, &Pool::drop_unwanted, done);
 }

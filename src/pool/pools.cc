@@ -400,12 +400,6 @@ void Pool::receive(Client& client) {
   publish_waiting();
 }
 
-void Pool::receive(std::shared_ptr<const Welcome> welcome) {
-  if (is_welcomed()) return;
-  welcome_ = std::move(welcome);
-  welcome_epoch_ = group_.epoch();
-}
-
 void Pool::server_gone(Server& server) {
   server_left(server);
   launch();

@@ -52,8 +52,6 @@ class Pool {
   // A link and a client that come from another process, on their way to their places here.
   void receive(Server& server);
   void receive(Client& client);
-  // The word of a server's welcome, unless a newer one is known.
-  void receive(std::shared_ptr<const Welcome> welcome);
   // Null when none is known.
   const Welcome* known_welcome() const { return is_welcomed() ? welcome_.get() : nullptr; }
   // Gets links as long as clients wait: from other workers, or new ones while slots are free.

@@ -37,12 +37,6 @@ bool is_at_rest(const Rest& rest, const Worker& worker) {
   return worker.is_settled() && (!rest.flushed || worker.is_flushed());
 }
 
-bool is_any_paused(Groups& groups) {
-  bool paused = groups.all_paused();
-  groups.each_switches([&](auto&, Switches& each) { paused = paused || each.paused; });
-  return paused;
-}
-
 // What all workers have in common.
 Parcel about_process(Workers& workers) {
   Bag bag;
@@ -69,10 +63,10 @@ Parcel about_process(Workers& workers) {
 struct Load {
   std::vector<Parcel> clients;
   std::vector<Parcel> servers;
-  StatementTails tails;
+  std::shared_ptr<const StatementTails> tails;  // of all
 };
 
-Status receive_process(Workers& workers, Bag bag) {
+Status receive_process(Workers& workers, Bag& bag) {
   int version = 0;
   uint64_t next_id = 0;
   uint64_t next_statement = 0;
@@ -95,21 +89,18 @@ Status receive_process(Workers& workers, Bag bag) {
   return bag.status();
 }
 
-Status receive_pool(Workers& workers, Bag bag) {
+Status receive_pool(Workers& workers, Bag& bag) {
   Group::Key key;
   Welcome welcome;
   bag.field("database", key.first);
   bag.field("user", key.second);
-  bag.list("welcome", welcome, [](Bag& inner, std::pair<std::string, std::string>& status) {
-    inner.field("name", status.first);
-    inner.field("value", status.second);
-  });
+  bag.field("welcome", welcome);
   Group& group = workers.groups().find_or_add(key);
   group.publish({.welcome = std::make_shared<const Welcome>(std::move(welcome))}, group.epoch());
   return bag.status();
 }
 
-Status receive_listener(Workers& workers, Bag bag, int descriptor) {
+Status receive_listener(Workers& workers, Bag& bag, int descriptor) {
   net::Address address;
   bag.field("address", address);
   if (descriptor < 0) bag.refuse("descriptor");
@@ -118,7 +109,7 @@ Status receive_listener(Workers& workers, Bag bag, int descriptor) {
 }
 
 Status receive_client(Worker& worker, Parcel& parcel, const StatementTails& tails) {
-  Bag bag(std::move(parcel.state));
+  Bag bag(parcel.state);
   uint64_t id = 0;
   net::Address peer;
   bag.field("id", id);
@@ -130,7 +121,7 @@ Status receive_client(Worker& worker, Parcel& parcel, const StatementTails& tail
 }
 
 Status receive_server(Worker& worker, Parcel& parcel) {
-  Bag bag(std::move(parcel.state));
+  Bag bag(parcel.state);
   uint64_t id = 0;
   uint64_t client_id = 0;
   std::string name;
@@ -159,7 +150,7 @@ Status receive_server(Worker& worker, Parcel& parcel) {
 }
 
 Status receive_load(Worker& worker, Load& load) {
-  for (Parcel& parcel : load.clients) TRY(receive_client(worker, parcel, load.tails));
+  for (Parcel& parcel : load.clients) TRY(receive_client(worker, parcel, *load.tails));
   for (Parcel& parcel : load.servers) TRY(receive_server(worker, parcel));
   return ok();
 }
@@ -181,22 +172,22 @@ Result<std::vector<Load>> deal(Workers& workers, std::vector<Parcel> parcels) {
   std::vector<Load> loads(workers.size());
   std::unordered_map<uint64_t, size_t> seats;  // of clients
   std::vector<std::pair<SteadyTime, Parcel>> clients;
-  StatementTails tails;
+  const auto tails = std::make_shared<StatementTails>();
   size_t turn = 0;
   bool told = false;
   for (Parcel& parcel : parcels) {
     Bag bag(parcel.state);
     if (parcel.task == "process") {
       told = true;
-      TRY(receive_process(workers, std::move(bag)));
+      TRY(receive_process(workers, bag));
     } else if (parcel.task == "pool") {
-      TRY(receive_pool(workers, std::move(bag)));
+      TRY(receive_pool(workers, bag));
     } else if (parcel.task == "listener") {
-      TRY(receive_listener(workers, std::move(bag), parcel.descriptor));
+      TRY(receive_listener(workers, bag, parcel.descriptor));
     } else if (parcel.task == "statement") {
       uint64_t id = 0;
       bag.field("id", id);
-      bag.field("tail", tails[id]);
+      bag.field("tail", (*tails)[id]);
       TRY(bag.status());
     } else if (parcel.descriptor < 0) {
       return Error{ErrorCode::Corrupt, cat("a ", printable(parcel.task), " came without socket")};
@@ -301,7 +292,7 @@ void hold_all(const Scope& scope, const Holder& holder, Hold hold, const Done& d
   const auto refuse = [&](std::string_view why) {
     done(Error{ErrorCode::Conflict, std::string(why)});
   };
-  if (is_any_paused(workers.groups())) return refuse("cannot suspend with paused databases");
+  if (workers.groups().is_any_paused()) return refuse("cannot suspend with paused databases");
   if (home.service() != Service::Running) return refuse("pooler is shutting down");
   if (workers.is_reloading()) return refuse("a reload is under way");
   uint64_t nobody = 0;

@@ -341,10 +341,7 @@ void Worker::give_away_pools(std::vector<Parcel>& parcels) {
     Bag bag;
     bag.field("database", database);
     bag.field("user", user);
-    bag.list("welcome", welcome, [](Bag& inner, std::pair<std::string, std::string>& status) {
-      inner.field("name", status.first);
-      inner.field("value", status.second);
-    });
+    bag.field("welcome", welcome);
     parcels.push_back({"pool", bag.take()});
   });
   statements_.each([&](Statement& statement) {
