@@ -31,9 +31,13 @@ void Pool::launch_claims(SteadyTime until) {
     const bool failing = failure_ && !failure_->is_refusal();
     if (failing && (logins() > 0 || worker_.now() < failure_->retry_at)) return;
     if (logins() >= kLoginsMax) return;
+    const bool elsewhere = came_first(rival(), client->identity().request_at);
+    if (elsewhere && logins_ > 0) return;
     const int size = size_limit(client);
     if (!take_slots_or_starve(size)) return make_room(size);
     note_reserve(size, client);
+    // A link that any may have goes to whoever came first.
+    if (elsewhere) return open_link();
     ++claim_logins_;
     Server& server = worker_.add_server(*this);
     busy.push_back(server);
@@ -70,7 +74,7 @@ bool Pool::goes_for_claim(const std::optional<Group::Rival>& rival) const {
   const SteadyTime since = next_claim()->identity().request_at;
   const Client* first = waiting_.front();
   if (first != nullptr && first->identity().request_at < since) return false;
-  return !rival || since - rival->oldest < kSkew;
+  return !came_first(rival, since);
 }
 
 void Pool::claim_ready(Server& server, const Welcome& welcome) {

@@ -133,6 +133,11 @@ std::optional<Group::Rival> Pool::rival() const {
   return group_.is_shared() ? group_.longest_waiting(worker_.index()) : std::nullopt;
 }
 
+// Whether `rival` goes before one here that waits since `since`.
+bool Pool::came_first(const std::optional<Group::Rival>& rival, SteadyTime since) {
+  return rival && since - rival->oldest >= kSkew;
+}
+
 // `proven`: the server has just answered.
 void Pool::hand_out(Server& server, bool proven) {
   if (server.close_wanted() || is_unwanted(server) ||
@@ -152,7 +157,7 @@ void Pool::hand_out(Server& server, bool proven) {
     return send_on(server);
   }
   const bool serves = first != nullptr && !worker_.is_suspended();
-  if (serves && (!longest || first->identity().request_at - longest->oldest < kSkew)) {
+  if (serves && !came_first(longest, first->identity().request_at)) {
     return proven || !needs_check(server) ? assign(server, *first) : check(server);
   }
   if (worker_.config().settings.session.round_robin) {
@@ -167,11 +172,10 @@ void Pool::hand_out(Server& server, bool proven) {
 // Gives idle links to whoever has waited longest, here or elsewhere.
 void Pool::share() {
   while (Server* server = idle_.front()) {
-    const auto rival = group_.longest_waiting(worker_.index());
+    const auto rival = this->rival();
     Client* first = waiting_.front();
     if (!rival && first == nullptr) return;
-    const bool ours =
-        first != nullptr && (!rival || first->identity().request_at - rival->oldest < kSkew);
+    const bool ours = first != nullptr && !came_first(rival, first->identity().request_at);
     if (!ours && server->is_walking()) {
       // It has bytes in hand that must be looked at first.
       return worker_.loop().defer([this] { share(); });

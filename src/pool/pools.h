@@ -135,6 +135,7 @@ class Pool {
   void note_wait(const Client& client);
   const Client* first_in_line() const;
   std::optional<Group::Rival> rival() const;
+  static bool came_first(const std::optional<Group::Rival>& rival, SteadyTime since);
   void hand_out(Server& server, bool proven);
   void assign(Server& server, Client& client);
   bool needs_check(const Server& server) const;

@@ -335,6 +335,30 @@ TEST_F(PoolReplication, FreedLinkOfAnotherWorkerGoesForTheOneThatWaitedLongest) 
   for (int i = 1; i < 4; ++i) EXPECT_EQ(plain[i]->read_until('Z'), "TDCZ");
 }
 
+// The slot becomes free where the one who came last waits.
+TEST_F(PoolReplication, FreedSlotGoesForTheOneThatWaitedLongestOnAnotherWorker) {
+  PoolProcess pool(ini(transaction_mode("workers = 2\ndefault_pool_size = 1\n")));
+  const auto plain = client_of(pool);
+  expect_served(*plain);
+  const auto replica = replica_of(pool, "database");
+  std::vector<std::unique_ptr<RawClient>> others;
+  for (int i = 0; i < 4; ++i) others.push_back(client_of(pool));
+  plain->send(query("select 7"));
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "1"; }));
+  // Clients are dealt out in turn: these two are with the replica, where the next one comes now.
+  others[1].reset();
+  others[3].reset();
+  const int clients_and_console = 5;
+  ASSERT_TRUE(wait_until([&] { return console(pool, "SHOW CLIENTS").size() == clients_and_console; }));
+  const auto second = replica_of(pool, "database", false);
+  ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "2"; }));
+
+  replica->send(leave());
+
+  EXPECT_EQ(plain->read_until('Z'), "TDCZ");
+  EXPECT_EQ(second->read_until('Z').front(), 'R');
+}
+
 TEST_F(PoolReplication, FullDatabaseMakesRoomFromAnotherPool) {
   auto direct = connect();
   const auto neighbour = create_role();
