@@ -34,6 +34,7 @@ class Acceptor final : private Handler {
   // Takes no connections until it is to: they wait in the system's queue.
   void pause(bool paused);
   const Address& address() const { return address_; }
+  int descriptor() const { return listener_.descriptor(); }
   // TCP_DEFER_ACCEPT: a connection is seen once its peer has sent something, or after about so many
   // seconds; 0: at once. Nothing on unix sockets. Best effort.
   void defer_accept(int seconds_most);

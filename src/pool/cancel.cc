@@ -9,12 +9,10 @@
 #include "pool/server.h"
 #include "pool/worker.h"
 #include "pool/workers.h"
-#include "wire/secret.h"
 
 namespace pgtend::pool {
 namespace {
 
-constexpr size_t kKeySaltBytes = 32;
 constexpr seconds kLimitDefault{10};
 
 }  // namespace
@@ -63,7 +61,7 @@ class Cancels::Link final : public CancelLink {
   const uint64_t generation_;
 };
 
-Cancels::Cancels(Worker& worker) : worker_(worker), salt_(wire::random_bytes(kKeySaltBytes)) {}
+Cancels::Cancels(Worker& worker) : worker_(worker) {}
 
 Cancels::~Cancels() = default;
 
@@ -72,15 +70,33 @@ Cancels::~Cancels() = default;
 OwnedKey Cancels::add_key(Client& client, size_t secret_bytes) {
   while (true) {
     OwnedKey key = make_key(secret_bytes, worker_.index(), worker_.config().settings.peer_id);
-    if (keys_.emplace(place_of(salt_, key.view()), &client).second) return key;
+    if (holder_of(key.view()) != nullptr) continue;
+    keys_.emplace(key.pid, &client);
+    return key;
   }
 }
 
 bool Cancels::adopt_key(Client& client) {
-  return keys_.emplace(place_of(salt_, client.key()), &client).second;
+  if (holder_of(client.key()) != nullptr) return false;
+  keys_.emplace(client.key().pid, &client);
+  return true;
 }
 
-void Cancels::remove_key(const wire::CancelKey& key) { keys_.erase(place_of(salt_, key)); }
+void Cancels::remove_key(Client& client) {
+  const auto [begin, end] = keys_.equal_range(client.key().pid);
+  for (auto it = begin; it != end; ++it) {
+    if (it->second == &client) return static_cast<void>(keys_.erase(it));
+  }
+}
+
+Client* Cancels::holder_of(const wire::CancelKey& key) const {
+  Client* holder = nullptr;
+  const auto [begin, end] = keys_.equal_range(key.pid);
+  for (auto it = begin; it != end; ++it) {
+    if (is_same_key(it->second->key(), key)) holder = it->second;
+  }
+  return holder;
+}
 
 void Cancels::request(const wire::CancelKey& key, Client& requester) {
   const size_t owner = worker_.workers().of_key(key);
@@ -92,11 +108,9 @@ void Cancels::request(const wire::CancelKey& key, Client& requester) {
 }
 
 void Cancels::take(const OwnedKey& key, Requester requester) {
-  const auto found = keys_.find(place_of(salt_, key.view()));
-  if (found == keys_.end()) return pass_on(key, requester);
-  Client& client = *found->second;
-  if (!is_same_key(client.key(), key.view())) return pass_on(key, requester);
-  if (!client.cancel(requester)) tell_done(requester);
+  Client* client = holder_of(key.view());
+  if (client == nullptr) return pass_on(key, requester);
+  if (!client->cancel(requester)) tell_done(requester);
 }
 
 void Cancels::pass_on(const OwnedKey& key, Requester requester) {

@@ -44,7 +44,7 @@ class Cancels {
   OwnedKey add_key(Client& client, size_t secret_bytes);
   // The key that another process gave `client`. False when it is in use.
   bool adopt_key(Client& client);
-  void remove_key(const wire::CancelKey& key);
+  void remove_key(Client& client);
   // A CancelRequest came. `requester` stays open until its cancel_done() is called.
   void request(const wire::CancelKey& key, Client& requester);
 
@@ -68,6 +68,8 @@ class Cancels {
   class Link;
   static constexpr size_t kInFlightMax = 1000;
 
+  // Null when it is nobody's. Cost: O(clients with the same pid), whichever secret is shown.
+  Client* holder_of(const wire::CancelKey& key) const;
   // The worker of the key looks whose it is.
   void take(const OwnedKey& key, Requester requester);
   // No client of this process has it.
@@ -76,8 +78,8 @@ class Cancels {
   void finish(Link& link);
 
   Worker& worker_;
-  const std::string salt_;
-  std::unordered_map<uint64_t, Client*> keys_;  // by place_of()
+  // By pid, which is no secret: what the time of a look-up tells is known anyway.
+  std::unordered_multimap<int32_t, Client*> keys_;
   std::unordered_map<uint64_t, std::unique_ptr<Link>> links_;
   uint64_t next_link_ = 1;
 };

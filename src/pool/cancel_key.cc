@@ -1,7 +1,5 @@
 #include "pool/cancel_key.h"
 
-#include <cstring>
-
 #include "base/check.h"
 #include "wire/secret.h"
 
@@ -65,13 +63,6 @@ OwnedKey with_one_hop_less(const wire::CancelKey& key) {
   OwnedKey next = OwnedKey::of(key);
   --next.secret[kHopsAt];
   return next;
-}
-
-uint64_t place_of(const std::string& salt, const wire::CancelKey& key) {
-  const wire::Key digest = wire::hmac_sha256(salt, comparable(key));
-  uint64_t place = 0;
-  std::memcpy(&place, digest.data(), sizeof place);
-  return place;
 }
 
 }  // namespace pgtend::pool

@@ -48,8 +48,4 @@ int hops_left(const wire::CancelKey& key);
 // The key as the next process gets it; hops_left() is at least 1.
 OwnedKey with_one_hop_less(const wire::CancelKey& key);
 
-// Where keys are looked up: says nothing about a key to whoever does not know `salt`, so that the
-// time a lookup takes tells nothing either. Cost: one HMAC.
-uint64_t place_of(const std::string& salt, const wire::CancelKey& key);
-
 }  // namespace pgtend::pool

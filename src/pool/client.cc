@@ -589,7 +589,7 @@ void Client::detach() {
     pool_->group().present().fetch_sub(1);
   }
   if (console_ != nullptr) worker_.on_console_left(identity_.id);
-  if (identity_.pid != 0) worker_.cancels().remove_key(key());
+  if (identity_.pid != 0) worker_.cancels().remove_key(*this);
   identity_.pid = 0;
   if (std::exchange(admitted_, false)) worker_.discharge();
   // It may be forgotten before this client is gone.

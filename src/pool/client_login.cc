@@ -29,6 +29,7 @@ constexpr int kEncryptionRequestsMax = 2;
 constexpr size_t kSecretBytes30 = 4;
 constexpr size_t kSecretBytes32 = 32;
 constexpr size_t kNameBytesMax = 127;
+constexpr size_t kWelcomeBytes = 512;  // a common one fits in
 
 bool lists_word(const std::vector<std::string>& names, std::string_view name) {
   return std::ranges::any_of(names, [&](const auto& n) { return equal_ignoring_case(n, name); });
@@ -335,12 +336,9 @@ void Client::begin_replication(Server& server, const Welcome& welcome) {
 
 void Client::greet(const Welcome& welcome) {
   std::string out;
+  out.reserve(kWelcomeBytes);
   be::append_authentication(out, {be::AuthKind::Ok, {}});
-  Parameters defaults(worker_.tracked());
-  for (const auto& [name, value] : welcome) {
-    if (const auto index = worker_.tracked().find(name)) defaults.set(*index, value);
-  }
-  parameters_.fill_unset(defaults);
+  parameters_.fill_unset(worker_.tracked(), welcome);
   worker_.parameter_sets().share(parameters_);
   for (const auto& [name, value] : welcome) {
     const auto index = worker_.tracked().find(name);

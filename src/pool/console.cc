@@ -99,7 +99,10 @@ std::string help();
 
 void run_show(const Session& session, std::string_view what) {
   if (equal_ignoring_case(what, "help")) return session.answer({.notices = help(), .tag = "SHOW"});
-  if (const Show* show = find_show(what)) return show_table(session, *show);
+  if (const Show* show = find_show(what)) {
+    if (show->admins_alone && !session.is_admin) return session.error("admin access needed");
+    return show_table(session, *show);
+  }
   if (const DriverParameter* parameter = driver_parameter(what)) {
     return session.answer({.columns = columns_of(*parameter),
                            .rows = ShowRows(1, {std::string(parameter->value)}),

@@ -17,6 +17,7 @@
 namespace pgtend::pool {
 namespace {
 
+using wire::kByteaOid;
 using wire::kInt4Oid;
 using wire::kInt8Oid;
 using wire::kTextOid;
@@ -289,6 +290,42 @@ Rows buffer_rows(const ShowInput& input, bool all) {
 
 Rows show_sockets(const ShowInput& input) { return buffer_rows(input, true); }
 Rows show_active_sockets(const ShowInput& input) { return buffer_rows(input, false); }
+
+// --- SHOW FDS
+
+constexpr Column kDescriptorColumns[] = {{"fd", kInt4Oid},
+                                         {"task", kTextOid},
+                                         {"user", kTextOid},
+                                         {"database", kTextOid},
+                                         {"addr", kTextOid},
+                                         {"port", kInt4Oid},
+                                         {"cancel", kInt8Oid},
+                                         {"link", kInt4Oid},
+                                         {"client_encoding", kTextOid},
+                                         {"std_strings", kTextOid},
+                                         {"datestyle", kTextOid},
+                                         {"timezone", kTextOid},
+                                         {"password", kTextOid},
+                                         {"scram_client_key", kByteaOid},
+                                         {"scram_server_key", kByteaOid}};
+
+// Secrets are not shown to anybody. The descriptors themselves go along with HANDOVER, not here.
+Rows show_fds(const ShowInput& input) {
+  Rows rows;
+  for (const DescriptorFigures& socket : input.snapshot.descriptors) {
+    const bool listens = socket.parameters.empty();
+    Cells row = {cat(socket.descriptor), std::string(socket.task)};
+    row.push_back(listens ? Cell() : socket.user);
+    row.push_back(listens ? Cell() : socket.database);
+    row.insert(row.end(), {socket.address.is_unix() ? "unix" : socket.address.host(),
+                           cat(socket.address.port()), cat(static_cast<int64_t>(socket.cancel)),
+                           cat(socket.link)});
+    row.insert(row.end(), socket.parameters.begin(), socket.parameters.end());
+    row.resize(std::size(kDescriptorColumns));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
 
 // --- SHOW DATABASES, CONFIG, VERSION
 
@@ -620,6 +657,7 @@ std::span<const Show> shows() {
       Show{"dns_hosts", Part::Names, kHostColumns, show_dns_hosts},
       Show{"dns_zones", Part::Names, kZoneColumns, show_dns_zones},
       Show{"events", Part::Events, kEventColumns, show_events},
+      Show{"fds", Part::Descriptors, kDescriptorColumns, show_fds, true},
       Show{"histograms", Part::Times, kHistogramColumns, show_histograms},
       Show{"lists", Part::Pools, kListColumns, show_lists},
       Show{"mem", Part::Memory, kMemoryColumns, show_mem},

@@ -28,6 +28,7 @@ struct Show {
   Part part;
   std::span<const ShowColumn> columns;
   ShowRows (*fill)(const ShowInput& input);
+  bool admins_alone = false;
 };
 // By name.
 std::span<const Show> shows();

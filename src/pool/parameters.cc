@@ -70,10 +70,12 @@ void Parameters::carry(Bag& bag, const TrackedNames& names) {
   }
 }
 
-void Parameters::fill_unset(const Parameters& other) {
+void Parameters::fill_unset(const TrackedNames& names,
+                            std::span<const std::pair<std::string, std::string>> told) {
   auto filled = std::make_shared<Values>(*values_);
-  for (size_t i = 0; i < filled->size(); ++i) {
-    if (!(*filled)[i]) (*filled)[i] = other.get(i);
+  for (const auto& [name, value] : told) {
+    const auto index = names.find(name);
+    if (index && !(*filled)[*index]) (*filled)[*index] = value;
   }
   values_ = std::move(filled);
 }

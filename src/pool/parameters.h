@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -42,8 +44,9 @@ class Parameters {
   void set(size_t index, std::string_view value);
   // To or from another process, which may track others: by their names.
   void carry(Bag& bag, const TrackedNames& names);
-  // Takes from `other` what is unset here.
-  void fill_unset(const Parameters& other);
+  // Takes from what a server told at login, by name and value, what is unset here.
+  void fill_unset(const TrackedNames& names,
+                  std::span<const std::pair<std::string, std::string>> told);
 
   friend bool operator==(const Parameters& a, const Parameters& b) {
     return a.values_ == b.values_ || *a.values_ == *b.values_;

@@ -1,6 +1,7 @@
 #include "pool/snapshot.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <utility>
 
@@ -9,11 +10,17 @@
 #include "pool/server.h"
 #include "pool/worker.h"
 #include "pool/workers.h"
+#include "wire/frame.h"
 
 namespace pgtend::pool {
 namespace {
 
-constexpr size_t kApplicationNameAt = 4;  // in TrackedNames
+// In TrackedNames.
+constexpr size_t kEncodingAt = 0;
+constexpr size_t kDateStyleAt = 1;
+constexpr size_t kTimeZoneAt = 2;
+constexpr size_t kConformingAt = 3;
+constexpr size_t kApplicationNameAt = 4;
 
 PoolFigures figures_of(Pool& pool, SteadyTime now) {
   PoolFigures figures{.database = pool.database().name,
@@ -107,6 +114,56 @@ SocketFigures figures_of(Server& server) {
   return figures;
 }
 
+// As PgBouncer keeps it: the bytes on the wire as a number of this machine.
+uint64_t cancel_number(int32_t pid, std::string_view secret) {
+  std::string bytes;
+  wire::put_i32(bytes, pid);
+  bytes += secret.substr(0, sizeof(uint32_t));
+  bytes.resize(sizeof(uint64_t));
+  uint64_t number = 0;
+  std::memcpy(&number, bytes.data(), sizeof number);
+  return number;
+}
+
+std::vector<std::optional<std::string>> handed_parameters(const Parameters& parameters) {
+  return {parameters.get(kEncodingAt), parameters.get(kConformingAt), parameters.get(kDateStyleAt),
+          parameters.get(kTimeZoneAt)};
+}
+
+void add_descriptors(Snapshot& snapshot, Worker& worker) {
+  auto& all = snapshot.descriptors;
+  worker.each_listener([&](const net::Acceptor& acceptor) {
+    all.push_back({acceptor.descriptor(), "pooler", "", "", acceptor.address()});
+  });
+  worker.each_client([&](Client& client) {
+    if (!client.is_logged_in() || client.is_inside()) return;
+    const auto& who = client.identity();
+    const bool linked = client.server() != nullptr;
+    all.push_back({.descriptor = client.channel().socket().descriptor(),
+                   .task = "client",
+                   .user = who.user,
+                   .database = who.database,
+                   .address = who.peer,
+                   .cancel = cancel_number(who.pid, who.secret),
+                   .link = linked ? client.server()->channel()->socket().descriptor() : 0,
+                   .parameters = handed_parameters(client.parameters())});
+  });
+  worker.each_server([&](Server& server) {
+    using State = Server::State;
+    if (server.state() != State::Active && server.state() != State::Idle) return;
+    const auto& who = server.identity();
+    Client* client = server.lease().client();
+    all.push_back({.descriptor = server.channel()->socket().descriptor(),
+                   .task = "server",
+                   .user = server.pool().server_user(),
+                   .database = server.pool().database().name,
+                   .address = who.address,
+                   .cancel = cancel_number(who.pid, who.secret),
+                   .link = client != nullptr ? client->channel().socket().descriptor() : 0,
+                   .parameters = handed_parameters(server.parameters())});
+  });
+}
+
 void add_query(Snapshot& snapshot, QueryFigures figures) {
   const auto key = std::tuple(figures.database, figures.user, figures.shape);
   const auto found = snapshot.queries.find(key);
@@ -193,6 +250,8 @@ void Snapshot::merge(Snapshot other) {
   }
   append(clients, std::move(other.clients));
   append(servers, std::move(other.servers));
+  descriptors.insert(descriptors.end(), std::make_move_iterator(other.descriptors.begin()),
+                     std::make_move_iterator(other.descriptors.end()));
   for (size_t i = 0; i < memory.size() && i < other.memory.size(); ++i) {
     memory[i].used += other.memory[i].used;
     memory[i].free += other.memory[i].free;
@@ -240,6 +299,9 @@ Snapshot take_snapshot(Worker& worker, Part part) {
     case Part::Sockets:
       add_clients(snapshot, worker, now);
       add_servers(snapshot, worker);
+      break;
+    case Part::Descriptors:
+      add_descriptors(snapshot, worker);
       break;
     case Part::Queries:
       for (QueryFigures& figures : worker.queries().figures()) {

@@ -68,6 +68,19 @@ struct SocketFigures {
   size_t unsent = 0;
 };
 
+// An open socket, in PgBouncer's words for a takeover.
+struct DescriptorFigures {
+  int descriptor = -1;
+  std::string_view task;  // "pooler" for a listener, "client", "server"
+  std::string user = {};
+  std::string database = {};
+  net::Address address = {};  // the peer's, a listener's own
+  uint64_t cancel = 0;        // the first 8 bytes of the key
+  int link = 0;               // the descriptor at the other side; 0 for none
+  // client_encoding, standard_conforming_strings, DateStyle, TimeZone; a listener has none
+  std::vector<std::optional<std::string>> parameters = {};
+};
+
 // Objects of one kind: what SHOW MEM prints.
 struct MemoryFigures {
   std::string_view name;
@@ -83,6 +96,7 @@ enum class Part : uint8_t {
   Clients,
   Servers,
   Sockets,
+  Descriptors,
   Stats,
   Queries,
   Times,
@@ -98,6 +112,7 @@ struct Snapshot {
   std::vector<PoolFigures> pools;  // by (database, user)
   std::vector<SocketFigures> clients;
   std::vector<SocketFigures> servers;
+  std::vector<DescriptorFigures> descriptors;     // listeners, clients, servers
   std::map<std::string, Statistics::Sums> stats;  // by database
   std::map<std::tuple<std::string, std::string, uint64_t>, QueryFigures>
       queries;                                                     // by database, user, shape

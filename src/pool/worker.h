@@ -139,6 +139,10 @@ class Worker {
   void count_starving(int change);
 
   template <class Visit>
+  void each_listener(Visit visit) const {
+    for (const auto& acceptor : acceptors_) visit(*acceptor);
+  }
+  template <class Visit>
   void each_client(Visit visit) {
     for (auto& [id, client] : clients_) visit(*client);
   }

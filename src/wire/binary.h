@@ -12,6 +12,7 @@ namespace pgtend::wire {
 inline constexpr int32_t kInt8Oid = 20;
 inline constexpr int32_t kInt4Oid = 23;
 inline constexpr int32_t kTextOid = 25;
+inline constexpr int32_t kByteaOid = 17;
 inline constexpr int32_t kNumericOid = 1700;
 
 // What the type's send function gives for `text`: int4, int8, numeric (decimal digits, perhaps with

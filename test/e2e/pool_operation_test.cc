@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <map>
 #include <memory>
 
 #include "base/text.h"
@@ -430,6 +431,37 @@ TEST_F(PoolOperation, SetRefusesWhatItCannotDo) {
   }
   EXPECT_EQ(refusal("SET extra_float_digits = 3"), "");
   EXPECT_EQ(must(admin.query_simple("SHOW client_encoding"))[0].text(0), "UTF8");
+}
+
+TEST_F(PoolOperation, DescriptorsAreShownInPairsAndWithoutSecrets) {
+  PoolProcess pool(ini("default_pool_size = 1\nworkers = 2\n"));
+  auto idle = client_of(pool);
+  auto busy = client_of(pool);
+  begin(*busy);
+
+  const auto all = console(pool, "SHOW FDS");
+
+  std::map<std::string, std::vector<std::string>> by_task;  // "descriptor link"
+  std::string names;
+  for (int i = 0; i < all.columns(); ++i) names += cat(i == 0 ? "" : " ", all.column_name(i));
+  for (int row = 0; row < all.size(); ++row) {
+    by_task[std::string(all[row].text(1))].push_back(cat(all[row].text(0), ' ', all[row].text(7)));
+    for (int i = 12; i < 15; ++i) EXPECT_TRUE(all[row].null(i));
+    const bool listens = all[row].text(1) == "pooler";
+    EXPECT_EQ(all[row].null(2), listens);
+    EXPECT_EQ(all[row].text(8), listens ? "" : "UTF8");
+    EXPECT_EQ(all[row].text(6) == "0", listens);
+  }
+  EXPECT_EQ(names,
+            "fd task user database addr port cancel link client_encoding std_strings datestyle "
+            "timezone password scram_client_key scram_server_key");
+  ASSERT_EQ(by_task["pooler"].size(), 2u);  // TCP and unix
+  ASSERT_EQ(by_task["server"].size(), 1u);
+  ASSERT_EQ(by_task["client"].size(), 2u);
+  const std::string& server = by_task["server"][0];
+  const size_t cut = server.find(' ');
+  const std::string partner = cat(server.substr(cut + 1), ' ', server.substr(0, cut));
+  EXPECT_EQ(std::ranges::count(by_task["client"], partner), 1);
 }
 
 TEST_F(PoolOperation, SocketsAreShownWithTheirBuffers) {

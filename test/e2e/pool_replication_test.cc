@@ -349,7 +349,8 @@ TEST_F(PoolReplication, FreedSlotGoesForTheOneThatWaitedLongestOnAnotherWorker) 
   others[1].reset();
   others[3].reset();
   const int clients_and_console = 5;
-  ASSERT_TRUE(wait_until([&] { return console(pool, "SHOW CLIENTS").size() == clients_and_console; }));
+  ASSERT_TRUE(
+      wait_until([&] { return console(pool, "SHOW CLIENTS").size() == clients_and_console; }));
   const auto second = replica_of(pool, "database", false);
   ASSERT_TRUE(wait_until([&] { return pools(pool, "cl_waiting") == "2"; }));
 

@@ -91,12 +91,11 @@ TEST(Parameters, ListsOfNamesAreNotQuotedAsOneName) {
 TEST(Parameters, UnsetValuesAreFilledFromTheWelcome) {
   const TrackedNames names({});
   Parameters client(names);
-  Parameters welcome(names);
   client.set(1, "German");
-  welcome.set(0, "UTF8");
-  welcome.set(1, "ISO, MDY");
+  const std::vector<std::pair<std::string, std::string>> welcome{
+      {"client_encoding", "UTF8"}, {"server_version", "15.1"}, {"DateStyle", "ISO, MDY"}};
 
-  client.fill_unset(welcome);
+  client.fill_unset(names, welcome);
 
   EXPECT_EQ(client.get(0), "UTF8");
   EXPECT_EQ(client.get(1), "German");
