@@ -8,7 +8,7 @@
 namespace pgtend::sim {
 namespace {
 
-constexpr milliseconds kBetween{300};
+constexpr milliseconds kConfigEvery{300};
 
 std::string tenths(Dice& dice) { return cat("0.", dice.between(1, 9)); }
 std::string maybe(Dice& dice, uint64_t chance, int64_t low, int64_t high) {
@@ -127,7 +127,7 @@ void SimConfig::begin_changes(const std::unique_ptr<pool::Workers>& workers) {
 }
 
 void SimConfig::change_later() {
-  timer_.arm(loop_.now() + milliseconds(dice_.between(0, kBetween.count())));
+  timer_.arm(loop_.now() + milliseconds(dice_.between(0, kConfigEvery.count())));
 }
 
 void SimConfig::end_changes() {
