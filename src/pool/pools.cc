@@ -193,6 +193,10 @@ void Pool::share() {
   }
 }
 
+void Pool::share_if_serving() {
+  if (!worker_.is_held() && !group_.is_paused()) share();
+}
+
 bool Pool::needs_check(const Server& server) const {
   const Settings& settings = worker_.config().settings;
   return !settings.session.check_query.empty() &&
@@ -271,7 +275,12 @@ bool Pool::ask_for_link() {
 void Pool::retire(Server& server) {
   if (server.end_check()) --checking_;
   // Perhaps it was to serve somebody: another one must.
-  if (!waiting_.empty() || !claims_.empty()) worker_.loop().defer([this] { launch(); });
+  if (!waiting_.empty() || !claims_.empty()) {
+    worker_.loop().defer([this] {
+      share_if_serving();
+      launch();
+    });
+  }
   busy.push_back(server);
   publish_idle();
   publish_waiting();
@@ -493,7 +502,11 @@ void Pool::launch_shared() {
   const auto logins_max = static_cast<size_t>(std::max(0, kLoginsMax - claim_logins_));
   const size_t wanted = std::min(waiting_.size() + (greeting_.empty() ? 0 : 1), logins_max);
   while (checking() < waiting_.size() && !idle_.empty()) {
-    if (idle_.front()->is_walking() || !needs_check(*idle_.front())) break;
+    // Not handed out at once: the first in line may be calling.
+    if (idle_.front()->is_walking() || !needs_check(*idle_.front())) {
+      worker_.loop().defer([this] { share_if_serving(); });
+      break;
+    }
     check(*idle_.front());
   }
   while (static_cast<size_t>(logins_ + asked_ + checking_) < wanted) {

@@ -141,6 +141,8 @@ class Pool {
   bool needs_check(const Server& server) const;
   void check(Server& server);
   void share();
+  void share_if_serving();
+
   void move(Server& server, size_t to, bool asked);
   void send_on(Server& server);
   // Nobody forgets a pool that waits for an answer.

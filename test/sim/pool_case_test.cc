@@ -19,6 +19,7 @@ namespace {
 namespace be = wire::backend;
 namespace fe = wire::frontend;
 using testing::HasSubstr;
+using testing::Not;
 
 class PoolCase : public testing::Test, protected SmallWorld {
  protected:
@@ -361,6 +362,36 @@ TEST_F(PoolCase, AReloadChangesHowLongAClientThatWaitsAlreadyMayWait) {
   pass(seconds(2));
 
   EXPECT_THAT(waiting.take(), HasSubstr("query_wait_timeout"));
+}
+
+// A link that was checked for a client turned out to be too old: the one beside it is as good.
+TEST_F(PoolCase, IdleLinkServesWhomACheckedOneWasTooOldFor) {
+  start({{"default_pool_size", "2"},
+         {"server_round_robin", "1"},
+         {"server_check_delay", "1"},
+         {"server_lifetime", "1.55"}});
+  Peer& one = first_client_asking(query("BEGIN"));
+  Peer& two = client();
+  two.take();
+  say(two, query("SELECT 1"));
+  welcome(*servers.back());
+  ASSERT_EQ(servers.size(), 2u);
+  for (const auto& server : servers) {
+    server->take();
+    say(*server, answer("one", be::TransactionStatus::Idle));
+  }
+  pass(milliseconds(900));
+  say(one, query("SELECT 2"));
+  ASSERT_EQ(servers[0]->take(), query("SELECT 2"));
+  say(*servers[0], answer("two", be::TransactionStatus::Idle));
+  pass(milliseconds(700));
+
+  say(two, query("SELECT 3"));
+  ASSERT_THAT(servers[1]->take(), Not(HasSubstr("SELECT 3")));
+  say(*servers[1], answer("checked", be::TransactionStatus::Idle));
+
+  EXPECT_EQ(servers[0]->take(), query("SELECT 3"));
+  EXPECT_EQ(servers.size(), 2u);
 }
 
 }  // namespace
