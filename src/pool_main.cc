@@ -22,6 +22,7 @@
 #include "pool/console.h"
 #include "pool/lifecycle.h"
 #include "pool/logging.h"
+#include "pool/predecessor.h"
 #include "pool/process.h"
 #include "pool/service_manager.h"
 #include "pool/takeover.h"

@@ -43,20 +43,6 @@ Found found_in(const ares_addrinfo& list) {
   return found;
 }
 
-// The name servers of a resolv.conf, "ADDRESS" or "ADDRESS:PORT" ("[ADDRESS]:PORT" for IPv6), by
-// comma: c-ares itself reads no ports there.
-std::string servers_in(std::string_view text) {
-  std::string servers;
-  for (const std::string_view line : split(text, '\n')) {
-    constexpr std::string_view kWord = "nameserver";
-    const std::string_view rest = trim(line);
-    if (!rest.starts_with(kWord) || rest.size() == kWord.size()) continue;
-    const std::string_view server = trim(rest.substr(kWord.size()));
-    servers += cat(servers.empty() ? "" : ",", server.substr(0, server.find_first_of(" \t,")));
-  }
-  return servers;
-}
-
 // A channel of c-ares, which is for one thread, and that thread.
 class AresResolver final : public Resolver {
  public:
@@ -208,6 +194,18 @@ class AresResolver final : public Resolver {
 };
 
 }  // namespace
+
+std::string servers_in(std::string_view resolv_conf) {
+  std::string servers;
+  for (const std::string_view line : split(resolv_conf, '\n')) {
+    constexpr std::string_view kWord = "nameserver";
+    const std::string_view rest = trim(line);
+    if (!rest.starts_with(kWord) || rest.size() == kWord.size()) continue;
+    const std::string_view server = trim(rest.substr(kWord.size()));
+    servers += cat(servers.empty() ? "" : ",", server.substr(0, server.find_first_of(" \t,")));
+  }
+  return servers;
+}
 
 Result<std::unique_ptr<Resolver>> make_resolver(const std::string& resolv_conf) {
   if (resolv_conf.empty()) return AresResolver::make("", "");

@@ -30,6 +30,10 @@ class Resolver {
   virtual void read_serial(const std::string& zone, std::function<void(Result<int64_t>)> done) = 0;
 };
 
+// The name servers of a resolv.conf, "ADDRESS" or "ADDRESS:PORT" ("[ADDRESS]:PORT" for IPv6), by
+// comma, as c-ares takes them; it reads no ports from such a file itself.
+std::string servers_in(std::string_view resolv_conf);
+
 // The one that asks name servers, with a thread of its own. `resolv_conf`: who they are, also with
 // ports, "" for /etc/resolv.conf. Errors: those of
 // read_text_file() for that file; Invalid, Unavailable.

@@ -240,31 +240,9 @@ std::optional<std::string> unquoted(std::string_view text) {
   return std::nullopt;
 }
 
-// `key = value` or `key TO value`, the value perhaps in single quotes.
-std::optional<std::pair<std::string, std::string>> parse_setting(std::string_view text) {
-  const size_t end = text.find_first_of(" \t\r\n=");
-  if (end == 0 || end == std::string_view::npos) return std::nullopt;
-  const std::string_view key = text.substr(0, end);
-  std::string_view rest = trim(text.substr(end));
-  if (rest.starts_with('=')) {
-    rest = trim(rest.substr(1));
-  } else if (equal_ignoring_case(rest.substr(0, 3), "to ")) {
-    rest = trim(rest.substr(3));
-  } else {
-    return std::nullopt;
-  }
-  std::optional<std::string> value(rest);
-  if (rest.starts_with('\'')) value = unquoted(rest);
-  if (!value) return std::nullopt;
-  return std::pair(std::string(key), *std::move(value));
-}
-
 void run_set(const Session& session, std::string_view text) {
-  const auto setting = parse_setting(text);
-  if (!setting || setting->first.size() > kArgumentBytesMax ||
-      setting->second.size() > kSettingBytesMax) {
-    return session.error("bad arguments");
-  }
+  const auto setting = console_setting(text);
+  if (!setting) return session.error("bad arguments");
   if (driver_parameter(setting->first) != nullptr) {
     std::string notice;
     be::append_notice(notice,
@@ -376,6 +354,26 @@ Parsed parse_command(std::string_view sql) {
 }
 
 }  // namespace
+
+std::optional<std::pair<std::string, std::string>> console_setting(std::string_view text) {
+  const size_t end = text.find_first_of(" \t\r\n=");
+  if (end == 0 || end == std::string_view::npos) return std::nullopt;
+  const std::string_view key = text.substr(0, end);
+  std::string_view rest = trim(text.substr(end));
+  if (rest.starts_with('=')) {
+    rest = trim(rest.substr(1));
+  } else if (equal_ignoring_case(rest.substr(0, 3), "to ")) {
+    rest = trim(rest.substr(3));
+  } else {
+    return std::nullopt;
+  }
+  std::optional<std::string> value(rest);
+  if (rest.starts_with('\'')) value = unquoted(rest);
+  if (!value || key.size() > kArgumentBytesMax || value->size() > kSettingBytesMax) {
+    return std::nullopt;
+  }
+  return std::pair(std::string(key), *std::move(value));
+}
 
 std::string version_text() { return cat("pgtend-pool ", kVersion, " (console of PgBouncer 1.25)"); }
 

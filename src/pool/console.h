@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pool/texts.h"
@@ -40,6 +41,9 @@ bool console_allows(const Worker& worker, const std::string& user);
 void append_console_welcome(std::string& out);
 // The columns of what the command in `sql` shows; empty when it has no rows.
 std::vector<ShowColumn> console_columns(std::string_view sql);
+// What SET is to change: `key = value` or `key TO value`, the value perhaps in single quotes.
+// Nothing if `text` is no such thing, or too long.
+std::optional<std::pair<std::string, std::string>> console_setting(std::string_view text);
 // Runs the command in `sql`; client.console_answer() gets the answer, at once or later.
 // Thread: the worker's.
 void run_console(Worker& worker, Client& client, std::string_view sql);

@@ -1,5 +1,5 @@
-// The side of a takeover that asks: a client of the other process's console, before there is a
-// loop.
+#include "pool/predecessor.h"
+
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "net/address.h"
 #include "net/socket.h"
-#include "pool/takeover.h"
 #include "wire/backend.h"
 #include "wire/frame.h"
 #include "wire/frontend.h"
@@ -27,6 +26,7 @@ namespace fe = wire::frontend;
 // The other process may wait for suspend_timeout, which is its own, before it says a word.
 constexpr milliseconds kAnswerLimit{600'000};
 constexpr milliseconds kSendLimit{10'000};
+constexpr uint32_t kRowBytesMax = 1 << 30;
 
 Status lost(std::string_view what) {
   return Error{ErrorCode::Unavailable, cat("the running process ", what)};
@@ -34,12 +34,46 @@ Status lost(std::string_view what) {
 
 }  // namespace
 
+// --- the answers
+
+Result<bool> HandoverReader::read(std::string_view bytes) {
+  rest_.append(bytes);
+  std::string_view rest = rest_;
+  bool ended = false;
+  while (!ended) {
+    const auto frame = TRY(wire::next_frame(rest, kRowBytesMax));
+    if (!frame) break;
+    ended = frame->type == be::kReadyForQuery;
+    TRY(take(frame->type, frame->body));
+  }
+  rest_.erase(0, rest_.size() - rest.size());
+  return ended;
+}
+
+Status HandoverReader::take(char type, std::string_view body) {
+  if (type == be::kErrorResponse) {
+    const auto report = TRY(be::read_report(body));
+    return lost(cat("refuses to hand over: ", report.message.value_or("an error without text")));
+  }
+  if (type != be::kDataRow) return ok();
+  const auto row = TRY(be::read_data_row(body));
+  if (row.size() != 3 || !row[0] || !row[1] || !row[2]) return lost("sent a row that is none");
+  Parcel parcel{.task = std::string(*row[0])};
+  auto state = TRY(parse_json(*row[1], {.bytes_max = kRowBytesMax, .depth_max = 32}));
+  if (!state.is_object()) return lost("sent a state that is none");
+  parcel.state = std::move(state.get_object());
+  if (*row[2] == "t") {
+    if (next_descriptor_ == descriptors_.size()) return lost("sent a row without its socket");
+    parcel.descriptor = descriptors_[next_descriptor_++];
+  }
+  parcels_.push_back(std::move(parcel));
+  return ok();
+}
+
+// --- the process
+
 Predecessor::Predecessor(Predecessor&& other) noexcept
-    : socket_(std::exchange(other.socket_, -1)),
-      input_(std::move(other.input_)),
-      descriptors_(std::move(other.descriptors_)),
-      next_descriptor_(other.next_descriptor_),
-      parcels_(std::move(other.parcels_)) {}
+    : socket_(std::exchange(other.socket_, -1)), reader_(std::move(other.reader_)) {}
 
 Predecessor::~Predecessor() {
   if (socket_ >= 0) ::close(socket_);
@@ -70,40 +104,15 @@ Status Predecessor::command(std::string_view sql) {
     TRY(net::send_with_descriptor(socket_, out, -1, kSendLimit));
   }
   std::vector<char> buffer(size_t{64} << 10);
-  while (true) {
-    std::string_view rest = input_;
-    auto frame = TRY(wire::next_frame(rest));
-    if (frame) {
-      const char type = frame->type;
-      if (auto taken = take(type, frame->body); !taken) return taken;
-      input_.erase(0, input_.size() - rest.size());
-      if (type == be::kReadyForQuery) return ok();
-      continue;
-    }
+  std::vector<int> descriptors;
+  bool ended = false;
+  while (!ended) {
     const size_t count =
-        TRY(net::receive_with_descriptors(socket_, buffer, descriptors_, kAnswerLimit));
+        TRY(net::receive_with_descriptors(socket_, buffer, descriptors, kAnswerLimit));
     if (count == 0) return lost("ended before it had handed over");
-    input_.append(buffer.data(), count);
+    for (const int descriptor : std::exchange(descriptors, {})) reader_.add_descriptor(descriptor);
+    ended = TRY(reader_.read({buffer.data(), count}));
   }
-}
-
-Status Predecessor::take(char type, std::string_view body) {
-  if (type == be::kErrorResponse) {
-    const auto report = TRY(be::read_report(body));
-    return lost(cat("refuses to hand over: ", report.message.value_or("an error without text")));
-  }
-  if (type != be::kDataRow) return ok();
-  const auto row = TRY(be::read_data_row(body));
-  if (row.size() != 3 || !row[0] || !row[1] || !row[2]) return lost("sent a row that is none");
-  Parcel parcel{.task = std::string(*row[0])};
-  auto state = TRY(parse_json(*row[1], {.bytes_max = size_t{1} << 30, .depth_max = 32}));
-  if (!state.is_object()) return lost("sent a state that is none");
-  parcel.state = std::move(state.get_object());
-  if (*row[2] == "t") {
-    if (next_descriptor_ == descriptors_.size()) return lost("sent a row without its socket");
-    parcel.descriptor = descriptors_[next_descriptor_++];
-  }
-  parcels_.push_back(std::move(parcel));
   return ok();
 }
 
@@ -112,8 +121,9 @@ Status Predecessor::end() {
   fe::append_query(out, "SHUTDOWN");
   TRY(net::send_with_descriptor(socket_, out, -1, kSendLimit));
   std::array<char, 4096> buffer;
+  std::vector<int> descriptors;
   while (true) {
-    const auto count = net::receive_with_descriptors(socket_, buffer, descriptors_, kAnswerLimit);
+    const auto count = net::receive_with_descriptors(socket_, buffer, descriptors, kAnswerLimit);
     // A reset is an end, too.
     if (!count || *count == 0) return ok();
   }

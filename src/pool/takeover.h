@@ -46,30 +46,4 @@ Status receive(Workers& workers, std::vector<Parcel> parcels);
 // Begins to serve what receive() has put in its place; after Workers::listen().
 void take_up(Workers& workers);
 
-// Has the process that listens on the unix socket `path` hand over. It ends when the result is
-// told to go on, or goes on by itself when that is destroyed before. BLOCKS; before the loops run.
-class Predecessor {
- public:
-  // Errors: Unavailable when nobody answers; what the other process answers.
-  static Result<Predecessor> ask(const std::string& path);
-  Predecessor(Predecessor&& other) noexcept;
-  Predecessor& operator=(Predecessor&&) = delete;
-  ~Predecessor();
-
-  std::vector<Parcel>& parcels() { return parcels_; }
-  // Returns when it has ended. Errors: Unavailable.
-  Status end();
-
- private:
-  explicit Predecessor(int socket) : socket_(socket) {}
-  Status command(std::string_view sql);
-  Status take(char type, std::string_view body);
-
-  int socket_;
-  std::string input_;
-  std::vector<int> descriptors_;
-  size_t next_descriptor_ = 0;
-  std::vector<Parcel> parcels_;
-};
-
 }  // namespace pgtend::pool

@@ -20,6 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     auto command = session.take((*frame)->type, (*frame)->body, out);
     if (!command) return 0;
     if (!*command) continue;
+    const auto setting = pool::console_setting(**command);
+    if (setting && setting->first.empty()) __builtin_trap();
     pool::ConsoleAnswer answer{.columns = pool::console_columns(**command), .tag = "SHOW"};
     for (const pool::ShowColumn& column : answer.columns) {
       answer.rows.resize(2);
