@@ -120,6 +120,7 @@ json::object to_json(const Finding& finding) {
   json::array actions;
   for (const Action& action : finding.actions) actions.emplace_back(to_json(action));
   out["actions"] = std::move(actions);
+  out["statements"] = to_array(finding.statements);
   out["prediction"] = finding.prediction;
   out["proof"] = name(finding.proof);
   out["saved_seconds_per_day"] = finding.saved_seconds_per_day;

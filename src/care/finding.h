@@ -88,7 +88,9 @@ struct Finding {
   std::string why = {};   // why it matters, in the object's own numbers
   std::vector<Evidence> evidence = {};
   std::vector<Action> actions = {};  // best first; empty when only a person can act
-  std::string prediction = {};       // what the first action is expected to bring
+  // SQL for a person to try where it fits, in the statement's own session: no change that is kept.
+  std::vector<std::string> statements = {};
+  std::string prediction = {};  // what the first action is expected to bring
   Proof proof = Proof::Heuristic;
   double saved_seconds_per_day = 0;  // for ranking; 0 when unknown
 };

@@ -307,6 +307,8 @@ void Writer::finding(size_t i) {
                   : cat(printable(entry.prediction), " [", name(entry.proof), "]"));
   }
   for (size_t at = 0; at < entry.actions.size(); ++at) action(entry.actions[at], at == 0);
+  if (!entry.statements.empty()) paragraph("    ", "try:");
+  for (const std::string& sql : entry.statements) out_ += cat("      ", printable(sql), ";\n");
   if (!options_.evidence) return;
   for (const care::Evidence& evidence : entry.evidence) {
     paragraph(cat("    ", options_.ascii ? "- " : "· ", evidence.name, ": "),

@@ -6,25 +6,12 @@
 
 #include "base/text.h"
 #include "explain/create_index.h"
+#include "explain/plan_rules.h"
+#include "explain/words.h"
 #include "pg/quote.h"
 
 namespace pgtend::explain {
 namespace {
-
-std::string percent(double share) {
-  const double value = share * 100;
-  if (value > 0 && value < 0.1) return "< 0.1 %";
-  if (value >= 10 || value <= 0) return cat(std::llround(value), " %");
-  return cat(std::round(value * 10) / 10, " %");
-}
-
-std::string counted(double value) {
-  return value < 9e18 ? grouped(std::llround(value)) : compact(value);
-}
-
-std::string milliseconds_text(double ms) {
-  return human(nanoseconds(static_cast<int64_t>(std::clamp(ms, 0.0, 9e12) * 1e6)));
-}
 
 IndexTarget target_of(const WastefulScan& scan, const Examination& in) {
   const Node& node = in.plan.nodes[static_cast<size_t>(scan.nodes[0])];
@@ -207,11 +194,18 @@ constexpr Rule kRules[] = {
 
 }  // namespace
 
-std::span<const Rule> rules() { return kRules; }
+std::span<const Rule> rules() {
+  static const std::vector<Rule> all = [] {
+    std::vector<Rule> list(std::begin(kRules), std::end(kRules));
+    list.insert(list.end(), plan_rules().begin(), plan_rules().end());
+    return list;
+  }();
+  return all;
+}
 
 Diagnosis diagnose(const Examination& examination) {
   Diagnosis out;
-  for (const Rule& rule : kRules) rule.find(examination, out);
+  for (const Rule& rule : rules()) rule.find(examination, out);
   std::ranges::stable_sort(out.entries, std::ranges::greater(), &Diagnosis::Entry::saving_ms);
   return out;
 }
