@@ -1,211 +1,292 @@
 #include "explain/parse_json.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "base/text.h"
+#include "explain/number.h"
+#include "explain/plan_document.h"
 
 namespace pgtend::explain {
 namespace {
 
-const json::value* find(const json::object& object, std::string_view name) {
-  return object.if_contains(json::string_view(name.data(), name.size()));
+bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
 }
 
-std::string text_of(const json::object& object, std::string_view name) {
-  const json::value* value = find(object, name);
-  if (!value || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
-}
-
-// Larger numbers are cut to this, so that products of three cannot overflow.
-constexpr double kNumberMax = 1e100;
-
-// Absent is nullopt. Errors: Invalid for anything but a finite number that is not negative.
-Result<std::optional<double>> number_of(const json::object& object, std::string_view name) {
-  const json::value* value = find(object, name);
-  if (!value) return std::optional<double>{};
-  if (!value->is_number()) return Error{ErrorCode::Invalid, cat("\"", name, "\" is no number")};
-  const double number = value->to_number<double>();
-  if (!std::isfinite(number) || number < 0) {
-    return Error{ErrorCode::Invalid, cat("\"", name, "\" is out of range")};
+void append_utf8(std::string& out, uint32_t code) {
+  const auto byte = [&](uint32_t bits) { out += static_cast<char>(bits); };
+  if (code < 0x80) {
+    byte(code);
+  } else if (code < 0x800) {
+    byte(0xc0 | code >> 6);
+    byte(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    byte(0xe0 | code >> 12);
+    byte(0x80 | (code >> 6 & 0x3f));
+    byte(0x80 | (code & 0x3f));
+  } else {
+    byte(0xf0 | code >> 18);
+    byte(0x80 | (code >> 12 & 0x3f));
+    byte(0x80 | (code >> 6 & 0x3f));
+    byte(0x80 | (code & 0x3f));
   }
-  return std::optional<double>(std::min(number, kNumberMax));
 }
 
-#define NUMBER(object, name) TRY(number_of(object, name))
+// Reads one value and tells a PlanDocument. Lives during one call.
+class JsonReader {
+ public:
+  JsonReader(std::string_view text, PlanDocument& document) : text_(text), document_(document) {}
 
-Relation relation_of(const Node& node) {
-  // Whatever a root says of itself (a part of a plan, a forged one): it has no parent to charge.
-  if (node.parent == kNone) return Relation::Root;
-  if (node.relationship == "SubPlan") return Relation::SubPlan;
-  if (node.relationship == "InitPlan") {
-    return node.subplan_name.starts_with("CTE ") ? Relation::Cte : Relation::InitPlan;
+  // Errors: Invalid with the byte offset, those of the document.
+  Status run();
+  size_t at() const { return at_; }
+
+ private:
+  // What may come next.
+  enum class Expect : uint8_t { Value, FirstValue, Key, FirstKey, Next };
+
+  bool done() const { return at_ >= text_.size(); }
+  void skip_blanks();
+  Error wrong(std::string_view what) const {
+    return {ErrorCode::Invalid, cat("JSON at byte ", at_, ": ", what)};
   }
-  return Relation::Child;
+  Status step();
+  Status step_value();
+  Status step_key();
+  Status step_next();
+  Status open(char bracket);
+  Status close();
+  Result<bool> read_string();
+  bool read_escape();
+  bool read_unicode();
+  std::optional<uint32_t> four_digits(size_t at) const;
+  Status read_word();
+
+  std::string_view text_;
+  PlanDocument& document_;
+  size_t at_ = 0;
+  Expect expect_ = Expect::Value;
+  std::vector<bool> objects_;  // whether each open bracket is an object's
+  std::string string_;         // what read_string() has read
+  bool cut_off_ = false;
+};
+
+void JsonReader::skip_blanks() {
+  while (!done() && is_blank(text_[at_])) ++at_;
 }
 
-Result<std::optional<Actual>> actual_of(const json::object& source) {
-  const std::optional<double> loops = NUMBER(source, "Actual Loops");
-  if (!loops) return std::optional<Actual>{};
-  Actual out;
-  out.loops = *loops;
-  out.rows = NUMBER(source, "Actual Rows").value_or(0);
-  out.startup_ms = NUMBER(source, "Actual Startup Time");
-  out.total_ms = NUMBER(source, "Actual Total Time");
-  return std::optional<Actual>(out);
+Status JsonReader::open(char bracket) {
+  ++at_;
+  const bool object = bracket == '{';
+  TRY(object ? document_.begin_object() : document_.begin_list());
+  objects_.push_back(object);
+  expect_ = object ? Expect::FirstKey : Expect::FirstValue;
+  return ok();
 }
 
-Result<std::optional<Blocks>> blocks_of(const json::object& source) {
-  const std::optional<double> hit = NUMBER(source, "Shared Hit Blocks");
-  if (!hit) return std::optional<Blocks>{};
-  Blocks out;
-  out.hit = *hit;
-  out.read = NUMBER(source, "Shared Read Blocks").value_or(0);
-  out.dirtied = NUMBER(source, "Shared Dirtied Blocks").value_or(0);
-  out.written = NUMBER(source, "Shared Written Blocks").value_or(0);
-  out.temp = NUMBER(source, "Temp Read Blocks").value_or(0) +
-             NUMBER(source, "Temp Written Blocks").value_or(0);
-  out.local = NUMBER(source, "Local Hit Blocks").value_or(0) +
-              NUMBER(source, "Local Read Blocks").value_or(0);
-  return std::optional<Blocks>(out);
+Status JsonReader::close() {
+  ++at_;
+  TRY(document_.end());
+  objects_.pop_back();
+  expect_ = Expect::Next;
+  return ok();
 }
 
-Result<std::vector<WorkerActual>> workers_of(const json::object& source) {
-  std::vector<WorkerActual> out;
-  const json::value* list = find(source, "Workers");
-  if (!list || !list->is_array()) return out;
-  for (const json::value& entry : list->get_array()) {
-    const json::object* worker = entry.if_object();
-    if (!worker) return Error{ErrorCode::Invalid, "\"Workers\" holds no objects"};
-    const std::optional<double> total = NUMBER(*worker, "Actual Total Time");
-    const std::optional<double> loops = NUMBER(*worker, "Actual Loops");
-    if (total && loops) out.push_back({*total, NUMBER(*worker, "Actual Rows").value_or(0), *loops});
+std::optional<uint32_t> JsonReader::four_digits(size_t at) const {
+  if (at + 4 > text_.size()) return {};
+  uint32_t code = 0;
+  for (const char c : text_.substr(at, 4)) {
+    const int digit = hex_digit(c);
+    if (digit < 0) return {};
+    code = code * 16 + static_cast<uint32_t>(digit);
   }
-  return out;
+  return code;
 }
 
-Result<Node> node_of(const json::object& source) {
-  Node out;
-  out.type = text_of(source, "Node Type");
-  if (out.type.empty()) return Error{ErrorCode::Invalid, "a plan node without \"Node Type\""};
-  out.relationship = text_of(source, "Parent Relationship");
-  out.subplan_name = text_of(source, "Subplan Name");
-  out.object.schema = text_of(source, "Schema");
-  out.object.relation = text_of(source, "Relation Name");
-  out.object.alias = text_of(source, "Alias");
-  out.object.index = text_of(source, "Index Name");
-  for (const std::string_view name : {"CTE Name", "Function Name", "Tuplestore Name"}) {
-    if (out.object.other.empty()) out.object.other = text_of(source, name);
-  }
-  const json::value* aware = find(source, "Parallel Aware");
-  out.parallel_aware = aware && aware->is_bool() && aware->get_bool();
-  out.estimate.startup_cost = NUMBER(source, "Startup Cost").value_or(0);
-  out.estimate.total_cost = NUMBER(source, "Total Cost").value_or(0);
-  out.estimate.rows = NUMBER(source, "Plan Rows").value_or(0);
-  out.estimate.width = NUMBER(source, "Plan Width").value_or(0);
-  out.actual = TRY(actual_of(source));
-  out.blocks = TRY(blocks_of(source));
-  out.workers = TRY(workers_of(source));
-  for (const auto& property : source) {
-    if (property.key() != "Plans") out.properties.emplace(property.key(), property.value());
-  }
-  return out;
-}
-
-Result<std::vector<Node>> nodes_of(const json::object& root, const ParseLimits& limits) {
-  struct Pending {
-    const json::object* source;
-    int parent;
-  };
-  std::vector<Node> out;
-  std::vector<Pending> stack{{&root, kNone}};
-  while (!stack.empty()) {
-    const Pending next = stack.back();
-    stack.pop_back();
-    if (out.size() >= limits.nodes_max) {
-      return Error{ErrorCode::Limit, cat("a plan of more than ", limits.nodes_max, " nodes")};
-    }
-    Node node = TRY_DURING(node_of(*next.source), cat("plan node ", out.size() + 1));
-    const int id = static_cast<int>(out.size());
-    node.parent = next.parent;
-    if (next.parent != kNone) {
-      Node& parent = out[static_cast<size_t>(next.parent)];
-      node.depth = parent.depth + 1;
-      parent.children.push_back(id);
-    }
-    node.relation = relation_of(node);
-    out.push_back(std::move(node));
-    const json::value* plans = find(*next.source, "Plans");
-    if (!plans) continue;
-    if (!plans->is_array()) return Error{ErrorCode::Invalid, "\"Plans\" is no list"};
-    const json::array& list = plans->get_array();
-    for (auto it = list.end(); it != list.begin();) {
-      const json::object* child = (--it)->if_object();
-      if (!child) return Error{ErrorCode::Invalid, "\"Plans\" holds something that is no node"};
-      stack.push_back({child, id});
+// Behind "\u". Half a pair of surrogates becomes the replacement character.
+bool JsonReader::read_unicode() {
+  const auto first = four_digits(at_);
+  if (!first) return false;
+  at_ += 4;
+  uint32_t code = *first;
+  if (code >= 0xd800 && code < 0xdc00 && text_.substr(at_, 2) == "\\u") {
+    const auto second = four_digits(at_ + 2);
+    if (second && *second >= 0xdc00 && *second < 0xe000) {
+      code = 0x10000 + ((code - 0xd800) << 10) + (*second - 0xdc00);
+      at_ += 6;
     }
   }
-  return out;
+  append_utf8(string_, code >= 0xd800 && code < 0xe000 ? 0xfffd : code);
+  return true;
 }
 
-Result<std::vector<TriggerTime>> triggers_of(const json::object& document) {
-  std::vector<TriggerTime> out;
-  const json::value* list = find(document, "Triggers");
-  if (!list || !list->is_array()) return out;
-  for (const json::value& entry : list->get_array()) {
-    const json::object* trigger = entry.if_object();
-    if (!trigger) return Error{ErrorCode::Invalid, "\"Triggers\" holds no objects"};
-    std::string name = text_of(*trigger, "Trigger Name");
-    if (name.empty()) name = text_of(*trigger, "Constraint Name");
-    out.push_back({std::move(name), text_of(*trigger, "Relation"),
-                   NUMBER(*trigger, "Time").value_or(0), NUMBER(*trigger, "Calls").value_or(0)});
+// Behind the backslash, of which there is at least one byte.
+bool JsonReader::read_escape() {
+  static constexpr std::pair<char, char> kEscapes[] = {{'"', '"'},  {'\\', '\\'}, {'/', '/'},
+                                                       {'b', '\b'}, {'f', '\f'},  {'n', '\n'},
+                                                       {'r', '\r'}, {'t', '\t'}};
+  const char c = text_[at_++];
+  if (c == 'u') return read_unicode();
+  for (const auto& [name, meaning] : kEscapes) {
+    if (c != name) continue;
+    string_ += meaning;
+    return true;
   }
-  return out;
+  --at_;
+  return false;
 }
 
-Result<Plan> plan_of(const json::object& document, const ParseLimits& limits) {
-  const json::value* root = find(document, "Plan");
-  if (!root || !root->is_object()) {
-    return Error{ErrorCode::Invalid, "no \"Plan\" in the JSON: is it EXPLAIN (FORMAT JSON)?"};
+// From the opening quote; false when the text ends before the closing one. Control characters are
+// taken as they are: frames and shells put real newlines there.
+Result<bool> JsonReader::read_string() {
+  string_.clear();
+  ++at_;
+  while (true) {
+    const size_t end = std::min(text_.find_first_of("\"\\", at_), text_.size());
+    string_ += text_.substr(at_, end - at_);
+    at_ = end;
+    if (done()) return false;
+    if (text_[at_++] == '"') return true;
+    const size_t longest = text_.size() - at_;  // of an escape: "uXXXX"
+    if (longest == 0 || (text_[at_] == 'u' && longest < 5)) {
+      at_ = text_.size();
+      return false;
+    }
+    if (!read_escape()) return wrong("a backslash that begins no escape");
   }
-  Plan out;
-  out.nodes = TRY(nodes_of(root->get_object(), limits));
-  out.planning_ms = NUMBER(document, "Planning Time");
-  out.execution_ms = NUMBER(document, "Execution Time");
-  out.triggers = TRY(triggers_of(document));
-  out.query_text = text_of(document, "Query Text");
-  if (const json::value* entry = find(document, "Serialization"); entry && entry->is_object()) {
-    out.serialization_ms = NUMBER(entry->get_object(), "Time");
+}
+
+// A number, true, false, null or one of C's words for odd numbers.
+Status JsonReader::read_word() {
+  size_t end = at_;
+  while (end < text_.size() && !is_blank(text_[end]) &&
+         std::string_view(",:]}[{\"").find(text_[end]) == std::string_view::npos) {
+    ++end;
   }
-  if (const json::value* entry = find(document, "JIT"); entry && entry->is_object()) {
-    const json::value* timing = find(entry->get_object(), "Timing");
-    if (timing && timing->is_object()) out.jit_ms = NUMBER(timing->get_object(), "Total");
+  const std::string_view word = text_.substr(at_, end - at_);
+  json::value value;
+  if (word == "true" || word == "false") {
+    value = word == "true";
+  } else if (word != "null") {
+    value = number_value(word);
+    const std::string plain = lower(word.starts_with('-') ? word.substr(1) : word);
+    const bool odd = plain == "inf" || plain == "infinity" || plain == "nan";
+    if (!looks_like_number(word) && !odd) {
+      if (end == text_.size() && !objects_.empty()) {
+        cut_off_ = true;  // "tru", "-", "1."
+        at_ = end;
+        return ok();
+      }
+      return wrong("a value is expected");
+    }
   }
-  for (const auto& property : document) {
-    if (property.key() != "Plan") out.properties.emplace(property.key(), property.value());
+  if (end == text_.size() && !objects_.empty()) {
+    cut_off_ = true;  // more digits may have followed
+    at_ = end;
+    return ok();
   }
-  return out;
+  at_ = end;
+  expect_ = Expect::Next;
+  return document_.value(std::move(value));
+}
+
+Status JsonReader::step_value() {
+  const char c = text_[at_];
+  if (c == '{' || c == '[') return open(c);
+  if (c == ']' && expect_ == Expect::FirstValue) return close();
+  if (c != '"') return read_word();
+  const bool whole = TRY(read_string());
+  cut_off_ = !whole;
+  expect_ = Expect::Next;
+  if (cut_off_) return ok();
+  return document_.value(json::value(json::string_view(string_.data(), string_.size())));
+}
+
+Status JsonReader::step_key() {
+  if (text_[at_] == '}' && expect_ == Expect::FirstKey) return close();
+  if (text_[at_] != '"') return wrong("a name in quotes is expected");
+  if (!TRY(read_string())) {
+    cut_off_ = true;
+    return ok();
+  }
+  TRY(document_.key(string_));
+  skip_blanks();
+  if (done()) return ok();
+  if (text_[at_] != ':') return wrong("a colon is expected");
+  ++at_;
+  expect_ = Expect::Value;
+  return ok();
+}
+
+Status JsonReader::step_next() {
+  const char c = text_[at_];
+  if (c == (objects_.back() ? '}' : ']')) return close();
+  if (c != ',')
+    return wrong(objects_.back() ? "a comma or } is expected" : "a comma or ] is expected");
+  ++at_;
+  expect_ = objects_.back() ? Expect::Key : Expect::Value;
+  return ok();
+}
+
+Status JsonReader::step() {
+  switch (expect_) {
+    case Expect::Value:
+    case Expect::FirstValue:
+      return step_value();
+    case Expect::Key:
+    case Expect::FirstKey:
+      return step_key();
+    case Expect::Next:
+      return step_next();
+  }
+  return ok();
+}
+
+Status JsonReader::run() {
+  do {
+    skip_blanks();
+    if (done()) break;
+    TRY(step());
+  } while (!objects_.empty() && !cut_off_);
+  if (objects_.empty() && expect_ == Expect::Next && !cut_off_) return ok();
+  if (objects_.empty()) return wrong("the text ends before a value");
+  const auto lines = std::count(text_.begin(), text_.end(), '\n');
+  return document_.cut_off(static_cast<size_t>(lines) + (text_.ends_with('\n') ? 0 : 1));
 }
 
 }  // namespace
 
+Result<JsonPlans> read_json_plans(std::string_view text, const ParseLimits& limits, size_t& at) {
+  PlanDocument document(limits);
+  JsonReader reader(text, document);
+  const Status read = reader.run();
+  at = reader.at();
+  if (!read) return read.error();
+  return JsonPlans{std::move(document.plans()), std::move(document.texts()), document.entries(),
+                   reader.at()};
+}
+
 Result<Plan> parse_json_plan(std::string_view text, const ParseLimits& limits) {
-  // A plan level takes an object and a list; some properties nest a little on their own.
-  const JsonLimits bounds{.bytes_max = limits.bytes_max, .depth_max = 2 * limits.depth_max + 16};
-  const json::value value = TRY_DURING(parse_json(trim(text), bounds), "reading the plan");
-  const json::object* document = value.if_object();
-  if (const json::array* list = value.if_array()) {
-    if (list->size() != 1) {
-      return Error{ErrorCode::Invalid, cat("one plan is needed, the JSON holds ", list->size())};
-    }
-    document = list->front().if_object();
+  if (text.size() > limits.bytes_max) {
+    return Error{ErrorCode::Limit, cat("reading the plan: JSON of ", text.size(),
+                                       " bytes is over the limit of ", limits.bytes_max)};
   }
-  if (!document) return Error{ErrorCode::Invalid, "the JSON is no plan"};
-  auto plan = plan_of(*document, limits);
-  if (!plan) return std::move(plan).error().during("reading the plan");
-  return plan;
+  size_t at = 0;
+  JsonPlans read = TRY(read_json_plans(text, limits, at));
+  if (!trim(text.substr(read.used)).empty()) {
+    return Error{ErrorCode::Invalid, cat("JSON at byte ", read.used, ": text behind the plan")};
+  }
+  if (read.plans.size() == 1) return std::move(read.plans.front());
+  if (trim(text).starts_with('[') && read.entries != 1) {
+    return Error{ErrorCode::Invalid, cat("one plan is needed, the JSON holds ", read.entries)};
+  }
+  return Error{ErrorCode::Invalid, "no \"Plan\" in the JSON: is it EXPLAIN (FORMAT JSON)?"};
 }
 
 }  // namespace pgtend::explain

@@ -1,23 +1,33 @@
-// EXPLAIN (FORMAT JSON) and auto_explain's JSON, PostgreSQL 13 to 18, into a Plan.
+// EXPLAIN (FORMAT JSON) and auto_explain's JSON, PostgreSQL 13 to 18, into a Plan. A tokenizer of
+// our own, because Boost.JSON calls itself for each level of a text.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "explain/plan_builder.h"
 #include "explain/tree.h"
 
 namespace pgtend::explain {
 
-// Bounds for hostile input.
-struct ParseLimits {
-  size_t bytes_max = size_t{64} << 20;
-  size_t nodes_max = 200'000;
-  size_t depth_max = 1500;  // plan levels
+// What one JSON value held.
+struct JsonPlans {
+  std::vector<Plan> plans = {};
+  std::vector<std::string> texts = {};  // strings that may hold plans, as PlanDocument::texts()
+  size_t entries = 0;                   // of the list, if the value was one
+  size_t used = 0;                      // bytes of the text up to the end of the value
 };
 
+// The JSON value that `text` begins with. A value that the end of `text` cuts off gives what was
+// read of it, with a warning in the plan. Errors: Invalid with the byte offset, or naming what is
+// missing or mistyped in a plan; Limit; `at` is then how far was read. Thread: any. Cost: O(used).
+Result<JsonPlans> read_json_plans(std::string_view text, const ParseLimits& limits, size_t& at);
+
 // The plan in `text`: one document `[{…}]` (EXPLAIN) or `{…}` (auto_explain). Unknown node types
-// are nodes, unknown properties are kept. Errors: Invalid naming what is missing or mistyped,
-// Limit. Thread: any. Cost: O(size).
+// are nodes, unknown properties are kept. Errors: as read_json_plans(), and Invalid for no or
+// several plans. Thread: any. Cost: O(size).
 Result<Plan> parse_json_plan(std::string_view text, const ParseLimits& limits = {});
 
 }  // namespace pgtend::explain

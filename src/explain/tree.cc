@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "explain/number.h"
+
 namespace pgtend::explain {
 namespace {
 
@@ -27,8 +29,7 @@ std::string_view Node::text(std::string_view name) const {
 
 std::optional<double> Node::number(std::string_view name) const {
   const json::value* value = find(properties, name);
-  if (!value || !value->is_number()) return {};
-  return value->to_number<double>();
+  return value ? to_double(*value) : std::nullopt;
 }
 
 std::vector<std::string_view> Node::expressions() const {

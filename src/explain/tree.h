@@ -103,6 +103,7 @@ struct Plan {
       {};                        // all of it: generation lies outside the nodes, the rest inside
   std::string query_text = {};   // auto_explain gives it
   json::object properties = {};  // everything beside "Plan", in its order
+  std::vector<std::string> warnings = {};  // of the reader: "plan is cut off after line 17"
 
   const Node& root() const { return nodes[0]; }
   bool analyzed() const { return root().actual.has_value(); }

@@ -1,0 +1,120 @@
+#include "explain/number.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <system_error>
+
+#include "base/text.h"
+
+namespace pgtend::explain {
+namespace {
+
+constexpr size_t kSourceMax = 400;  // a double in full has at most 309 digits before its point
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+size_t digits_at(std::string_view text, size_t at) {
+  size_t end = at;
+  while (end < text.size() && is_digit(text[end])) ++end;
+  return end - at;
+}
+
+// The digits of `text` before its exponent, without leading zeros.
+size_t significant_digits(std::string_view text) {
+  size_t count = 0;
+  for (const char c : text) {
+    if (c == 'e' || c == 'E') break;
+    if (is_digit(c) && (c != '0' || count > 0)) ++count;
+  }
+  return count;
+}
+
+// Whether `number` written with the decimals of `source` is `source` again.
+bool reads_back(double number, std::string_view source) {
+  if (source.find_first_of("eE") != std::string_view::npos) {
+    return significant_digits(source) <= std::numeric_limits<double>::digits10;
+  }
+  const size_t point = source.find('.');
+  const int decimals =
+      point == std::string_view::npos ? 0 : static_cast<int>(source.size() - point - 1);
+  char digits[2 * kSourceMax];
+  const auto [end, failure] =
+      std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, decimals);
+  return failure == std::errc{} && std::string_view(digits, end) == source;
+}
+
+json::value text_value(std::string_view text) {
+  return json::value(json::string_view(text.data(), text.size()));
+}
+
+// A number kept as its text, in lower case.
+std::optional<double> count_of(std::string_view text) {
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  if (text == "inf" || text == "infinity") return kInfinite;
+  if (text == "-inf" || text == "-infinity") return -kInfinite;
+  if (!looks_like_number(text)) return {};
+  double number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (read.ec == std::errc{}) return number;
+  if (text.find("e-") != std::string_view::npos) return 0.0;  // too small to count
+  return text.starts_with('-') ? -kInfinite : kInfinite;
+}
+
+}  // namespace
+
+bool looks_like_number(std::string_view text) {
+  size_t at = text.starts_with('-') ? 1 : 0;
+  const size_t whole = digits_at(text, at);
+  at += whole;
+  if (whole == 0) return false;
+  if (at < text.size() && text[at] == '.') {
+    const size_t decimals = digits_at(text, at + 1);
+    if (decimals == 0) return false;
+    at += 1 + decimals;
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    const size_t exponent = digits_at(text, at);
+    if (exponent == 0) return false;
+    at += exponent;
+  }
+  return at == text.size();
+}
+
+json::value number_value(std::string_view source) {
+  if (source.size() > kSourceMax || !looks_like_number(source)) return text_value(source);
+  const char* end = source.data() + source.size();
+  if (source.find_first_of(".eE") == std::string_view::npos) {
+    int64_t whole = 0;
+    if (std::from_chars(source.data(), end, whole).ec == std::errc{}) return whole;
+    uint64_t large = 0;
+    const auto read = std::from_chars(source.data(), end, large);
+    if (read.ec == std::errc{} && read.ptr == end) return large;
+    return text_value(source);
+  }
+  double number = 0;
+  const auto read = std::from_chars(source.data(), end, number);
+  if (read.ec != std::errc{} || !reads_back(number, source)) return text_value(source);
+  return number;
+}
+
+std::optional<double> to_double(const json::value& value) {
+  double number = 0;
+  if (value.is_number()) {
+    number = value.to_number<double>();
+  } else if (value.is_string()) {
+    const json::string& text = value.get_string();
+    const auto counted = count_of(lower(std::string_view(text.data(), text.size())));
+    if (!counted) return {};
+    number = *counted;
+  } else {
+    return {};
+  }
+  if (std::isnan(number)) return {};
+  return std::clamp(number, -kNumberMax, kNumberMax);
+}
+
+}  // namespace pgtend::explain

@@ -1,0 +1,26 @@
+// Numbers as plans print them. Most are plain; some are beyond what a double holds, "inf", or the
+// "N" that regression tests print: those stay the text they were.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace pgtend::explain {
+
+// Whether `text` has the form of a JSON number.
+bool looks_like_number(std::string_view text);
+
+// The number `source` as a value: an integer for digits alone, else a double ("3.00" is 3.0); the
+// source itself where neither would keep all of its digits. Thread: any. Cost: O(size).
+json::value number_value(std::string_view source);
+
+// Larger numbers are cut to this, so that products of three cannot overflow.
+inline constexpr double kNumberMax = 1e100;
+
+// What a value of number_value() counts, within ± kNumberMax ("inf" is that, too). Nullopt for
+// other texts, NaN and other kinds of values.
+std::optional<double> to_double(const json::value& value);
+
+}  // namespace pgtend::explain

@@ -1,0 +1,58 @@
+// Makes a Plan out of nodes and properties under the names of EXPLAIN's JSON, whatever the format
+// they were read from, so that all formats give the same nodes. The stack of open nodes is a
+// vector: no plan is too deep for the thread that reads it.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "explain/tree.h"
+
+namespace pgtend::explain {
+
+// Bounds for hostile input.
+struct ParseLimits {
+  size_t bytes_max = size_t{64} << 20;
+  size_t nodes_max = 200'000;
+  size_t depth_max = 100'000;  // plan levels
+};
+
+// Levels that a property's own value may nest (a "Workers" list holds objects that hold objects).
+inline constexpr size_t kPropertyDepthMax = 32;
+
+// Use: open_node(), set() …, open_node() for a child …, close_node() for each, set() for what
+// belongs to the whole plan ("Planning Time"), finish(). Thread: one. Cost: O(properties).
+class PlanBuilder {
+ public:
+  explicit PlanBuilder(const ParseLimits& limits = {}) : limits_(limits) {}
+
+  // Begins the root, or a child of the innermost open node. Ids are given in this order.
+  // Errors: Limit; Invalid for a second root.
+  Status open_node();
+  // Ends the innermost open node. Errors: Invalid, naming the node and the property that is missing
+  // or mistyped.
+  Status close_node();
+  // A property of the innermost open node or, when none is open, of the plan; JSON's name and type
+  // of value (numbers: number_value()). The first of several with one name stays. "Plan" and
+  // "Plans" are no properties: children are nodes.
+  void set(std::string_view name, json::value value);
+
+  size_t open_nodes() const { return open_.size(); }
+  bool has_root() const { return !plan_.nodes.empty(); }
+  void warn(std::string_view text) { plan_.warnings.emplace_back(text); }
+  // The input ended in the middle, after `line` (from 1) lines: ends what is open, drops nodes that
+  // have not come to their type, and warns.
+  void cut_off(size_t line);
+
+  // The plan. All nodes must be closed. Errors: Invalid when there is no node, or a property of the
+  // plan is mistyped.
+  Result<Plan> finish() &&;
+
+ private:
+  ParseLimits limits_;
+  Plan plan_;
+  std::vector<int> open_;
+};
+
+}  // namespace pgtend::explain
