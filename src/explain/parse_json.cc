@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/json_string.h"
 #include "explain/number.h"
 #include "explain/plan_document.h"
 
@@ -11,32 +12,6 @@ namespace pgtend::explain {
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-void append_utf8(std::string& out, uint32_t code) {
-  const auto byte = [&](uint32_t bits) { out += static_cast<char>(bits); };
-  if (code < 0x80) {
-    byte(code);
-  } else if (code < 0x800) {
-    byte(0xc0 | code >> 6);
-    byte(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    byte(0xe0 | code >> 12);
-    byte(0x80 | (code >> 6 & 0x3f));
-    byte(0x80 | (code & 0x3f));
-  } else {
-    byte(0xf0 | code >> 18);
-    byte(0x80 | (code >> 12 & 0x3f));
-    byte(0x80 | (code >> 6 & 0x3f));
-    byte(0x80 | (code & 0x3f));
-  }
-}
 
 // Reads one value and tells a PlanDocument. Lives during one call.
 class JsonReader {
@@ -62,10 +37,7 @@ class JsonReader {
   Status step_next();
   Status open(char bracket);
   Status close();
-  Result<bool> read_string();
-  bool read_escape();
-  bool read_unicode();
-  std::optional<uint32_t> four_digits(size_t at) const;
+  Status read_string();  // into string_
   Status read_word();
 
   std::string_view text_;
@@ -73,7 +45,7 @@ class JsonReader {
   size_t at_ = 0;
   Expect expect_ = Expect::Value;
   std::vector<bool> objects_;  // whether each open bracket is an object's
-  std::string string_;         // what read_string() has read
+  std::string string_;
   bool cut_off_ = false;
 };
 
@@ -98,68 +70,17 @@ Status JsonReader::close() {
   return ok();
 }
 
-std::optional<uint32_t> JsonReader::four_digits(size_t at) const {
-  if (at + 4 > text_.size()) return {};
-  uint32_t code = 0;
-  for (const char c : text_.substr(at, 4)) {
-    const int digit = hex_digit(c);
-    if (digit < 0) return {};
-    code = code * 16 + static_cast<uint32_t>(digit);
+Status JsonReader::read_string() {
+  switch (read_json_string(text_, at_, string_)) {
+    case QuotedEnd::Whole:
+      return ok();
+    case QuotedEnd::CutOff:
+      cut_off_ = true;
+      return ok();
+    case QuotedEnd::Bad:
+      return wrong("a backslash that begins no escape");
   }
-  return code;
-}
-
-// Behind "\u". Half a pair of surrogates becomes the replacement character.
-bool JsonReader::read_unicode() {
-  const auto first = four_digits(at_);
-  if (!first) return false;
-  at_ += 4;
-  uint32_t code = *first;
-  if (code >= 0xd800 && code < 0xdc00 && text_.substr(at_, 2) == "\\u") {
-    const auto second = four_digits(at_ + 2);
-    if (second && *second >= 0xdc00 && *second < 0xe000) {
-      code = 0x10000 + ((code - 0xd800) << 10) + (*second - 0xdc00);
-      at_ += 6;
-    }
-  }
-  append_utf8(string_, code >= 0xd800 && code < 0xe000 ? 0xfffd : code);
-  return true;
-}
-
-// Behind the backslash, of which there is at least one byte.
-bool JsonReader::read_escape() {
-  static constexpr std::pair<char, char> kEscapes[] = {{'"', '"'},  {'\\', '\\'}, {'/', '/'},
-                                                       {'b', '\b'}, {'f', '\f'},  {'n', '\n'},
-                                                       {'r', '\r'}, {'t', '\t'}};
-  const char c = text_[at_++];
-  if (c == 'u') return read_unicode();
-  for (const auto& [name, meaning] : kEscapes) {
-    if (c != name) continue;
-    string_ += meaning;
-    return true;
-  }
-  --at_;
-  return false;
-}
-
-// From the opening quote; false when the text ends before the closing one. Control characters are
-// taken as they are: frames and shells put real newlines there.
-Result<bool> JsonReader::read_string() {
-  string_.clear();
-  ++at_;
-  while (true) {
-    const size_t end = std::min(text_.find_first_of("\"\\", at_), text_.size());
-    string_ += text_.substr(at_, end - at_);
-    at_ = end;
-    if (done()) return false;
-    if (text_[at_++] == '"') return true;
-    const size_t longest = text_.size() - at_;  // of an escape: "uXXXX"
-    if (longest == 0 || (text_[at_] == 'u' && longest < 5)) {
-      at_ = text_.size();
-      return false;
-    }
-    if (!read_escape()) return wrong("a backslash that begins no escape");
-  }
+  return ok();
 }
 
 // A number, true, false, null or one of C's words for odd numbers.
@@ -201,8 +122,7 @@ Status JsonReader::step_value() {
   if (c == '{' || c == '[') return open(c);
   if (c == ']' && expect_ == Expect::FirstValue) return close();
   if (c != '"') return read_word();
-  const bool whole = TRY(read_string());
-  cut_off_ = !whole;
+  TRY(read_string());
   expect_ = Expect::Next;
   if (cut_off_) return ok();
   return document_.value(json::value(json::string_view(string_.data(), string_.size())));
@@ -211,10 +131,8 @@ Status JsonReader::step_value() {
 Status JsonReader::step_key() {
   if (text_[at_] == '}' && expect_ == Expect::FirstKey) return close();
   if (text_[at_] != '"') return wrong("a name in quotes is expected");
-  if (!TRY(read_string())) {
-    cut_off_ = true;
-    return ok();
-  }
+  TRY(read_string());
+  if (cut_off_) return ok();
   TRY(document_.key(string_));
   skip_blanks();
   if (done()) return ok();
