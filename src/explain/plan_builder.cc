@@ -22,7 +22,7 @@ std::string text_of(const json::object& object, std::string_view name) {
 bool is_unknown(const json::value& value) {
   if (!value.is_string()) return false;
   const json::string& text = value.get_string();
-  return text == "N" || text == "nan" || text == "NaN" || text == "-nan";
+  return text == "N" || text == "N.N" || text == "nan" || text == "NaN" || text == "-nan";
 }
 
 // Absent and unknown are nullopt. Errors: Invalid for anything but a number that is not negative.

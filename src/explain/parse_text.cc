@@ -1,0 +1,429 @@
+#include "explain/parse_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/text.h"
+#include "explain/number.h"
+#include "explain/text_head.h"
+#include "explain/text_lines.h"
+#include "explain/text_pattern.h"
+#include "explain/text_properties.h"
+
+namespace pgtend::explain {
+namespace {
+
+constexpr std::string_view kQueryText = "Query Text: ";
+
+// Counters that JSON prints for every node when one node shows blocks in TEXT.
+constexpr std::array<const char*, 10> kBlockCounters = {
+    "Shared Hit Blocks", "Shared Read Blocks", "Shared Dirtied Blocks", "Shared Written Blocks",
+    "Local Hit Blocks",  "Local Read Blocks",  "Local Dirtied Blocks",  "Local Written Blocks",
+    "Temp Read Blocks",  "Temp Written Blocks"};
+
+// Nodes that a whole plan shows with this many inputs, InitPlans and SubPlans aside.
+struct Inputs {
+  std::string_view type;
+  int least;
+};
+constexpr std::array<Inputs, 17> kInputs = {{{"Hash Join", 2},
+                                             {"Merge Join", 2},
+                                             {"Nested Loop", 2},
+                                             {"Recursive Union", 2},
+                                             {"BitmapAnd", 2},
+                                             {"BitmapOr", 2},
+                                             {"Hash", 1},
+                                             {"Sort", 1},
+                                             {"Incremental Sort", 1},
+                                             {"Gather", 1},
+                                             {"Gather Merge", 1},
+                                             {"Materialize", 1},
+                                             {"Memoize", 1},
+                                             {"Limit", 1},
+                                             {"Bitmap Heap Scan", 1},
+                                             {"Aggregate", 1},
+                                             {"Subquery Scan", 1}}};
+
+// An open node. Columns: the arrow's; a property of the node stands further right.
+struct Frame {
+  int64_t column = 0;
+  json::object properties = {};
+  int inputs = 0;  // children that are no InitPlans and SubPlans
+
+  std::string_view type() const {
+    const json::value* type = properties.if_contains("Node Type");
+    return type ? std::string_view(type->get_string()) : std::string_view();
+  }
+};
+
+// A line that others below it, further right, belong to.
+enum class GroupKind : uint8_t { Worker, Target, SortedSets, Other };
+struct Group {
+  int64_t column;
+  GroupKind kind;
+  std::string name;
+  json::object properties;
+};
+
+// Reads the lines of one plan in order. Lives during one call.
+class TextReader {
+ public:
+  TextReader(const std::vector<TextLine>& lines, const ParseLimits& limits)
+      : lines_(lines), builder_(limits) {}
+
+  void set_query_text(std::string_view text) { document_["Query Text"] = as_text(text); }
+  Result<Plan> run();
+
+ private:
+  Status read_first_lines();
+  Status read_line(size_t index);
+  Status open_node(const TextLine& line, std::string_view label);
+  Status close_frame();
+  Status close_frames(int64_t column);
+  void read_property_line(const TextLine& line);
+  bool read_group_line(const TextLine& line);
+  bool read_key_line(std::string_view text);
+  void begin_group(const TextLine& line, GroupKind kind, std::string_view name,
+                   json::object properties = {});
+  void close_groups(int64_t column);
+  void close_group();
+  void finish_cut_off();
+  json::object& target();
+  json::object& owner();
+  bool is_label(size_t index) const;
+  bool is_cut_off() const;
+
+  const std::vector<TextLine>& lines_;
+  PlanBuilder builder_;
+  std::vector<Frame> frames_;
+  std::vector<Group> groups_;
+  json::object document_;
+  int64_t base_ = 0;  // column of the root
+  size_t first_ = 0;  // line of the root
+  bool blocks_ = false;
+  bool below_tree_ = false;
+  bool cut_off_ = false;
+  std::string_view label_;
+};
+
+json::object& TextReader::owner() { return below_tree_ ? document_ : frames_.back().properties; }
+
+json::object& TextReader::target() { return groups_.empty() ? owner() : groups_.back().properties; }
+
+// auto_explain's lines before the tree.
+Status TextReader::read_first_lines() {
+  while (first_ < lines_.size() && lines_[first_].text.starts_with("Query Parameters:")) {
+    read_property(lines_[first_++].text, document_);
+  }
+  for (const auto& entry : document_) builder_.set(entry.key(), entry.value());
+  document_.clear();
+  if (first_ == lines_.size()) return Error{ErrorCode::Invalid, "no plan in the text"};
+  const TextLine& root = lines_[first_];
+  const bool more = first_ + 1 < lines_.size() && lines_[first_ + 1].indent > root.indent;
+  if (!root.arrow && !looks_like_head(root.text) && !more) {
+    return Error{ErrorCode::Invalid, cat("line ", root.number, " is no plan node")}.hinting(
+        "give the whole output of EXPLAIN, from its first line on");
+  }
+  base_ = static_cast<int64_t>(root.indent);
+  for (size_t i = first_ + 1; i < lines_.size(); ++i) {
+    if (static_cast<int64_t>(lines_[i].indent) <= base_) break;
+    blocks_ = blocks_ || lines_[i].text.starts_with("Buffers:");
+  }
+  return ok();
+}
+
+// What JSON calls the place of a node's next child.
+std::string_view relationship_below(const Frame& parent) {
+  const std::string_view type = parent.type();
+  if (type == "Append" || type == "Merge Append" || type == "BitmapAnd" || type == "BitmapOr") {
+    return "Member";
+  }
+  if (type == "ModifyTable" && parent.inputs > 0) return "Member";
+  if (type == "Subquery Scan") return "Subquery";
+  if (type == "Custom Scan") return "child";
+  return parent.inputs == 0 ? "Outer" : "Inner";
+}
+
+Status TextReader::open_node(const TextLine& line, std::string_view label) {
+  HeadPlace place;
+  if (!frames_.empty()) {
+    if (label.empty()) {
+      place.relationship = relationship_below(frames_.back());
+      ++frames_.back().inputs;
+    } else {
+      const bool once = label.starts_with("CTE ") || label.starts_with("InitPlan");
+      place.relationship = once ? "InitPlan" : "SubPlan";
+      place.subplan_name = label;
+    }
+  }
+  TRY(builder_.open_node());
+  Frame& frame = frames_.emplace_back();
+  frame.column = static_cast<int64_t>(line.indent);
+  cut_off_ = !read_head(line.text, place, frame.properties);
+  return ok();
+}
+
+Status TextReader::close_frame() {
+  while (!groups_.empty()) close_group();
+  Frame& frame = frames_.back();
+  for (auto& entry : frame.properties) builder_.set(entry.key(), std::move(entry.value()));
+  if (blocks_) {
+    for (const char* name : kBlockCounters) builder_.set(name, 0);
+  }
+  frames_.pop_back();
+  return builder_.close_node();
+}
+
+// Closes nodes whose arrow is not left of `column`; the root stays.
+Status TextReader::close_frames(int64_t column) {
+  while (frames_.size() > 1 && frames_.back().column >= column) TRY(close_frame());
+  return ok();
+}
+
+// "InitPlan 1", "CTE x": the line of a node further right follows.
+bool TextReader::is_label(size_t index) const {
+  if (index + 1 >= lines_.size()) return false;
+  const TextLine& next = lines_[index + 1];
+  return next.arrow && next.indent > lines_[index].indent;
+}
+
+void TextReader::begin_group(const TextLine& line, GroupKind kind, std::string_view name,
+                             json::object properties) {
+  groups_.push_back(
+      {static_cast<int64_t>(line.indent), kind, std::string(name), std::move(properties)});
+}
+
+void TextReader::close_groups(int64_t column) {
+  while (!groups_.empty() && groups_.back().column >= column) close_group();
+}
+
+json::array& list_in(json::object& properties, const char* name) {
+  json::value& list = properties.emplace(name, json::array()).first->value();
+  if (!list.is_array()) list = json::array();
+  return list.get_array();
+}
+
+void TextReader::close_group() {
+  Group group = std::move(groups_.back());
+  groups_.pop_back();
+  json::object& into = target();
+  switch (group.kind) {
+    case GroupKind::Worker:
+      list_in(into, "Workers").push_back(std::move(group.properties));
+      break;
+    case GroupKind::Target:
+      list_in(into, "Target Tables").push_back(std::move(group.properties));
+      break;
+    case GroupKind::SortedSets:
+      list_in(into, "Grouping Sets").push_back(std::move(group.properties));
+      break;
+    case GroupKind::Other:
+      if (group.properties.empty()) {
+        add_property(into, cat(group.name, ":"), nullptr);  // a label with nothing below it
+      } else {
+        add_property(into, group.name, std::move(group.properties));
+      }
+      break;
+  }
+}
+
+// Keys of an Aggregate: one list is "Group Key", more are sets. A set's lines follow its sort.
+bool TextReader::read_key_line(std::string_view text) {
+  std::optional<std::string_view> keys = after_label(text, "Group Key");
+  const bool hashed = !keys;
+  if (hashed) keys = after_label(text, "Hash Key");
+  if (!keys) return false;
+  const bool none = *keys == "()";
+  json::value list = none ? json::value(json::array()) : list_value(*keys);
+  const char* name = hashed ? "Hash Keys" : "Group Keys";
+  if (!groups_.empty()) {
+    list_in(groups_.back().properties, name).push_back(std::move(list));
+    return true;
+  }
+  json::object& node = owner();
+  if (!node.contains("Grouping Sets") && !node.contains("Group Key") && !hashed && !none) {
+    node.emplace("Group Key", std::move(list));
+    return true;
+  }
+  if (const json::value* first = node.if_contains("Group Key")) {  // it was the first of the sets
+    json::object set{{"Group Keys", json::array{*first}}};
+    node.stable_erase("Group Key");
+    list_in(node, "Grouping Sets").push_back(std::move(set));
+  }
+  json::array& sets = list_in(node, "Grouping Sets");
+  json::object* last = sets.empty() ? nullptr : sets.back().if_object();
+  if (!hashed && last && last->contains("Group Keys") && !last->contains("Sort Key")) {
+    list_in(*last, name).push_back(std::move(list));
+  } else {
+    sets.push_back(json::object{{name, json::array{std::move(list)}}});
+  }
+  return true;
+}
+
+// Lines that others belong to. True if `line` is one.
+bool TextReader::read_group_line(const TextLine& line) {
+  std::string_view text = line.text;
+  if (text.starts_with("Worker ")) {
+    const size_t colon = text.find(':');
+    const json::value number = number_value(text.substr(7, colon == text.npos ? 0 : colon - 7));
+    if (number.is_int64() || number == json::value("N")) {
+      begin_group(line, GroupKind::Worker, "Workers", {{"Worker Number", number}});
+      text = trim(text.substr(colon + 1));
+      if (!text.empty()) read_property(text, groups_.back().properties);
+      return true;
+    }
+  }
+  if (!below_tree_ && groups_.empty()) {
+    const std::string_view type = frames_.back().type();
+    json::object table;
+    if (type == "ModifyTable" && read_target(text, table)) {
+      if (text.starts_with("Foreign ")) table.emplace("Foreign", true);
+      begin_group(line, GroupKind::Target, "Target Tables", std::move(table));
+      return true;
+    }
+    const std::optional<std::string_view> sort = after_label(text, "Sort Key");
+    if (type == "Aggregate" && sort) {
+      begin_group(line, GroupKind::SortedSets, "Grouping Sets", {{"Sort Key", list_value(*sort)}});
+      return true;
+    }
+  }
+  if (groups_.size() >= kPropertyDepthMax) return false;
+  if (text.ends_with(':') && text.find_first_of("'\"") == text.npos) {
+    begin_group(line, GroupKind::Other, text.substr(0, text.size() - 1));
+    return true;
+  }
+  return false;
+}
+
+void TextReader::read_property_line(const TextLine& line) {
+  close_groups(static_cast<int64_t>(line.indent));
+  const bool of_sets = groups_.empty() || groups_.back().kind == GroupKind::SortedSets;
+  if (!below_tree_ && of_sets && frames_.back().type() == "Aggregate" && read_key_line(line.text)) {
+    return;
+  }
+  if (read_group_line(line)) return;
+  json::object trigger;
+  if (below_tree_ && read_trigger(line.text, trigger)) {
+    list_in(document_, "Triggers").push_back(std::move(trigger));
+    return;
+  }
+  read_property(line.text, target());
+  if (line.text.starts_with("Serialization: ")) {  // its blocks follow
+    json::value* entry = target().if_contains("Serialization");
+    if (entry && entry->is_object() && groups_.size() < kPropertyDepthMax) {
+      json::object properties = std::move(entry->get_object());
+      target().stable_erase("Serialization");
+      begin_group(line, GroupKind::Other, "Serialization", std::move(properties));
+    }
+  }
+}
+
+Status TextReader::read_line(size_t index) {
+  const TextLine& line = lines_[index];
+  const int64_t column = static_cast<int64_t>(line.indent);
+  cut_off_ = false;
+  if (!line.closed) {
+    builder_.warn(cat("a literal or name in line ", line.number, " does not end"));
+  }
+  if (index == first_) return open_node(line, {});
+  if (below_tree_ && line.arrow) {
+    return Error{ErrorCode::Invalid, cat("line ", line.number, " is a node below the whole plan")};
+  }
+  if (column <= base_ && !line.arrow && !below_tree_) {
+    while (!frames_.empty()) TRY(close_frame());
+    below_tree_ = true;
+  }
+  if (below_tree_) {
+    read_property_line(line);
+    return ok();
+  }
+  if (line.arrow) {
+    while (!groups_.empty()) close_group();
+    TRY(close_frames(column));
+    const std::string_view label = std::exchange(label_, {});
+    return open_node(line, label);
+  }
+  if (frames_.back().column >= column) {
+    while (!groups_.empty()) close_group();
+    TRY(close_frames(column));
+  }
+  if (is_label(index)) {
+    label_ = line.text;
+    return ok();
+  }
+  read_property_line(line);
+  return ok();
+}
+
+// Whether the text stops where a plan cannot.
+bool TextReader::is_cut_off() const {
+  if (cut_off_ || !lines_.back().closed) return true;
+  return std::ranges::any_of(frames_, [](const Frame& frame) {
+    const auto* row = std::ranges::find(kInputs, frame.type(), &Inputs::type);
+    return row != kInputs.end() && frame.inputs < row->least;
+  });
+}
+
+Result<Plan> TextReader::run() {
+  TRY(read_first_lines());
+  for (size_t i = first_; i < lines_.size(); ++i) {
+    TRY_DURING(read_line(i), cat("line ", lines_[i].number));
+  }
+  const bool cut_off = is_cut_off();
+  while (!frames_.empty()) TRY(close_frame());
+  while (!groups_.empty()) close_group();
+  for (auto& entry : document_) builder_.set(entry.key(), std::move(entry.value()));
+  if (cut_off) builder_.cut_off(lines_.back().number);
+  return std::move(builder_).finish();
+}
+
+}  // namespace
+
+Result<Plan> parse_text_plan(std::string_view text, const ParseLimits& limits) {
+  if (text.size() > limits.bytes_max) {
+    return Error{ErrorCode::Limit, cat("a plan of more than ", limits.bytes_max, " bytes")};
+  }
+  const size_t start = std::min(text.find_first_not_of("\r\n"), text.size());
+  text.remove_prefix(start);
+  std::optional<std::string_view> query;
+  if (text.starts_with(kQueryText)) {
+    const size_t end = end_of_query_text(text);
+    query = text.substr(kQueryText.size(), end - std::min(end, kQueryText.size()));
+    while (query->ends_with('\n') || query->ends_with('\r')) query->remove_suffix(1);
+    text.remove_prefix(end);
+  }
+  const std::vector<TextLine> lines = read_text_lines(text);
+  TextReader reader(lines, limits);
+  if (query) reader.set_query_text(*query);
+  auto plan = reader.run();
+  if (!plan) return std::move(plan).error().during("reading the plan");
+  return plan;
+}
+
+std::vector<std::string_view> split_text_plans(std::string_view text) {
+  std::vector<std::string_view> out;
+  const std::vector<TextLine> lines = read_text_lines(text);
+  size_t first = 0;
+  const auto end_of = [](const TextLine& line) { return line.text.data() + line.text.size(); };
+  for (size_t i = 1; i <= lines.size(); ++i) {
+    if (i < lines.size()) {
+      const TextLine& line = lines[i];
+      const std::string_view between(end_of(lines[i - 1]),
+                                     static_cast<size_t>(line.text.data() - end_of(lines[i - 1])));
+      const bool blank = std::ranges::count(between, '\n') > 1;
+      const bool root = !line.arrow && line.indent <= lines[first].indent;
+      if (!root || !(line.text.find("  (cost=") != line.text.npos || blank)) continue;
+      if (!looks_like_head(line.text)) continue;
+    }
+    const char* start = lines[first].text.data() - lines[first].indent;
+    out.emplace_back(start, static_cast<size_t>(end_of(lines[i - 1]) - start));
+    first = i;
+  }
+  return out;
+}
+
+}  // namespace pgtend::explain

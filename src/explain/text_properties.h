@@ -1,0 +1,40 @@
+// Lines of TEXT that are no nodes: "Filter: (a = 1)", "Buffers: shared hit=3", and the properties
+// that JSON has for them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+
+namespace pgtend::explain {
+
+// Adds the properties on `line` (without indent) to `out`. What is not known is kept: "Label:
+// value" as a property of that name, other lines as a name without value. Thread: any. Cost:
+// O(size).
+void read_property(std::string_view line, json::object& out);
+
+// Adds one more of a name that `out` has already: its value becomes a list of lists of one.
+void add_property(json::object& out, std::string_view name, json::value value);
+
+// What follows `label` and ": " in `line`; nullopt if it does not begin so.
+std::optional<std::string_view> after_label(std::string_view line, std::string_view label);
+
+// "a, b" as JSON's list of texts.
+json::value list_value(std::string_view text);
+
+// What TEXT prints for property `name` of `properties`: its lines, without indent. Names of others
+// that stand on the same line are added to `done`. Nothing for what TEXT leaves out, and for
+// objects.
+std::vector<std::string> write_property(const json::object& properties, std::string_view name,
+                                        std::vector<std::string_view>& done);
+
+// "Settings: a = 'b', c = 'd'".
+void read_settings(std::string_view text, json::object& out);
+// "Trigger x for constraint c on t: time=0.061 calls=3", as an entry of JSON's list.
+bool read_trigger(std::string_view line, json::object& out);
+std::string write_trigger(const json::object& trigger, bool verbose, bool several_relations);
+
+}  // namespace pgtend::explain
