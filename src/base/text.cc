@@ -30,22 +30,7 @@ void append_hex(std::string& out, char c) {
   out += kHex[byte & 15];
 }
 
-// The bytes of the UTF-8 character that `text` begins with; 0 when it is none.
-size_t character_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (const char c : text.substr(1, length - 1)) {
-    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return 0;
-  }
-  const auto second = static_cast<unsigned char>(text[1]);
-  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
-  const bool beyond = (lead == 0xed && second > 0x9f) || (lead == 0xf4 && second > 0x8f);
-  return overlong || beyond ? 0 : length;
-}
-
-// The same of a character that does nothing but show itself: neither a control character (C0, DEL,
+// The bytes of a character that does nothing but show itself: neither a control character (C0, DEL,
 // C1, line separators) nor one that turns the direction of what follows.
 size_t harmless_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
@@ -132,6 +117,20 @@ Result<double> parse_double(std::string_view text) {
     return Error{ErrorCode::Invalid, cat("not a number: \"", printable(text), "\"")};
   }
   return value;
+}
+
+size_t character_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  for (const char c : text.substr(1, length - 1)) {
+    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return 0;
+  }
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+  const bool beyond = (lead == 0xed && second > 0x9f) || (lead == 0xf4 && second > 0x8f);
+  return overlong || beyond ? 0 : length;
 }
 
 std::string printable(std::string_view text, bool lines) {

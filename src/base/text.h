@@ -53,6 +53,10 @@ Result<double> parse_double(std::string_view text);
 // that are no UTF-8 shown as \xNN: no text drives a terminal. `lines` keeps newline and tab.
 std::string printable(std::string_view text, bool lines = false);
 
+// The bytes of the UTF-8 character that `text`, which is not empty, begins with; 0 when it begins
+// with none.
+size_t character_length(std::string_view text);
+
 // Display columns of UTF-8 `text`, one a code point (no wide-character table).
 size_t columns(std::string_view text);
 

@@ -1,24 +1,31 @@
 #include "cli/explain.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 
 #include "base/text.h"
 #include "cli/findings.h"
 #include "cli/lookout.h"
 #include "explain/explain.h"
+#include "explain/read_plans.h"
 #include "explain/render_term.h"
+#include "explain/report_json.h"
 #include "pg/connection.h"
+#include "sql/classify.h"
 
 namespace pgtend::cli {
 
 namespace {
 constexpr Parameter kExplainParameters[] = {
-    {"[SQL]", "", "the statement; \"-\" or nothing reads it from standard input"},
-    {"-f,--file", "FILE", "read the statement from a file"},
-    {"--plan", "FILE", "a plan from EXPLAIN (FORMAT JSON) instead of a statement; \"-\" is stdin"},
-    {"--offline", "", "with --plan: ask no server; what it alone knows stays unknown"},
+    {"[INPUT]", "",
+     "a statement, plans (text, JSON, YAML, XML, framed, in logs) or a file; \"-\": stdin"},
+    {"-f,--file", "FILE", "read the statement or the plans from a file"},
+    {"--plan", "FILE", "the same for plans alone: what is none is an error, never a statement"},
+    {"--offline", "", "for plans: ask no server; what it alone knows stays unknown"},
     {"--analyze", "", "run the statement (a SELECT that changes nothing) and use real numbers"},
     {"--timeout", "SECONDS", "stop the statement after this time, 30 by default"},
     {"--no-hypopg", "", "do not try the proposed index with HypoPG"},
@@ -48,16 +55,43 @@ Result<std::string> read_file(const std::string& path) {
   return read_stream(file, path);
 }
 
+// Whether `word` is rather the path of a file than a statement or a plan.
+bool names_a_file(const std::string& word) {
+  constexpr size_t kPathMax = 4096;
+  if (word.empty() || word.size() > kPathMax || word.find_first_of("\n;") != std::string::npos) {
+    return false;
+  }
+  std::error_code failure;
+  return std::filesystem::is_regular_file(word, failure);
+}
+
+Result<std::string> input_text(const Args& args) {
+  if (args.has("--plan")) return read_file(args.get("--plan"));
+  if (args.has("-f")) return read_file(args.get("-f"));
+  const std::string given = args.get("INPUT", "-");
+  return given == "-" || names_a_file(given) ? read_file(given) : given;
+}
+
+// A statement, or plans.
+struct Input {
+  std::string sql = {};
+  explain::PlanInput read = {};
+};
+
+// What parses as SQL is a statement, even if a literal of it holds a plan; what holds no plan is
+// one, too: the server says what is wrong with it.
+Result<Input> input_of(std::string text, bool plans_only) {
+  const std::string_view start = trim(text);
+  const bool marked = !start.empty() && std::string_view("[{<").find(start[0]) != start.npos;
+  if (!plans_only && !marked && sql::classify(text)) return Input{std::move(text), {}};
+  auto read = explain::read_plans(text);
+  if (read) return Input{{}, std::move(read).take()};
+  if (!plans_only && read.error().code == ErrorCode::NotFound) return Input{std::move(text), {}};
+  return std::move(read).error();
+}
+
 Result<explain::Request> request_from(const Args& args) {
   explain::Request request;
-  if (args.has("--plan")) {
-    request.plan_json = TRY(read_file(args.get("--plan")));
-  } else if (args.has("-f")) {
-    request.sql = TRY(read_file(args.get("-f")));
-  } else {
-    const std::string given = args.get("SQL", "-");
-    request.sql = given == "-" ? TRY(read_file("-")) : given;
-  }
   request.options.analyze = args.has("--analyze");
   request.options.statement_timeout =
       seconds(TRY(args.number("--timeout", 30, 1, kTimeoutSecondsMax)));
@@ -81,22 +115,75 @@ Error with_next_step(Error error) {
   return error;
 }
 
-Result<explain::Report> make_report(const Args& args, const explain::Request& request) {
-  if (args.has("--offline")) {
-    if (request.plan_json.empty()) {
-      return Error{ErrorCode::Invalid, "--offline works on a plan"}.hinting(
-          "give one with --plan FILE");
-    }
-    return explain::examine_offline(request.plan_json);
+using Reports = std::vector<explain::Report>;
+
+Reports reports_offline(explain::PlanInput read) {
+  Reports reports;
+  for (explain::ReadPlan& plan : read.plans) {
+    reports.push_back(explain::examine_offline(std::move(plan)));
   }
-  pg::Connection conn = TRY(pg::Connection::open(args.connection));
-  const pg::Canceller canceller = conn.canceller();
+  return reports;
+}
+
+Result<Reports> reports_from(pg::Connection& conn, Input input, const explain::Request& request) {
+  Reports reports;
+  if (!input.sql.empty()) {
+    reports.push_back(TRY(explain::examine(conn, request)));
+    return reports;
+  }
+  for (explain::ReadPlan& plan : input.read.plans) {
+    reports.push_back(TRY(explain::examine_plan(conn, std::move(plan), request)));
+  }
+  return reports;
+}
+
+bool names_a_server(const Args& args) {
+  return args.has("-h") || args.has("-p") || args.has("-U") || args.has("-d");
+}
+
+Result<Reports> make_reports(const Args& args, Output& output, Input input) {
+  explain::Request request = TRY(request_from(args));
+  request.sql = input.sql;
+  const bool plans = input.sql.empty();
+  if (args.has("--offline")) {
+    if (plans) return reports_offline(std::move(input.read));
+    return Error{ErrorCode::Invalid, "--offline works on plans, not on a statement"}.hinting(
+        "give what EXPLAIN printed, or leave --offline out");
+  }
+  auto opened = pg::Connection::open(args.connection);
+  if (!opened && plans && !names_a_server(args)) {
+    output.warn(cat("no server was asked, what it alone knows stays unknown: ",
+                    trim(printable(opened.error().message))));
+    return reports_offline(std::move(input.read));
+  }
+  if (!opened) return std::move(opened).error();
+  const pg::Canceller canceller = opened->canceller();
   const std::stop_callback cancel_on_stop(args.stop,
                                           [&] { static_cast<void>(canceller.cancel()); });
-  auto report = explain::examine(conn, request);
-  if (report) return report;
+  auto reports = reports_from(*opened, std::move(input), request);
+  if (reports) return reports;
   if (args.stop.stop_requested()) return Error{ErrorCode::Cancelled, "interrupted"};
-  return with_next_step(std::move(report).error());
+  return with_next_step(std::move(reports).error());
+}
+
+void show(const Reports& reports, Output& output) {
+  const Terminal& terminal = output.terminal();
+  for (size_t i = 0; i < reports.size(); ++i) {
+    const explain::Report& report = reports[i];
+    if (reports.size() > 1) {
+      output.line(output.styled(Style::Bold, cat(i > 0 ? "\n" : "", "plan ", i + 1, " of ",
+                                                 reports.size(), ", line ", report.line)));
+    }
+    const explain::RenderOptions options{.color = terminal.color,
+                                         .ascii = terminal.ascii,
+                                         .width = static_cast<int>(terminal.width),
+                                         .evidence = true};
+    if (!output.json()) output.line(trim(explain::render_term(report, options)));
+    for (const std::string& warning : report.warnings) output.keep_warning(warning);
+    for (const facts::MissingRight& missing : report.missing) {
+      output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
+    }
+  }
 }
 }  // namespace
 
@@ -105,20 +192,23 @@ std::span<const Parameter> explain_parameters() { return kExplainParameters; }
 Result<int> run_explain(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
   std::optional<Lookout> lookout(std::in_place, args, output);
-  const explain::Request request = TRY(request_from(args));  // may wait for a person's typing
+  std::string text = TRY(input_text(args));  // may wait for a person's typing
+  Input input = TRY(input_of(std::move(text), args.has("--plan")));
   lookout.reset();
-  explain::Report report = TRY(make_report(args, request));
-  const Terminal& terminal = output.terminal();
-  output.line(trim(explain::render_term(report, {.color = terminal.color,
-                                                 .ascii = terminal.ascii,
-                                                 .width = static_cast<int>(terminal.width),
-                                                 .evidence = true})));
-  output.data() = explain::to_json(report);
-  for (const std::string& warning : report.warnings) output.keep_warning(warning);
-  for (const facts::MissingRight& missing : report.missing) {
-    output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
+  for (const std::string& warning : input.read.warnings) output.warn(warning);
+  const auto reports =
+      std::make_shared<const Reports>(TRY(make_reports(args, output, std::move(input))));
+  show(*reports, output);
+  output.data_member("plans", [reports](JsonWriter& writer) {
+    writer.begin_list();
+    for (const explain::Report& report : *reports) explain::write_json(writer, report);
+    writer.end();
+  });
+  int exit = 0;
+  for (const explain::Report& report : *reports) {
+    exit = std::max(exit, exit_for(limit, report.findings));
   }
-  return exit_for(limit, report.findings);
+  return exit;
 }
 
 }  // namespace pgtend::cli

@@ -133,6 +133,10 @@ std::string Output::styled(Style style, std::string_view text) const {
   return cat("\x1b[", code, "m", text, "\x1b[0m");
 }
 
+void Output::data_member(std::string name, std::function<void(JsonWriter&)> write) {
+  data_members_.emplace_back(std::move(name), std::move(write));
+}
+
 void Output::warn(const std::string& text) {
   warnings_.emplace_back(text);
   note(cat("warning: ", printable(text)));
@@ -151,11 +155,27 @@ void Output::missing_right(const std::string& text) {
 void Output::finish(std::string_view schema) {
   clear_progress();
   if (!json_) return;
-  const json::object envelope{{"schema", schema},
-                              {"data", std::move(data_)},
-                              {"warnings", std::move(warnings_)},
-                              {"missing_rights", std::move(missing_rights_)}};
-  write(stdout, to_pretty_text(envelope));
+  JsonWriter writer;
+  writer.begin_object();
+  writer.key("schema");
+  writer.value(json::string(schema));
+  writer.key("data");
+  writer.begin_object();
+  for (const auto& member : data_) {
+    writer.key(std::string_view(member.key().data(), member.key().size()));
+    writer.value(member.value());
+  }
+  for (const auto& [name, write_value] : data_members_) {
+    writer.key(name);
+    write_value(writer);
+  }
+  writer.end();
+  writer.key("warnings");
+  writer.value(warnings_);
+  writer.key("missing_rights");
+  writer.value(missing_rights_);
+  writer.end();
+  write(stdout, writer.take() + '\n');
 }
 
 void Output::failed(const Error& error) {

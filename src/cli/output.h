@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
+#include "base/json_writer.h"
 #include "base/result.h"
 
 namespace pgtend::cli {
@@ -57,6 +60,9 @@ class Output {
 
   // The members of "data" in the envelope.
   json::object& data() { return data_; }
+  // One more member, which `write` writes when the command ends: what is too deep for a
+  // json::value.
+  void data_member(std::string name, std::function<void(JsonWriter&)> write);
   // Kept for the envelope and shown on stderr.
   void warn(const std::string& text);
   // Kept for the envelope alone: the data for people shows it already.
@@ -76,6 +82,7 @@ class Output {
   bool quiet_;
   bool progress_shown_ = false;
   json::object data_;
+  std::vector<std::pair<std::string, std::function<void(JsonWriter&)>>> data_members_;
   json::array warnings_;
   json::array missing_rights_;
 };

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "demo/tour_state.h"
 #include "explain/explain.h"
+#include "explain/report_json.h"
 #include "explain/rows.h"
 #include "pg/quote.h"
 #include "vacuum/vacuum.h"
@@ -125,7 +126,9 @@ Status explain_day_query(TourState& state) {
     return Error{ErrorCode::Internal, "no cause was found although the table has no time index"};
   }
   state.data()["measured"] = numbers(*state.day_before);
-  state.data()["report"] = explain::to_json(report);
+  JsonWriter written;
+  explain::write_json(written, report);
+  state.data()["report"] = TRY(parse_json(written.take()));
   return ok();
 }
 

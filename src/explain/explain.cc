@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "explain/parse_json.h"
-#include "explain/rows.h"
 #include "explain/rules.h"
 #include "explain/verify.h"
 #include "sql/classify.h"
@@ -33,6 +31,7 @@ void check_times(const Report& report, std::vector<std::string>& warnings) {
 }
 
 Diagnosis look(Report& report, const Facts& facts, const Policy& policy) {
+  report.warnings = report.plan.warnings;
   report.timing = measure_time(report.plan);
   check_times(report, report.warnings);
   if (!report.plan.analyzed()) {
@@ -124,64 +123,11 @@ Status ask_planner(pg::Connection& conn, std::string_view sql, Diagnosis& diagno
   return ok();
 }
 
-Result<Plan> plan_for(pg::Connection& conn, const Request& request) {
-  if (!request.plan_json.empty()) return parse_json_plan(request.plan_json);
-  ExplainOptions options = request.options;
-  const auto info = sql::classify(request.sql);
-  if (info && info->asked_analyze) options.analyze = true;
-  return explain(conn, request.sql, options);
-}
-
-json::value number_or_null(std::optional<double> value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
-
-json::object to_json(const Span& span) {
-  return {{"ms", span.mid}, {"low_ms", span.low()}, {"high_ms", span.high()}};
-}
-
-json::object node_json(const Report& report, int id) {
-  const Node& node = report.plan.nodes[static_cast<size_t>(id)];
-  const NodeTime& time = report.timing.nodes[static_cast<size_t>(id)];
-  const RowCount rows = count_rows(report.plan, id);
-  json::object out;
-  out["id"] = id;
-  out["parent"] = node.parent == kNone ? json::value(nullptr) : json::value(node.parent);
-  out["type"] = node.type;
-  out["schema"] = node.object.schema;
-  out["relation"] = node.object.relation;
-  out["alias"] = node.object.alias;
-  out["index"] = node.object.index;
-  out["never_executed"] = node.never_executed();
-  if (report.plan.timed()) {
-    out["self"] = to_json(time.self);
-    out["total"] = to_json(time.wall);
-  }
-  json::object counted;
-  counted["actual"] = node.actual ? json::value(rows.actual) : json::value(nullptr);
-  counted["error"] = rows.error;
-  counted["estimate"] = rows.estimate;
-  counted["factor"] = rows.factor;
-  counted["excuse"] = std::string(rows.excuse);
-  out["rows"] = std::move(counted);
-  out["blocks"] = node.blocks ? json::value(node.blocks->shared()) : json::value(nullptr);
-  out["self_blocks"] = time.self_blocks;
-  out["cost"] = node.estimate.total_cost;
-  out["properties"] = node.properties;
-  return out;
-}
-
-}  // namespace
-
-Result<Report> examine(pg::Connection& conn, const Request& request) {
-  if (request.sql.empty() == request.plan_json.empty()) {
-    return Error{ErrorCode::Invalid, "either a statement or a plan is needed"};
-  }
-  Report report;
-  report.plan = TRY(plan_for(conn, request));
+// The rest of examining a plan that is in the report: facts, causes, the planner's opinion.
+Status examine_here(pg::Connection& conn, std::string_view sql, const Request& request,
+                    Report& report) {
   const Facts facts = TRY(load_facts(conn, report.plan));
   Diagnosis diagnosis = look(report, facts, request.policy);
-  const std::string& sql = request.sql.empty() ? report.plan.query_text : request.sql;
   if (request.ask_planner && !sql.empty()) TRY(ask_planner(conn, sql, diagnosis));
   for (const RelationFacts& relation : facts.relations) {
     for (const facts::ColumnFacts& column : relation.columns) {
@@ -192,50 +138,42 @@ Result<Report> examine(pg::Connection& conn, const Request& request) {
     }
   }
   hand_over(diagnosis, report);
+  return ok();
+}
+
+Report report_on(ReadPlan read) {
+  Report report;
+  report.format = read.format;
+  report.line = read.line;
+  report.plan = std::move(read.plan);
   return report;
 }
 
-Result<Report> examine_offline(std::string_view plan_json, const Facts& facts,
-                               const Policy& policy) {
+}  // namespace
+
+Result<Report> examine(pg::Connection& conn, const Request& request) {
+  if (request.sql.empty()) return Error{ErrorCode::Invalid, "a statement is needed"};
+  ExplainOptions options = request.options;
+  const auto info = sql::classify(request.sql);
+  if (info && info->asked_analyze) options.analyze = true;
   Report report;
-  report.plan = TRY(parse_json_plan(plan_json));
+  report.plan = TRY(explain(conn, request.sql, options));
+  TRY(examine_here(conn, request.sql, request, report));
+  return report;
+}
+
+Result<Report> examine_plan(pg::Connection& conn, ReadPlan read, const Request& request) {
+  Report report = report_on(std::move(read));
+  const std::string sql = report.plan.query_text;
+  TRY(examine_here(conn, sql, request, report));
+  return report;
+}
+
+Report examine_offline(ReadPlan read, const Facts& facts, const Policy& policy) {
+  Report report = report_on(std::move(read));
   Diagnosis diagnosis = look(report, facts, policy);
   hand_over(diagnosis, report);
   return report;
-}
-
-json::object to_json(const Report& report) {
-  json::object out;
-  json::object statement;
-  statement["execution_ms"] = number_or_null(report.plan.execution_ms);
-  statement["planning_ms"] = number_or_null(report.plan.planning_ms);
-  statement["total_ms"] =
-      report.plan.timed() ? json::value(report.timing.total_ms) : json::value(nullptr);
-  statement["gap_ms"] = number_or_null(report.timing.gap_ms);
-  statement["self_times_add_up"] = report.timing.adds_up();
-  statement["analyzed"] = report.plan.analyzed();
-  out["statement"] = std::move(statement);
-  json::array nodes;
-  for (size_t i = 0; i < report.plan.nodes.size(); ++i) {
-    nodes.push_back(node_json(report, static_cast<int>(i)));
-  }
-  out["nodes"] = std::move(nodes);
-  json::array findings;
-  for (size_t i = 0; i < report.findings.size(); ++i) {
-    json::object finding = care::to_json(report.findings[i]);
-    json::array places;
-    for (const int node : report.places[i]) places.push_back(node);
-    finding["nodes"] = std::move(places);
-    findings.push_back(std::move(finding));
-  }
-  out["findings"] = std::move(findings);
-  json::array warnings;
-  for (const std::string& warning : report.warnings) warnings.emplace_back(warning);
-  out["warnings"] = std::move(warnings);
-  json::array missing;
-  for (const facts::MissingRight& right : report.missing) missing.push_back(facts::to_json(right));
-  out["missing_rights"] = std::move(missing);
-  return out;
 }
 
 }  // namespace pgtend::explain

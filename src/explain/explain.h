@@ -1,4 +1,4 @@
-// Explaining one statement, from its text or a plan to findings with proven actions. The façade of
+// Explaining a statement or a plan, up to findings with proven actions. The façade of
 // this module for the command line and the guided tour.
 #pragma once
 
@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
 #include "base/result.h"
 #include "care/finding.h"
+#include "explain/read_plans.h"
 #include "explain/relations.h"
 #include "explain/run.h"
 #include "explain/scans.h"
@@ -19,14 +19,15 @@
 namespace pgtend::explain {
 
 struct Request {
-  std::string sql = {};        // the statement; or
-  std::string plan_json = {};  // a plan made elsewhere, examined with this server's facts
+  std::string sql = {};  // the statement, for examine()
   ExplainOptions options = {};
   bool ask_planner = true;  // try the proposed indexes with HypoPG where it is installed
   Policy policy = {};
 };
 
 struct Report {
+  PlanFormat format = PlanFormat::Json;  // that the plan was read in
+  size_t line = 1;                       // of the input, where it begins
   Plan plan = {};
   Timing timing = {};
   std::vector<care::Finding> findings = {};   // by saving, largest first
@@ -38,15 +39,13 @@ struct Report {
 // Plans (or runs, if asked) the statement, reads the facts, finds causes and proposes actions, each
 // checked by the planner when HypoPG is there. Changes nothing. `conn` must be a direct connection
 // outside a transaction. A leading "EXPLAIN ANALYZE" asks for a run as options.analyze does.
-// Errors: as explain() and parse_json_plan().
+// Errors: as explain().
 Result<Report> examine(pg::Connection& conn, const Request& request);
 
-// The same for a plan alone, without a server: what only a server knows is said to be unknown, or
-// comes from `facts`. Errors: as parse_json_plan().
-Result<Report> examine_offline(std::string_view plan_json, const Facts& facts = {},
-                               const Policy& policy = {});
+// The same for a plan made elsewhere, with this server's facts. Errors: those of the connection.
+Result<Report> examine_plan(pg::Connection& conn, ReadPlan read, const Request& request);
 
-// Plan, times and findings in the stable schema of --json.
-json::object to_json(const Report& report);
+// The same without a server: what only a server knows is said to be unknown, or comes from `facts`.
+Report examine_offline(ReadPlan read, const Facts& facts = {}, const Policy& policy = {});
 
 }  // namespace pgtend::explain

@@ -125,6 +125,12 @@ Status JsonReader::step_value() {
   TRY(read_string());
   expect_ = Expect::Next;
   if (cut_off_) return ok();
+  skip_blanks();
+  if (!done() && text_[at_] == ':' && !objects_.empty() && !objects_.back()) {
+    ++at_;
+    expect_ = Expect::Value;
+    return document_.key(string_);
+  }
   return document_.value(json::value(json::string_view(string_.data(), string_.size())));
 }
 
@@ -180,14 +186,17 @@ Status JsonReader::run() {
 
 }  // namespace
 
-Result<JsonPlans> read_json_plans(std::string_view text, const ParseLimits& limits, size_t& at) {
+PlansRead read_json_plans(std::string_view text, const ParseLimits& limits) {
   PlanDocument document(limits);
   JsonReader reader(text, document);
-  const Status read = reader.run();
-  at = reader.at();
-  if (!read) return read.error();
-  return JsonPlans{std::move(document.plans()), std::move(document.texts()), document.entries(),
-                   reader.at()};
+  Status read = reader.run();
+  PlansRead out{std::move(document.plans()),
+                std::move(document.texts()),
+                document.entries(),
+                reader.at(),
+                {}};
+  if (!read) out.error = std::move(read).error();
+  return out;
 }
 
 Result<Plan> parse_json_plan(std::string_view text, const ParseLimits& limits) {
@@ -195,16 +204,12 @@ Result<Plan> parse_json_plan(std::string_view text, const ParseLimits& limits) {
     return Error{ErrorCode::Limit, cat("reading the plan: JSON of ", text.size(),
                                        " bytes is over the limit of ", limits.bytes_max)};
   }
-  size_t at = 0;
-  JsonPlans read = TRY(read_json_plans(text, limits, at));
-  if (!trim(text.substr(read.used)).empty()) {
-    return Error{ErrorCode::Invalid, cat("JSON at byte ", read.used, ": text behind the plan")};
-  }
-  if (read.plans.size() == 1) return std::move(read.plans.front());
-  if (trim(text).starts_with('[') && read.entries != 1) {
+  PlansRead read = read_json_plans(text, limits);
+  const std::string_view rest = text.substr(read.used);
+  if (!read.error && trim(text).starts_with('[') && read.plans.empty() && read.entries != 1) {
     return Error{ErrorCode::Invalid, cat("one plan is needed, the JSON holds ", read.entries)};
   }
-  return Error{ErrorCode::Invalid, "no \"Plan\" in the JSON: is it EXPLAIN (FORMAT JSON)?"};
+  return only_plan(std::move(read), rest, "no \"Plan\" in the JSON: is it EXPLAIN (FORMAT JSON)?");
 }
 
 }  // namespace pgtend::explain

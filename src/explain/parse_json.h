@@ -2,9 +2,7 @@
 // our own, because Boost.JSON calls itself for each level of a text.
 #pragma once
 
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "explain/plan_builder.h"
@@ -12,18 +10,10 @@
 
 namespace pgtend::explain {
 
-// What one JSON value held.
-struct JsonPlans {
-  std::vector<Plan> plans = {};
-  std::vector<std::string> texts = {};  // strings that may hold plans, as PlanDocument::texts()
-  size_t entries = 0;                   // of the list, if the value was one
-  size_t used = 0;                      // bytes of the text up to the end of the value
-};
-
-// The JSON value that `text` begins with. A value that the end of `text` cuts off gives what was
-// read of it, with a warning in the plan. Errors: Invalid with the byte offset, or naming what is
-// missing or mistyped in a plan; Limit; `at` is then how far was read. Thread: any. Cost: O(used).
-Result<JsonPlans> read_json_plans(std::string_view text, const ParseLimits& limits, size_t& at);
+// The plans in the JSON value that `text` begins with. A value that the end of `text` cuts off
+// gives what was read of it, with a warning in the plan. The error: Invalid with the byte offset,
+// or naming what is missing or mistyped in a plan; Limit. Thread: any. Cost: O(used).
+PlansRead read_json_plans(std::string_view text, const ParseLimits& limits);
 
 // The plan in `text`: one document `[{…}]` (EXPLAIN) or `{…}` (auto_explain). Unknown node types
 // are nodes, unknown properties are kept. Errors: as read_json_plans(), and Invalid for no or

@@ -56,7 +56,7 @@ struct Frame {
 
   std::string_view type() const {
     const json::value* type = properties.if_contains("Node Type");
-    return type ? std::string_view(type->get_string()) : std::string_view();
+    return type && type->is_string() ? std::string_view(type->get_string()) : std::string_view();
   }
 };
 

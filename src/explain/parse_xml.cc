@@ -113,6 +113,7 @@ class XmlReader {
   Status begin(std::string_view tag);
   Status end(std::string_view tag);
   Status end_value(std::string_view tag);
+  void keep(std::string_view tag, json::value value);
   Status finish_query();
   json::value value_of(std::string_view tag, Open open) const;
   Status cut_off();
@@ -198,6 +199,15 @@ json::value XmlReader::value_of(std::string_view tag, Open open) const {
   return object;
 }
 
+// A finished value goes to the value or node that holds it.
+void XmlReader::keep(std::string_view tag, json::value value) {
+  if (!open_.empty()) {
+    open_.back().members.push_back({std::string(tag), std::move(value)});
+  } else {
+    builder_->set(xml_property_name(tag), std::move(value));
+  }
+}
+
 Status XmlReader::end_value(std::string_view tag) {
   Open open = std::move(open_.back());
   open_.pop_back();
@@ -205,12 +215,16 @@ Status XmlReader::end_value(std::string_view tag) {
     name_sort_spaces(open.members);
     tag = elements_.back().sort_groups++ == 0 ? "Full-sort-Groups" : "Pre-sorted-Groups";
   }
-  json::value value = value_of(tag, std::move(open));
-  if (!open_.empty()) {
-    open_.back().members.push_back({std::string(tag), std::move(value)});
-  } else {
-    builder_->set(xml_property_name(tag), std::move(value));
+  // Servers up to 18 close <Target-Tables> too late: what else is in it belongs to the node.
+  const auto strays =
+      std::stable_partition(open.members.begin(), open.members.end(), [&](const XmlMember& member) {
+        return tag != "Target-Tables" || member.tag == "Target-Table";
+      });
+  for (auto stray = strays; stray != open.members.end(); ++stray) {
+    keep(stray->tag, std::move(stray->value));
   }
+  open.members.erase(strays, open.members.end());
+  keep(tag, value_of(tag, std::move(open)));
   return ok();
 }
 
@@ -301,10 +315,12 @@ bool may_begin_xml_plan(std::string_view line) {
   return false;
 }
 
-Result<XmlPlans> read_xml_plans(std::string_view text, const ParseLimits& limits) {
+PlansRead read_xml_plans(std::string_view text, const ParseLimits& limits) {
   XmlReader reader(text, limits);
-  TRY(reader.run());
-  return XmlPlans{std::move(reader.plans()), reader.used()};
+  Status read = reader.run();
+  PlansRead out{std::move(reader.plans()), {}, 0, reader.used(), {}};
+  if (!read) out.error = std::move(read).error();
+  return out;
 }
 
 Result<Plan> parse_xml_plan(std::string_view text, const ParseLimits& limits) {
@@ -312,17 +328,9 @@ Result<Plan> parse_xml_plan(std::string_view text, const ParseLimits& limits) {
     return Error{ErrorCode::Limit, cat("reading the plan: XML of ", text.size(),
                                        " bytes is over the limit of ", limits.bytes_max)};
   }
-  XmlPlans read = TRY(read_xml_plans(text, limits));
-  if (read.plans.empty()) {
-    return Error{ErrorCode::Invalid, "no <Plan> in the XML: is it EXPLAIN (FORMAT XML)?"};
-  }
-  if (read.plans.size() > 1) {
-    return Error{ErrorCode::Invalid, cat("one plan is needed, the XML holds ", read.plans.size())};
-  }
-  if (!trim(text.substr(read.used)).empty()) {
-    return Error{ErrorCode::Invalid, "the XML plan is followed by other text"};
-  }
-  return std::move(read.plans.front());
+  PlansRead read = read_xml_plans(text, limits);
+  const std::string_view rest = text.substr(read.used);
+  return only_plan(std::move(read), rest, "no <Plan> in the XML: is it EXPLAIN (FORMAT XML)?");
 }
 
 }  // namespace pgtend::explain

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "explain/plan_builder.h"
@@ -11,20 +10,14 @@
 
 namespace pgtend::explain {
 
-// What one <explain> element held.
-struct XmlPlans {
-  std::vector<Plan> plans = {};
-  size_t used = 0;  // bytes of the text up to the end of the element
-};
-
 // Whether an XML plan may begin with `line`: "<explain", "<Plan>", "<?xml".
 bool may_begin_xml_plan(std::string_view line);
 
 // The <explain> element (or the <Query>, <Plan> of one) that `text` begins with. What the end of
 // `text` cuts off gives a warning in the plan. No entities but XML's own are known, no other
-// document is ever read. Errors: Invalid with the line, or naming what is missing or mistyped in a
-// plan; Limit. Thread: any. Cost: O(used).
-Result<XmlPlans> read_xml_plans(std::string_view text, const ParseLimits& limits);
+// document is ever read. The error: Invalid with the line, or naming what is missing or mistyped in
+// a plan; Limit. Thread: any. Cost: O(used).
+PlansRead read_xml_plans(std::string_view text, const ParseLimits& limits);
 
 // The one plan in `text`. Errors: as read_xml_plans(), and Invalid for no or several plans.
 Result<Plan> parse_xml_plan(std::string_view text, const ParseLimits& limits = {});

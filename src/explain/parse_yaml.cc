@@ -96,8 +96,10 @@ Status YamlReader::close_to(size_t indent, bool item) {
   TRY(settle());
   while (!blocks_.empty()) {
     const Block& top = blocks_.back();
-    // A list may begin in the column of its name.
-    const bool inside = top.indent < indent || (top.indent == indent && top.list == item);
+    // A list may begin in the column of its name. Without that a name in its column is one inside.
+    const bool apart = blocks_.size() > 1 && blocks_[blocks_.size() - 2].indent < indent;
+    const bool inside =
+        top.indent < indent || (top.indent == indent && (top.list == item || (top.list && apart)));
     if (inside) break;
     TRY(document_.end());
     blocks_.pop_back();
@@ -246,11 +248,13 @@ bool may_begin_yaml_plan(std::string_view line) {
   return line == "Plan:" || line.starts_with("Query Text: \"") || line.starts_with("Node Type: \"");
 }
 
-Result<YamlPlans> read_yaml_plans(std::string_view text, const ParseLimits& limits) {
+PlansRead read_yaml_plans(std::string_view text, const ParseLimits& limits) {
   PlanDocument document(limits);
   YamlReader reader(text, document);
-  TRY(reader.run());
-  return YamlPlans{std::move(document.plans()), reader.used()};
+  Status read = reader.run();
+  PlansRead out{std::move(document.plans()), {}, document.entries(), reader.used(), {}};
+  if (!read) out.error = std::move(read).error();
+  return out;
 }
 
 Result<Plan> parse_yaml_plan(std::string_view text, const ParseLimits& limits) {
@@ -258,17 +262,9 @@ Result<Plan> parse_yaml_plan(std::string_view text, const ParseLimits& limits) {
     return Error{ErrorCode::Limit, cat("reading the plan: YAML of ", text.size(),
                                        " bytes is over the limit of ", limits.bytes_max)};
   }
-  YamlPlans read = TRY(read_yaml_plans(text, limits));
-  if (read.plans.empty()) {
-    return Error{ErrorCode::Invalid, "no \"Plan:\" in the YAML: is it EXPLAIN (FORMAT YAML)?"};
-  }
-  if (read.plans.size() > 1) {
-    return Error{ErrorCode::Invalid, cat("one plan is needed, the YAML holds ", read.plans.size())};
-  }
-  if (!trim(text.substr(read.used)).empty()) {
-    return Error{ErrorCode::Invalid, "the YAML plan is followed by other text"};
-  }
-  return std::move(read.plans.front());
+  PlansRead read = read_yaml_plans(text, limits);
+  const std::string_view rest = text.substr(read.used);
+  return only_plan(std::move(read), rest, "no \"Plan:\" in the YAML: is it EXPLAIN (FORMAT YAML)?");
 }
 
 }  // namespace pgtend::explain

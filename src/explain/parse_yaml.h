@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "explain/plan_builder.h"
@@ -12,19 +11,13 @@
 
 namespace pgtend::explain {
 
-// What one YAML document held.
-struct YamlPlans {
-  std::vector<Plan> plans = {};
-  size_t used = 0;  // bytes of the text up to the first line that is none of it
-};
-
 // Whether a YAML plan may begin with `line`: "- Plan:", "Plan:", "Query Text: \"…".
 bool may_begin_yaml_plan(std::string_view line);
 
 // The YAML document that `text` begins with. What the end of `text` cuts off in the middle of a
-// line, or behind "Plans:", gives a warning in the plan. Errors: Invalid with the line, or naming
-// what is missing or mistyped in a plan; Limit. Thread: any. Cost: O(used).
-Result<YamlPlans> read_yaml_plans(std::string_view text, const ParseLimits& limits);
+// line, or behind "Plans:", gives a warning in the plan. The error: Invalid with the line, or
+// naming what is missing or mistyped in a plan; Limit. Thread: any. Cost: O(used).
+PlansRead read_yaml_plans(std::string_view text, const ParseLimits& limits);
 
 // The one plan in `text`. Errors: as read_yaml_plans(), and Invalid for no or several plans.
 Result<Plan> parse_yaml_plan(std::string_view text, const ParseLimits& limits = {});

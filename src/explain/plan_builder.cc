@@ -157,7 +157,11 @@ Status PlanBuilder::close_node() {
   CHECK(!open_.empty());
   const int id = open_.back();
   open_.pop_back();
-  return TRY_DURING(fill(plan_.nodes[static_cast<size_t>(id)]), cat("plan node ", id + 1));
+  Node& node = plan_.nodes[static_cast<size_t>(id)];
+  TRY_DURING(fill(node), cat("plan node ", id + 1));
+  const json::value* rows = find(node.properties, "Actual Rows");
+  plan_.rows_have_decimals = plan_.rows_have_decimals || (rows && rows->is_double());
+  return ok();
 }
 
 void PlanBuilder::set(std::string_view name, json::value value) {
@@ -190,6 +194,11 @@ void PlanBuilder::cut_off(size_t line) {
 Result<Plan> PlanBuilder::finish() && {
   CHECK(open_.empty());
   if (!has_root()) return Error{ErrorCode::Invalid, "no plan node in it"};
+  for (Node& node : plan_.nodes) {
+    if (node.parent == kNone) continue;
+    const Node& parent = at(plan_, node.parent);
+    node.gather = is_gather(parent) ? node.parent : parent.gather;
+  }
   const json::object& document = plan_.properties;
   plan_.planning_ms = NUMBER(document, "Planning Time");
   plan_.execution_ms = NUMBER(document, "Execution Time");
@@ -203,6 +212,18 @@ Result<Plan> PlanBuilder::finish() && {
     if (timing && timing->is_object()) plan_.jit_ms = NUMBER(timing->get_object(), "Total");
   }
   return std::move(plan_);
+}
+
+Result<Plan> only_plan(PlansRead read, std::string_view rest, std::string_view none) {
+  if (read.error) return std::move(*read.error);
+  if (read.plans.empty()) return Error{ErrorCode::Invalid, std::string(none)};
+  if (read.plans.size() > 1) {
+    return Error{ErrorCode::Invalid, cat("one plan is needed, there are ", read.plans.size())};
+  }
+  if (!trim(rest).empty()) {
+    return Error{ErrorCode::Invalid, "the plan is followed by other text"};
+  }
+  return std::move(read.plans.front());
 }
 
 }  // namespace pgtend::explain

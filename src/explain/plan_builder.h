@@ -3,6 +3,8 @@
 // vector: no plan is too deep for the thread that reads it.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -54,5 +56,19 @@ class PlanBuilder {
   Plan plan_;
   std::vector<int> open_;
 };
+
+// What a reader found at the front of a text.
+struct PlansRead {
+  std::vector<Plan> plans = {};
+  std::vector<std::string> texts = {};  // strings that may hold plans, as PlanDocument::texts()
+  size_t entries = 0;                   // of the outermost list, if there was one
+  size_t used = 0;                      // bytes that were read
+  // Why reading stopped there; plans that were whole before stay.
+  std::optional<Error> error = {};
+};
+
+// The one plan of `read`, whose text goes on with `rest`. Errors: that of `read`; Invalid for no
+// plan (`none` says so), for several, and for other text behind it.
+Result<Plan> only_plan(PlansRead read, std::string_view rest, std::string_view none);
 
 }  // namespace pgtend::explain

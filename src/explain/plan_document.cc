@@ -75,6 +75,9 @@ Status PlanDocument::begin_list() {
 
 Status PlanDocument::key(std::string_view name) {
   CHECK(!levels_.empty());
+  if (in(Kind::OuterList) || in(Kind::Plans)) {
+    return Error{ErrorCode::Invalid, cat("the name \"", name, "\" stands in a list")};
+  }
   levels_.back().key = name;
   const bool bare = in(Kind::Outer) && !in_plan() && name == "Node Type" &&
                     open_values_.back().get_object().empty();
@@ -115,7 +118,11 @@ void PlanDocument::keep(json::value value) {
       open_values_.back().get_object().emplace(level.key, std::move(value));
       return;
     case Kind::List:
-      open_values_.back().get_array().push_back(std::move(value));
+      if (level.key.empty()) {
+        open_values_.back().get_array().push_back(std::move(value));
+      } else {
+        builder_->set(std::exchange(level.key, {}), std::move(value));
+      }
       return;
     case Kind::OuterList:
     case Kind::Plans:

@@ -24,6 +24,7 @@ class PlanDocument {
   // Errors: Invalid for what is no plan although it stands where one must, Limit.
   Status begin_object();
   Status begin_list();
+  // A name inside a list (servers up to 18 close "Target Tables" too late) is one of the node.
   Status key(std::string_view name);
   Status value(json::value value);
   Status end();

@@ -2,17 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 namespace pgtend::explain {
 namespace {
-
-// PostgreSQL 18 prints rows with two decimals; one fraction anywhere shows it.
-bool has_fractions(const Plan& plan) {
-  return std::ranges::any_of(plan.nodes, [](const Node& node) {
-    return node.actual && node.actual->rows != std::floor(node.actual->rows);
-  });
-}
 
 // Whether the node's input is split over the participants of the Gather above it.
 bool partial(const Plan& plan, int id) {
@@ -88,7 +80,7 @@ RowCount count_rows(const Plan& plan, int id) {
   RowCount out;
   out.excuse = excuse_of(plan, id);
   out.estimate = node.estimate.rows;
-  const int gather = plan.gather_above(id);
+  const int gather = at(plan, id).gather;
   const bool split = gather != kNone && partial(plan, id);
   if (split) {
     const double workers = at(plan, gather).number("Workers Planned").value_or(0);
@@ -102,7 +94,7 @@ RowCount count_rows(const Plan& plan, int id) {
   }
   if (!node.actual) return out;
   const double loops = node.actual->loops;
-  const double unit = has_fractions(plan) ? 0.005 : 0.5;
+  const double unit = plan.rows_have_decimals ? 0.005 : 0.5;
   out.actual = node.actual->rows * loops;
   out.error = loops > 1 ? unit * loops : 0;
   const double per = split ? 1 : std::max(loops, 1.0);

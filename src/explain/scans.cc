@@ -17,7 +17,7 @@ namespace {
 bool rescanned(const Plan& plan, int id) {
   const Node& node = at(plan, id);
   if (!node.actual) return false;
-  const int gather = plan.gather_above(id);
+  const int gather = at(plan, id).gather;
   if (gather == kNone) return node.actual->loops > 1;
   const Node& above = at(plan, gather);
   const double launched = above.number("Workers Launched").value_or(0);

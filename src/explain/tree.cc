@@ -58,12 +58,4 @@ bool Plan::below(int node, int ancestor) const {
   return node == ancestor;
 }
 
-int Plan::gather_above(int node) const {
-  int at = nodes[static_cast<size_t>(node)].parent;
-  while (at != kNone && !is_gather(nodes[static_cast<size_t>(at)])) {
-    at = nodes[static_cast<size_t>(at)].parent;
-  }
-  return at;
-}
-
 }  // namespace pgtend::explain

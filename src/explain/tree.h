@@ -64,6 +64,7 @@ struct WorkerActual {
 struct Node {
   int parent = kNone;
   int depth = 0;
+  int gather = kNone;              // the nearest Gather or Gather Merge above
   std::vector<int> children = {};  // all kinds, in the order printed
   std::string type = {};           // "Seq Scan"; any text, unknown ones too
   Relation relation = Relation::Root;
@@ -100,9 +101,10 @@ struct Plan {
   std::vector<TriggerTime> triggers = {};
   std::optional<double> serialization_ms = {};
   std::optional<double> jit_ms =
-      {};                        // all of it: generation lies outside the nodes, the rest inside
-  std::string query_text = {};   // auto_explain gives it
-  json::object properties = {};  // everything beside "Plan", in its order
+      {};                           // all of it: generation lies outside the nodes, the rest inside
+  std::string query_text = {};      // auto_explain gives it
+  bool rows_have_decimals = false;  // PostgreSQL 18 prints two
+  json::object properties = {};     // everything beside "Plan", in its order
   std::vector<std::string> warnings = {};  // of the reader: "plan is cut off after line 17"
 
   const Node& root() const { return nodes[0]; }
@@ -111,8 +113,6 @@ struct Plan {
   bool has_blocks() const;
   // Whether `node` is `ancestor` or stands below it.
   bool below(int node, int ancestor) const;
-  // The nearest node above `node` for which Gather or Gather Merge is the type; kNone if none.
-  int gather_above(int node) const;
 };
 
 bool is_gather(const Node& node);

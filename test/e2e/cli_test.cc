@@ -177,6 +177,56 @@ TEST_F(Cli, ExplainReadsAPlanWithoutAServer) {
   EXPECT_THAT(outcome.out, HasSubstr("Seq Scan"));
 }
 
+// One plan in all formats, as argument, as file and from standard input, also framed and logged.
+TEST_F(Cli, ExplainTellsPlansFromStatementsWhereverTheyComeFrom) {
+  auto conn = connect();
+  e2e::must(conn.exec("CREATE TABLE t AS SELECT i FROM generate_series(1, 100) i"));
+  const auto explained = [&](const std::string& format) {
+    return e2e::psql(options(), cat("EXPLAIN (COSTS OFF, FORMAT ", format,
+                                    ") SELECT * FROM t WHERE i = 3 ORDER BY i"))
+        .out;
+  };
+  const std::string text = explained("TEXT");
+  const std::string log = "2026-01-01 00:00:00 UTC [1] LOG:  duration: 1.5 ms  plan:\n\t";
+  std::string logged = cat("Query Text: SELECT 1\n", text);
+  for (size_t at = 0; (at = logged.find('\n', at)) != std::string::npos; ++at) {
+    if (at + 1 < logged.size()) logged.insert(at + 1, "\t");
+  }
+  for (const std::string& input : {text, explained("JSON"), explained("YAML"), explained("XML"),
+                                   log + logged, cat(" QUERY PLAN\n------------\n ", text)}) {
+    for (const auto& words : {std::vector<std::string>{"explain", "--json", "--offline", input},
+                              {"explain", "--json", "--offline", "-f", scratch_.write("in", input)},
+                              {"explain", "--json", "--offline", scratch_.write("in", input)}}) {
+      const auto outcome = pgtend(words);
+      ASSERT_EQ(outcome.exit_code, 0) << outcome.err << input;
+      const json::value plans = parse_json(outcome.out)->at("data").at("plans");
+      ASSERT_EQ(plans.as_array().size(), 1u) << input;
+      EXPECT_EQ(plans.at(0).at("nodes"), json::value(2)) << input;
+      EXPECT_EQ(plans.at(0).at("root").at("type"), json::value("Sort"));
+      EXPECT_EQ(plans.at(0).at("root").at("children").at(0).at("relation"), json::value("t"));
+    }
+  }
+  const auto piped = e2e::run({kProgram, "explain", "--json", "--offline", "-"}, {}, text + text);
+  ASSERT_EQ(piped.exit_code, 0) << piped.err;
+  EXPECT_EQ(parse_json(piped.out)->at("data").at("plans").as_array().size(), 2u);
+}
+
+TEST_F(Cli, ExplainOfAPlanGoesOnWithoutAServerThatWasNotNamed) {
+  const std::string plan = "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n";
+  pg::Options nowhere = options();
+  nowhere.set("host", scratch_.path());
+
+  const auto unnamed = pgtend({"explain", plan}, nowhere);
+  const auto named = pgtend({"explain", plan, "-h", scratch_.path()}, nowhere);
+  const auto broken = pgtend({"explain", "--plan", scratch_.write("p", "SELECT 1")}, nowhere);
+
+  EXPECT_EQ(unnamed.exit_code, 0) << unnamed.err;
+  EXPECT_THAT(unnamed.err, HasSubstr("no server was asked"));
+  EXPECT_EQ(named.exit_code, 3) << named.err;
+  EXPECT_EQ(broken.exit_code, 2);
+  EXPECT_THAT(broken.err, HasSubstr("next: give the output of EXPLAIN"));
+}
+
 TEST_F(Cli, ExplainRefusesToRunWhatChangesData) {
   make_readings();
 

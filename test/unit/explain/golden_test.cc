@@ -3,6 +3,7 @@
 // its self times must add up to the time of its root.
 #include "golden/golden.h"
 #include "explain/explain.h"
+#include "explain/parse_json.h"
 #include "explain/render_term.h"
 
 namespace pgtend::explain {
@@ -19,9 +20,9 @@ class ExplainGolden : public golden::Test {
       EXPECT_TRUE(loaded) << loaded.error().message;
       if (loaded) facts = *loaded;
     }
-    auto report = examine_offline(file("plan.json"), facts);
-    EXPECT_TRUE(report) << report.error().message;
-    return report ? std::move(report).take() : Report{};
+    auto plan = parse_json_plan(file("plan.json"));
+    EXPECT_TRUE(plan) << plan.error().message;
+    return plan ? examine_offline({.plan = std::move(plan).take()}, facts) : Report{};
   }
 };
 

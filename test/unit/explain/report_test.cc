@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 
 #include "explain/explain.h"
+#include "explain/parse_json.h"
 #include "explain/render_term.h"
+#include "explain/report_json.h"
 #include "explain/verify.h"
 
 namespace pgtend::explain {
@@ -12,13 +14,26 @@ constexpr const char* kHostile = R"json([{"Plan": {"Node Type": "Seq Scan", "Rel
   "Rows Removed by Filter": 100000, "Shared Hit Blocks": 1000, "Shared Read Blocks": 0,
   "Filter": "(\"c\u001b]0;x\u0007\" = 'v\u001b[0m')"}, "Execution Time": 51.0}])json";
 
+Report hostile_report() {
+  auto plan = parse_json_plan(kHostile);
+  EXPECT_TRUE(plan) << plan.error().message;
+  return plan ? examine_offline({.plan = std::move(plan).take()}) : Report{};
+}
+
+json::value written(const Report& report) {
+  JsonWriter writer;
+  write_json(writer, report);
+  auto out = parse_json(writer.take());
+  EXPECT_TRUE(out) << out.error().message;
+  return out ? std::move(out).take() : json::value();
+}
+
 TEST(Report, ControlCharactersOfAPlanReachNoTerminal) {
-  const auto report = examine_offline(kHostile);
-  ASSERT_TRUE(report);
+  const Report report = hostile_report();
 
-  const std::string text = render_term(*report, {.color = false, .ascii = true});
+  const std::string text = render_term(report, {.color = false, .ascii = true});
 
-  ASSERT_EQ(report->findings.size(), 1u);
+  ASSERT_EQ(report.findings.size(), 1u);
   for (const char c : text) {
     EXPECT_TRUE(c == '\n' || (c >= ' ' && c != 0x7f)) << static_cast<int>(c);
   }
@@ -26,35 +41,68 @@ TEST(Report, ControlCharactersOfAPlanReachNoTerminal) {
 }
 
 TEST(Report, NarrowLinesAreCutWithAMark) {
-  const auto report = examine_offline(kHostile);
-  ASSERT_TRUE(report);
+  const Report report = hostile_report();
 
-  const std::string text = render_term(*report, {.ascii = true, .width = 60, .evidence = false});
+  const std::string text = render_term(report, {.ascii = true, .width = 60, .evidence = false});
 
   EXPECT_THAT(text, testing::HasSubstr("..."));
   EXPECT_LE(text.find('\n'), 60u);
 }
 
 TEST(Report, ColourIsOnlyWrittenWhenAskedFor) {
-  const auto report = examine_offline(kHostile);
-  ASSERT_TRUE(report);
+  const Report report = hostile_report();
 
-  EXPECT_THAT(render_term(*report, {.color = true}), testing::HasSubstr("\x1b[1;31m"));
-  EXPECT_THAT(render_term(*report, {}), testing::Not(testing::HasSubstr("\x1b[")));
+  EXPECT_THAT(render_term(report, {.color = true}), testing::HasSubstr("\x1b[1;31m"));
+  EXPECT_THAT(render_term(report, {}), testing::Not(testing::HasSubstr("\x1b[")));
 }
 
 TEST(Report, JsonHoldsTimesNodesAndFindings) {
-  const auto report = examine_offline(kHostile);
-  ASSERT_TRUE(report);
+  const Report report = hostile_report();
 
-  const json::object out = to_json(*report);
+  const json::value out = written(report);
 
-  EXPECT_EQ(out.at("statement").at("total_ms").to_number<double>(), 51.0);
-  EXPECT_EQ(out.at("nodes").as_array().size(), 1u);
-  EXPECT_EQ(out.at("nodes").at(0).at("rows").at("actual").to_number<double>(), 1.0);
-  EXPECT_EQ(out.at("findings").at(0).at("id"), json::value("A1"));
-  EXPECT_EQ(out.at("findings").at(0).at("nodes").at(0), json::value(0));
-  EXPECT_TRUE(out.contains("warnings") && out.contains("missing_rights"));
+  EXPECT_EQ(out.at("total_ms").to_number<double>(), 51.0);
+  EXPECT_EQ(out.at("nodes"), json::value(1));
+  EXPECT_EQ(out.at("format"), json::value("json"));
+  EXPECT_EQ(out.at("root").at("rows").at("actual").to_number<double>(), 1.0);
+  const json::value& finding = out.at("findings").at(0);
+  EXPECT_EQ(finding.at("id"), json::value("A1"));
+  EXPECT_EQ(finding.at("level"), json::value("L0"));
+  EXPECT_EQ(finding.at("node"), json::value(0));
+  EXPECT_EQ(finding.at("cause"), finding.at("what"));
+  EXPECT_TRUE(finding.at("saving").as_object().contains("predicted"));
+  for (const char* member : {"planning_ms", "execution_ms", "warnings", "missing_rights"}) {
+    EXPECT_TRUE(out.as_object().contains(member)) << member;
+  }
+}
+
+TEST(Report, JsonTreeHoldsChildrenInsideTheirParents) {
+  auto plan = parse_json_plan(R"({"Plan": {"Node Type": "A", "Plans": [{"Node Type": "B",
+      "Plans": [{"Node Type": "C"}]}, {"Node Type": "D"}]}})");
+  ASSERT_TRUE(plan);
+
+  const json::value root = written(examine_offline({.plan = std::move(plan).take()})).at("root");
+
+  EXPECT_EQ(root.at("children").at(0).at("children").at(0).at("type"), json::value("C"));
+  EXPECT_EQ(root.at("children").at(1).at("type"), json::value("D"));
+  EXPECT_EQ(root.at("children").as_array().size(), 2u);
+}
+
+TEST(Report, TwentyThousandLevelsAreTimedShownAndWritten) {
+  std::string text, close;
+  for (int i = 0; i < 20'000; ++i) {
+    text += R"({"Node Type": "Append", "Plans": [)";
+    close += "]}";
+  }
+  auto plan = parse_json_plan(text + R"({"Node Type": "Result"})" + close);
+  ASSERT_TRUE(plan) << plan.error().message;
+
+  const Report report = examine_offline({.plan = std::move(plan).take()});
+  JsonWriter writer;
+  write_json(writer, report);
+
+  EXPECT_LT(writer.take().size(), 100u << 20);
+  EXPECT_LT(render_term(report, {.ascii = true, .width = 100}).size(), 20u << 20);
 }
 
 TEST(Report, ComparisonLooksAtBuffersBeforeTime) {
