@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -50,7 +51,8 @@ class TextWriter {
   std::vector<size_t> columns_;  // of each node's properties
   bool verbose_ = false;
   int node_ = kNone;
-  size_t depth_ = 0;  // of groups
+  size_t depth_ = 0;                              // of groups
+  std::unordered_set<std::string_view> foreign_;  // aliases of foreign tables that are scanned
 };
 
 void TextWriter::line(size_t column, std::string_view text) {
@@ -64,10 +66,8 @@ bool TextWriter::is_foreign(const json::object& table) const {
   if (const json::value* told = table.if_contains("Foreign")) return told->is_bool();
   if (table.contains("Remote SQL")) return true;
   const json::value* alias = table.if_contains("Alias");
-  return alias && std::ranges::any_of(plan_.nodes, [&](const Node& node) {
-           const json::value* other = node.properties.if_contains("Alias");
-           return node.type == "Foreign Scan" && other && *other == *alias;
-         });
+  if (!alias || !alias->is_string()) return false;
+  return foreign_.contains(std::string_view(alias->get_string()));
 }
 
 void TextWriter::write_workers(const json::array& list, size_t column) {
@@ -243,6 +243,9 @@ void TextWriter::write_node(int id) {
 Result<std::string> TextWriter::run() {
   verbose_ = std::ranges::any_of(
       plan_.nodes, [](const Node& node) { return node.properties.contains("Output"); });
+  for (const Node& node : plan_.nodes) {
+    if (node.type == "Foreign Scan") foreign_.insert(node.object.alias);
+  }
   for (const auto& entry : plan_.properties) {
     if (!stands_first(name_of(entry)) || !entry.value().is_string()) continue;
     line(0, cat(name_of(entry), ": ", std::string_view(entry.value().get_string())));

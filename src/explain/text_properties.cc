@@ -267,12 +267,12 @@ std::string joined(const json::array& list) {
   return out;
 }
 
-// Whether `list` holds lists of one: a name that was printed several times.
-bool is_repeated(const json::array& list) {
-  return !list.empty() && std::ranges::all_of(list, [](const json::value& entry) {
-    return entry.is_array() && entry.get_array().size() == 1;
-  });
+bool is_list_of_one(const json::value& value) {
+  return value.is_array() && value.get_array().size() == 1;
 }
+
+// Whether `list` holds lists of one: a name that was printed several times. Its first entry tells.
+bool is_repeated(const json::array& list) { return !list.empty() && is_list_of_one(list.front()); }
 
 std::string write_value(std::string_view name, const json::value& value) {
   const PropertyKind* kind = kind_of(name);
@@ -368,7 +368,7 @@ std::vector<std::string> write_property(const json::object& properties, std::str
   if (!value || is_left_out(name, *value)) return out;
   if (value->is_array() && is_repeated(value->get_array())) {
     for (const json::value& entry : value->get_array()) {
-      out.push_back(write_value(name, entry.get_array().front()));
+      if (is_list_of_one(entry)) out.push_back(write_value(name, entry.get_array().front()));
     }
     return out;
   }

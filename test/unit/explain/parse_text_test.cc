@@ -248,6 +248,17 @@ TEST(ParseText, WhatIsNoPlanIsRefusedWithTheLine) {
   EXPECT_THAT(refusal(nested(20), {.bytes_max = 10}), HasSubstr("10 bytes"));
 }
 
+TEST(ParseText, RepeatedLinesCostLinearTime) {
+  std::string text = "Update on t\n";
+  for (int i = 0; i < 50'000; ++i) text += "  Note: x\n  bare\n";
+  for (int i = 0; i < 20'000; ++i) text += cat("  Update on t_", i, "\n");
+
+  const Plan plan = parsed(text);
+
+  EXPECT_EQ(plan.root().properties.at("Note").as_array().size(), 50'000u);
+  EXPECT_EQ(plan.root().properties.at("Target Tables").as_array().size(), 20'000u);
+}
+
 TEST(ParseText, DeepPlansNeedNoStack) {
   const Plan plan = parsed(nested(5000));
 
