@@ -41,7 +41,6 @@ class TextWriter {
   void write_targets(const json::array& list, size_t column);
   void write_sets(const json::array& list, size_t column);
   void write_triggers(const json::array& list, size_t column);
-  void write_settings(const json::object& settings, size_t column);
   bool is_foreign(const json::object& table) const;
   bool is_full() const { return out_.size() > bytes_max_; }
 
@@ -126,6 +125,9 @@ void TextWriter::write_sets(const json::array& list, size_t column) {
       for (const json::value& key : keys->get_array())
         line(keys_column, cat(label, keys_text(key)));
     }
+    json::object others = *set;
+    for (const char* name : {"Sort Key", "Group Keys", "Hash Keys"}) others.erase(name);
+    write_properties(others, keys_column, false);
   }
 }
 
@@ -143,17 +145,6 @@ void TextWriter::write_triggers(const json::array& list, size_t column) {
   for (const json::value& entry : list) {
     if (entry.is_object()) line(column, write_trigger(entry.get_object(), verbose_, several));
   }
-}
-
-void TextWriter::write_settings(const json::object& settings, size_t column) {
-  std::string text;
-  for (const auto& entry : settings) {
-    if (!text.empty()) text += ", ";
-    const json::value& value = entry.value();
-    const std::string shown = value.is_string() ? std::string(value.get_string()) : to_text(value);
-    text += cat(name_of(entry), " = '", shown, "'");
-  }
-  if (!text.empty()) line(column, cat("Settings: ", text));
 }
 
 // A name with lines below it; nothing if those are left out.
@@ -189,7 +180,8 @@ bool TextWriter::write_special(std::string_view name, const json::value& value, 
   } else if (name == "Triggers" && objects) {
     write_triggers(value.get_array(), column);
   } else if (name == "Settings" && value.is_object()) {
-    write_settings(value.get_object(), column);
+    const std::string settings = write_settings(value.get_object());
+    if (!settings.empty()) line(column, cat("Settings: ", settings));
   } else {
     return false;
   }

@@ -322,8 +322,17 @@ void add_property(json::object& out, std::string_view name, json::value value) {
   const auto [at, added] = out.emplace(json::string_view(name.data(), name.size()), value);
   if (added) return;
   json::value& old = at->value();
-  if (!old.is_array() || !is_repeated(old.get_array())) old = json::array{json::array{old}};
-  old.get_array().push_back(json::array{std::move(value)});
+  // By push_back: compilers disagree on what braces around a list make of it.
+  const auto list_of_one = [](json::value entry) {
+    json::array list;
+    list.push_back(std::move(entry));
+    return list;
+  };
+  if (!old.is_array() || !is_repeated(old.get_array())) {
+    json::value first = std::move(old);
+    old = list_of_one(list_of_one(std::move(first)));
+  }
+  old.get_array().push_back(list_of_one(std::move(value)));
 }
 
 void read_property(std::string_view line, json::object& out) {
@@ -345,8 +354,7 @@ void read_property(std::string_view line, json::object& out) {
   const std::string_view text = line.substr(colon + 2);
   if (name == "Settings") {
     json::object settings;
-    read_settings(text, settings);
-    if (!settings.empty()) {
+    if (read_settings(text, settings)) {
       add_property(out, name, std::move(settings));
       return;
     }
@@ -377,10 +385,11 @@ std::vector<std::string> write_property(const json::object& properties, std::str
 }
 
 // Values are printed as they are, with quotes in them: one ends where the next setting begins.
-void read_settings(std::string_view text, json::object& out) {
+bool read_settings(std::string_view source, json::object& out) {
+  std::string_view text = source;
   while (!text.empty()) {
     const size_t equals = text.find(" = '");
-    if (equals == text.npos) return;
+    if (equals == text.npos) return false;
     const std::string_view name = text.substr(0, equals);
     text.remove_prefix(equals + 4);
     size_t end = text.find("', ");
@@ -395,6 +404,18 @@ void read_settings(std::string_view text, json::object& out) {
     add_property(out, name, as_text(value));
     text.remove_prefix(end == text.npos ? text.size() : end + 3);
   }
+  return !out.empty() && write_settings(out) == source;
+}
+
+std::string write_settings(const json::object& settings) {
+  std::string out;
+  for (const auto& entry : settings) {
+    if (!out.empty()) out += ", ";
+    const json::value& value = entry.value();
+    const std::string shown = value.is_string() ? std::string(value.get_string()) : to_text(value);
+    out += cat(std::string_view(entry.key().data(), entry.key().size()), " = '", shown, "'");
+  }
+  return out;
 }
 
 bool read_trigger(std::string_view line, json::object& out) {

@@ -31,8 +31,10 @@ json::value list_value(std::string_view text);
 std::vector<std::string> write_property(const json::object& properties, std::string_view name,
                                         std::vector<std::string_view>& done);
 
-// "Settings: a = 'b', c = 'd'".
-void read_settings(std::string_view text, json::object& out);
+// "a = 'b', c = 'd'". False, with nothing in `out` that counts, when it would not be written the
+// same.
+bool read_settings(std::string_view text, json::object& out);
+std::string write_settings(const json::object& settings);
 // "Trigger x for constraint c on t: time=0.061 calls=3", as an entry of JSON's list.
 bool read_trigger(std::string_view line, json::object& out);
 std::string write_trigger(const json::object& trigger, bool verbose, bool several_relations);
