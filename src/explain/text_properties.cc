@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "explain/number.h"
+#include "explain/text_head.h"
 #include "explain/text_lines.h"
 #include "explain/text_pattern.h"
 
@@ -319,6 +320,8 @@ json::value list_value(std::string_view text) {
 }
 
 void add_property(json::object& out, std::string_view name, json::value value) {
+  // A line below a node cannot change what the node's own line says.
+  if (is_of_head(name)) return add_property(out, cat(name, ":"), std::move(value));
   const auto [at, added] = out.emplace(json::string_view(name.data(), name.size()), value);
   if (added) return;
   json::value& old = at->value();

@@ -16,7 +16,7 @@ using testing::IsEmpty;
 Plan parsed(std::string_view text) {
   auto plan = parse_text_plan(text);
   EXPECT_TRUE(plan) << plan.error().message;
-  return plan ? std::move(plan).take() : Plan{};
+  return plan ? std::move(plan).take() : Plan{.nodes = {Node{}}};
 }
 
 std::string refusal(std::string_view text, const ParseLimits& limits = {}) {
@@ -199,6 +199,21 @@ RTI 1 (relation, in-from-clause):
   EXPECT_EQ(plan.root().number("Task Count"), 32);
   EXPECT_EQ(to_text(*plan.root().properties.if_contains("Nested")), R"({"Deep":{"Flag":false}})");
   EXPECT_TRUE(plan.properties.contains("RTI 1 (relation, in-from-clause)"));
+}
+
+TEST(ParseText, LinesBelowANodeDoNotChangeItsOwn) {
+  const Plan plan = parsed(R"(Seq Scan on t
+  Node Type: 5
+  Node Type
+  Subplan Name: InitPlan 7
+  Relation Name:
+    Alias: x
+  ->  Result)");
+
+  EXPECT_EQ(plan.root().type, "Seq Scan");
+  EXPECT_EQ(plan.root().subplan_name, "");
+  EXPECT_EQ(plan.root().object.relation, "t");
+  EXPECT_EQ(plan.root().object.alias, "t");
 }
 
 TEST(ParseText, CutOffPlansGiveTheTreeAndAWarning) {
