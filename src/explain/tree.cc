@@ -8,7 +8,7 @@
 namespace pgtend::explain {
 namespace {
 
-const json::value* find(const json::object& object, std::string_view name) {
+const json::value* find_property(const json::object& object, std::string_view name) {
   return object.if_contains(json::string_view(name.data(), name.size()));
 }
 
@@ -22,13 +22,13 @@ constexpr std::array<std::string_view, 17> kNoExpressions = {
 }  // namespace
 
 std::string_view Node::text(std::string_view name) const {
-  const json::value* value = find(properties, name);
+  const json::value* value = find_property(properties, name);
   if (!value || !value->is_string()) return {};
   return {value->get_string().data(), value->get_string().size()};
 }
 
 std::optional<double> Node::number(std::string_view name) const {
-  const json::value* value = find(properties, name);
+  const json::value* value = find_property(properties, name);
   return value ? to_double(*value) : std::nullopt;
 }
 
