@@ -356,7 +356,8 @@ bool Unframer::try_boxed() {
       size_t bar = key;
       while (bar < row.size() && row[bar] == ' ') ++bar;
       row.remove_prefix(bar);
-      row.remove_prefix(bar_length(row));
+      const bool old_ascii = row.starts_with(':') || row.starts_with(';');
+      row.remove_prefix(old_ascii ? 1 : bar_length(row));
     }
     cells.add_boxed(row);
     any = true;
