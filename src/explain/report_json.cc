@@ -87,13 +87,15 @@ void write_tree(JsonWriter& out, const Report& report) {
   close_to(0);
 }
 
-// The statements of the first action, as one text.
+// The statements of the first action, or what to try where there is none, as one text.
 std::string sql_of(const care::Finding& finding) {
-  std::string out;
-  if (finding.actions.empty()) return out;
-  for (const care::Step& step : finding.actions.front().steps) {
-    out += cat(out.empty() ? "" : "\n", step.sql, ";");
+  std::vector<std::string> statements = finding.statements;
+  if (!finding.actions.empty()) {
+    statements.clear();
+    for (const care::Step& step : finding.actions.front().steps) statements.push_back(step.sql);
   }
+  std::string out;
+  for (const std::string& sql : statements) out += cat(out.empty() ? "" : "\n", sql, ";");
   return out;
 }
 

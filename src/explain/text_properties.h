@@ -16,8 +16,8 @@ namespace pgtend::explain {
 // O(size).
 void read_property(std::string_view line, json::object& out);
 
-// Adds a property. Of a name that `out` has already its value becomes a list of lists of one; a name
-// that belongs to a node's own line gets a colon.
+// Adds a property. Of a name that `out` has already its value becomes a list of lists of one; a
+// name that belongs to a node's own line gets a colon.
 void add_property(json::object& out, std::string_view name, json::value value);
 
 // What follows `label` and ": " in `line`; nullopt if it does not begin so.
