@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "e2e/support/database.h"
 #include "explain/explain.h"
+#include "explain/read_plans.h"
 
 namespace pgtend {
 namespace {
@@ -42,7 +43,8 @@ class ExplainRules : public e2e::VersionTest {
     e2e::must(conn_->exec("BEGIN"));
     const auto rows =
         e2e::must(conn_->query(cat("EXPLAIN (ANALYZE, BUFFERS, SETTINGS, FORMAT JSON) ", sql)));
-    const auto report = e2e::must(explain::examine_offline(rows[0].text(0)));
+    auto read = e2e::must(explain::read_plans(rows[0].text(0)));
+    const auto report = explain::examine_offline(std::move(read.plans.at(0)));
     e2e::must(conn_->exec("ROLLBACK"));
     std::vector<std::string> all;
     for (const care::Finding& finding : report.findings) all.push_back(finding.id);
