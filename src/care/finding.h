@@ -88,7 +88,7 @@ struct Finding {
   std::string why = {};   // why it matters, in the object's own numbers
   std::vector<Evidence> evidence = {};
   std::vector<Action> actions = {};  // best first; empty when only a person can act
-  // SQL for a person to try where it fits, in the statement's own session: no change that is kept.
+  // SQL for a person to run: settings to try in the statement's own session, or a VACUUM.
   std::vector<std::string> statements = {};
   std::string prediction = {};  // what the first action is expected to bring
   Proof proof = Proof::Heuristic;
