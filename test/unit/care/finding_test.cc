@@ -57,15 +57,17 @@ TEST(Finding, JsonHoldsEveryPartAScriptNeeds) {
                                                 .lock = LockMode::ShareUpdateExclusive,
                                                 .in_transaction = false}},
                                      .extra_disk = Bytes{5}}},
+                        .statements = {"SET a"},
                         .proof = Proof::PlannerVerified};
 
-  EXPECT_EQ(to_text(to_json(finding)),
-            R"({"id":"dead-rows","object":"public.\"\"\"; drop\"","severity":"warning","what":"w",)"
-            R"("why":"y","evidence":[{"name":"rows_dead","value":"30"}],"actions":[{"kind":)"
-            R"("vacuum","object":"t","steps":[{"sql":"VACUUM t","lock":"ShareUpdateExclusiveLock",)"
-            R"("effect":"readers and writers go on; other maintenance and schema changes wait",)"
-            R"("in_transaction":false}],"verify_sql":"","undo":[],"extra_disk_bytes":5}],)"
-            R"("prediction":"","proof":"L1 planner-verified","saved_seconds_per_day":0E0})");
+  EXPECT_EQ(
+      to_text(to_json(finding)),
+      R"({"id":"dead-rows","object":"public.\"\"\"; drop\"","severity":"warning","what":"w",)"
+      R"("why":"y","evidence":[{"name":"rows_dead","value":"30"}],"actions":[{"kind":)"
+      R"("vacuum","object":"t","steps":[{"sql":"VACUUM t","lock":"ShareUpdateExclusiveLock",)"
+      R"("effect":"readers and writers go on; other maintenance and schema changes wait",)"
+      R"("in_transaction":false}],"verify_sql":"","undo":[],"extra_disk_bytes":5}],)"
+      R"("statements":["SET a"],"prediction":"","proof":"L1 planner-verified","saved_seconds_per_day":0E0})");
 }
 
 }  // namespace
