@@ -95,7 +95,7 @@ std::string name_of(const Node& node) {
   return object.empty() ? kind : cat(kind, " on ", object);
 }
 
-std::string relation_of(const Node& node) {
+std::string table_of(const Node& node) {
   return node.object.schema.empty() ? pg::ident(node.object.relation)
                                     : pg::qualified(node.object.schema, node.object.relation);
 }
@@ -113,7 +113,7 @@ care::Finding& add(const Examination& in, Diagnosis& out, std::string_view id,
                     percent(weight.share), ")");
   if (!entry.nodes.empty()) {
     const Node& node = at(in.plan, entry.nodes[0]);
-    finding.object = node.object.relation.empty() ? node.type : relation_of(node);
+    finding.object = node.object.relation.empty() ? node.type : table_of(node);
     finding.evidence.push_back({"plan node", cat("#", entry.nodes[0] + 1, " ", name_of(node))});
   } else {
     finding.object = "statement";
@@ -157,17 +157,17 @@ std::string kilobytes_text(double kilobytes) {
 // --- scans
 
 void find_a5(const Examination& in, Diagnosis& out) {
-  struct Group {
+  struct Visits {
     std::vector<int> nodes;
     double fetches = 0;
     double rows = 0;
     double ms = 0;
   };
   // Partitions below one Append are one cause.
-  std::map<std::pair<int, std::string>, Group> groups;
+  std::map<std::pair<int, std::string>, Visits> groups;
   each_run(in, "Index Only Scan", [&](int id, const Node& node) {
     const bool appended = node.parent != kNone && at(in.plan, node.parent).type.ends_with("Append");
-    Group& group = groups[{appended ? node.parent : kNone, appended ? "" : relation_of(node)}];
+    Visits& group = groups[{appended ? node.parent : kNone, appended ? "" : table_of(node)}];
     const double rows = node.actual->rows * node.actual->loops;
     const double fetches = number(node, "Heap Fetches");
     group.nodes.push_back(id);
@@ -181,7 +181,7 @@ void find_a5(const Examination& in, Diagnosis& out) {
     if (!weight) continue;
     std::vector<std::string> statements;
     for (const int id : group.nodes) {
-      const std::string sql = cat("VACUUM (ANALYZE) ", relation_of(at(in.plan, id)));
+      const std::string sql = cat("VACUUM (ANALYZE) ", table_of(at(in.plan, id)));
       if (statements.size() < kStatementsMax && number(at(in.plan, id), "Heap Fetches") > 0 &&
           std::ranges::find(statements, sql) == statements.end()) {
         statements.push_back(sql);
