@@ -3,20 +3,11 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/member.h"
 #include "explain/number.h"
 
 namespace pgtend::explain {
 namespace {
-
-const json::value* find(const json::object& object, std::string_view name) {
-  return object.if_contains(json::string_view(name.data(), name.size()));
-}
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const json::value* value = find(object, name);
-  if (!value || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
-}
 
 // What PostgreSQL prints for a number it has none of, and its regression tests for one they mask.
 bool is_unknown(const json::value& value) {
@@ -27,7 +18,7 @@ bool is_unknown(const json::value& value) {
 
 // Absent and unknown are nullopt. Errors: Invalid for anything but a number that is not negative.
 Result<std::optional<double>> number_of(const json::object& object, std::string_view name) {
-  const json::value* value = find(object, name);
+  const json::value* value = find_member(object, name);
   if (!value || is_unknown(*value)) return std::optional<double>{};
   const std::optional<double> number = to_double(*value);
   if (!number) return Error{ErrorCode::Invalid, cat("\"", name, "\" is no number")};
@@ -75,7 +66,7 @@ Result<std::optional<Blocks>> blocks_of(const json::object& source) {
 
 Result<std::vector<WorkerActual>> workers_of(const json::object& source) {
   std::vector<WorkerActual> out;
-  const json::value* list = find(source, "Workers");
+  const json::value* list = find_member(source, "Workers");
   if (!list || !list->is_array()) return out;
   for (const json::value& entry : list->get_array()) {
     const json::object* worker = entry.if_object();
@@ -90,18 +81,18 @@ Result<std::vector<WorkerActual>> workers_of(const json::object& source) {
 // The typed fields of `node` from its properties.
 Status fill(Node& node) {
   const json::object& source = node.properties;
-  node.type = text_of(source, "Node Type");
+  node.type = text_member(source, "Node Type");
   if (node.type.empty()) return Error{ErrorCode::Invalid, "a plan node without \"Node Type\""};
-  node.relationship = text_of(source, "Parent Relationship");
-  node.subplan_name = text_of(source, "Subplan Name");
-  node.object.schema = text_of(source, "Schema");
-  node.object.relation = text_of(source, "Relation Name");
-  node.object.alias = text_of(source, "Alias");
-  node.object.index = text_of(source, "Index Name");
+  node.relationship = text_member(source, "Parent Relationship");
+  node.subplan_name = text_member(source, "Subplan Name");
+  node.object.schema = text_member(source, "Schema");
+  node.object.relation = text_member(source, "Relation Name");
+  node.object.alias = text_member(source, "Alias");
+  node.object.index = text_member(source, "Index Name");
   for (const std::string_view name : {"CTE Name", "Function Name", "Tuplestore Name"}) {
-    if (node.object.other.empty()) node.object.other = text_of(source, name);
+    if (node.object.other.empty()) node.object.other = text_member(source, name);
   }
-  const json::value* aware = find(source, "Parallel Aware");
+  const json::value* aware = find_member(source, "Parallel Aware");
   node.parallel_aware = aware && aware->is_bool() && aware->get_bool();
   node.estimate.startup_cost = NUMBER(source, "Startup Cost").value_or(0);
   node.estimate.total_cost = NUMBER(source, "Total Cost").value_or(0);
@@ -116,14 +107,14 @@ Status fill(Node& node) {
 
 Result<std::vector<TriggerTime>> triggers_of(const json::object& document) {
   std::vector<TriggerTime> out;
-  const json::value* list = find(document, "Triggers");
+  const json::value* list = find_member(document, "Triggers");
   if (!list || !list->is_array()) return out;
   for (const json::value& entry : list->get_array()) {
     const json::object* trigger = entry.if_object();
     if (!trigger) return Error{ErrorCode::Invalid, "\"Triggers\" holds no objects"};
-    std::string name = text_of(*trigger, "Trigger Name");
-    if (name.empty()) name = text_of(*trigger, "Constraint Name");
-    out.push_back({std::move(name), text_of(*trigger, "Relation"),
+    std::string_view name = text_member(*trigger, "Trigger Name");
+    if (name.empty()) name = text_member(*trigger, "Constraint Name");
+    out.push_back({std::string(name), std::string(text_member(*trigger, "Relation")),
                    NUMBER(*trigger, "Time").value_or(0), NUMBER(*trigger, "Calls").value_or(0)});
   }
   return out;
@@ -159,7 +150,7 @@ Status PlanBuilder::close_node() {
   open_.pop_back();
   Node& node = plan_.nodes[static_cast<size_t>(id)];
   TRY_DURING(fill(node), cat("plan node ", id + 1));
-  const json::value* rows = find(node.properties, "Actual Rows");
+  const json::value* rows = find_member(node.properties, "Actual Rows");
   plan_.rows_have_decimals = plan_.rows_have_decimals || (rows && rows->is_double());
   return ok();
 }
@@ -203,12 +194,13 @@ Result<Plan> PlanBuilder::finish() && {
   plan_.planning_ms = NUMBER(document, "Planning Time");
   plan_.execution_ms = NUMBER(document, "Execution Time");
   plan_.triggers = TRY(triggers_of(document));
-  plan_.query_text = text_of(document, "Query Text");
-  if (const json::value* entry = find(document, "Serialization"); entry && entry->is_object()) {
+  plan_.query_text = text_member(document, "Query Text");
+  if (const json::value* entry = find_member(document, "Serialization");
+      entry && entry->is_object()) {
     plan_.serialization_ms = NUMBER(entry->get_object(), "Time");
   }
-  if (const json::value* entry = find(document, "JIT"); entry && entry->is_object()) {
-    const json::value* timing = find(entry->get_object(), "Timing");
+  if (const json::value* entry = find_member(document, "JIT"); entry && entry->is_object()) {
+    const json::value* timing = find_member(entry->get_object(), "Timing");
     if (timing && timing->is_object()) plan_.jit_ms = NUMBER(timing->get_object(), "Total");
   }
   return std::move(plan_);

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "explain/attribution.h"
+#include "explain/member.h"
 #include "explain/rows.h"
 #include "explain/words.h"
 #include "pg/quote.h"
@@ -44,20 +45,14 @@ constexpr std::string_view kMemoryNote =
     "each connection";
 
 double number_in(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(json::string_view(name.data(), name.size()));
+  const json::value* value = find_member(object, name);
   return value != nullptr && value->is_number() ? std::max(0.0, value->to_number<double>()) : 0;
-}
-
-std::string_view text_in(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(json::string_view(name.data(), name.size()));
-  if (value == nullptr || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
 }
 
 // Of a property that is a list of groups: each group.
 template <class Visit>
 void each_group(const json::object& object, std::string_view name, Visit visit) {
-  const json::value* value = object.if_contains(json::string_view(name.data(), name.size()));
+  const json::value* value = find_member(object, name);
   if (value == nullptr || !value->is_array()) return;
   for (const json::value& entry : value->get_array()) {
     if (const json::object* group = entry.if_object()) visit(*group);
@@ -65,7 +60,7 @@ void each_group(const json::object& object, std::string_view name, Visit visit) 
 }
 
 const json::object* group_in(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(json::string_view(name.data(), name.size()));
+  const json::value* value = find_member(object, name);
   return value == nullptr ? nullptr : value->if_object();
 }
 
@@ -317,7 +312,7 @@ void find_c8(const Examination& in, Diagnosis& out) {
 double sorted_on_disk(const Node& node, double& all) {
   double largest = 0;
   const auto look = [&](const json::object& object) {
-    if (text_in(object, "Sort Space Type") != "Disk") return;
+    if (text_member(object, "Sort Space Type") != "Disk") return;
     const double used = number_in(object, "Sort Space Used");
     all += used;
     largest = std::max(largest, used);
@@ -456,7 +451,7 @@ void find_g2(const Examination& in, Diagnosis& out) {
 
 void find_triggers(const Examination& in, Diagnosis& out) {
   each_group(in.plan.properties, "Triggers", [&](const json::object& trigger) {
-    const std::string_view constraint = text_in(trigger, "Constraint Name");
+    const std::string_view constraint = text_member(trigger, "Constraint Name");
     const double ms = number_in(trigger, "Time");
     const double calls = number_in(trigger, "Calls");
     const auto weight = weigh(in, ms);
@@ -473,7 +468,7 @@ void find_triggers(const Examination& in, Diagnosis& out) {
     }
     if (weight->share < kOutsideShareMin) return;
     care::Finding& finding = add(in, out, "G5", {}, *weight);
-    finding.object = printable(text_in(trigger, "Trigger Name"));
+    finding.object = printable(text_member(trigger, "Trigger Name"));
     finding.what = cat("trigger ", finding.object, " takes ", milliseconds_text(ms), " in ",
                        counted(calls), " calls");
     finding.prediction =

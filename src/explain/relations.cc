@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/member.h"
 #include "pg/quote.h"
 #include "sql/expression.h"
 
@@ -126,7 +127,7 @@ Status load_relation(pg::Connection& conn, const Wanted& wanted, RelationFacts& 
 template <class T>
 Status read_list(const json::object& object, std::string_view name,
                  Result<T> (*read)(const json::value&), std::vector<T>& out) {
-  const json::value* list = object.if_contains(json::string_view(name.data(), name.size()));
+  const json::value* list = find_member(object, name);
   if (!list) return ok();
   if (!list->is_array()) return Error{ErrorCode::Invalid, cat("\"", name, "\" is no list")};
   for (const json::value& entry : list->get_array()) out.push_back(TRY(read(entry)));

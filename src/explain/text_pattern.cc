@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "explain/member.h"
 #include "explain/number.h"
 #include "explain/text_lines.h"
 
@@ -289,12 +290,12 @@ bool fits(const Field& field, const json::value* value) {
 const json::value* property(const json::object& properties, std::string_view path) {
   const json::object* object = &properties;
   for (size_t mark = path.find('~'); mark != std::string_view::npos; mark = path.find('~')) {
-    const json::value* inner = object->if_contains(json::string_view(path.data(), mark));
+    const json::value* inner = find_member(*object, path.substr(0, mark));
     object = inner ? inner->if_object() : nullptr;
     if (!object) return nullptr;
     path.remove_prefix(mark + 1);
   }
-  return object->if_contains(json::string_view(path.data(), path.size()));
+  return find_member(*object, path);
 }
 
 json::value as_text(std::string_view text) {

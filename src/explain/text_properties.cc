@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/member.h"
 #include "explain/number.h"
 #include "explain/text_head.h"
 #include "explain/text_lines.h"
@@ -374,7 +375,7 @@ std::vector<std::string> write_property(const json::object& properties, std::str
     std::string line = write_pattern(row->pattern, properties);
     return line.empty() ? std::vector<std::string>{} : std::vector{std::move(line)};
   }
-  const json::value* value = properties.if_contains(json::string_view(name.data(), name.size()));
+  const json::value* value = find_member(properties, name);
   std::vector<std::string> out;
   if (!value || is_left_out(name, *value)) return out;
   if (value->is_array() && is_repeated(value->get_array())) {

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "explain/member.h"
 #include "explain/number.h"
 
 namespace pgtend::explain {
 namespace {
-
-const json::value* find_property(const json::object& object, std::string_view name) {
-  return object.if_contains(json::string_view(name.data(), name.size()));
-}
 
 // Properties whose text is a name or a word of EXPLAIN's own, never an expression.
 constexpr std::array<std::string_view, 17> kNoExpressions = {
@@ -21,14 +18,10 @@ constexpr std::array<std::string_view, 17> kNoExpressions = {
 
 }  // namespace
 
-std::string_view Node::text(std::string_view name) const {
-  const json::value* value = find_property(properties, name);
-  if (!value || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
-}
+std::string_view Node::text(std::string_view name) const { return text_member(properties, name); }
 
 std::optional<double> Node::number(std::string_view name) const {
-  const json::value* value = find_property(properties, name);
+  const json::value* value = find_member(properties, name);
   return value ? to_double(*value) : std::nullopt;
 }
 
