@@ -113,9 +113,13 @@ Result<std::vector<TriggerTime>> triggers_of(const json::object& document) {
     const json::object* trigger = entry.if_object();
     if (!trigger) return Error{ErrorCode::Invalid, "\"Triggers\" holds no objects"};
     std::string_view name = text_member(*trigger, "Trigger Name");
-    if (name.empty()) name = text_member(*trigger, "Constraint Name");
-    out.push_back({std::string(name), std::string(text_member(*trigger, "Relation")),
-                   NUMBER(*trigger, "Time").value_or(0), NUMBER(*trigger, "Calls").value_or(0)});
+    const std::string_view constraint = text_member(*trigger, "Constraint Name");
+    if (name.empty()) name = constraint;
+    out.push_back({.name = std::string(name),
+                   .constraint = std::string(constraint),
+                   .relation = std::string(text_member(*trigger, "Relation")),
+                   .ms = NUMBER(*trigger, "Time").value_or(0),
+                   .calls = NUMBER(*trigger, "Calls").value_or(0)});
   }
   return out;
 }

@@ -450,30 +450,28 @@ void find_g2(const Examination& in, Diagnosis& out) {
 }
 
 void find_triggers(const Examination& in, Diagnosis& out) {
-  each_group(in.plan.properties, "Triggers", [&](const json::object& trigger) {
-    const std::string_view constraint = text_member(trigger, "Constraint Name");
-    const double ms = number_in(trigger, "Time");
-    const double calls = number_in(trigger, "Calls");
-    const auto weight = weigh(in, ms);
-    if (!weight || calls <= 0) return;
-    if (!constraint.empty()) {
-      if (ms / calls < kForeignKeyMsMin) return;
+  for (const TriggerTime& trigger : in.plan.triggers) {
+    const double a_call = trigger.ms / std::max(trigger.calls, 1.0);
+    const auto weight = weigh(in, trigger.ms);
+    if (!weight || trigger.calls <= 0) continue;
+    if (!trigger.constraint.empty()) {
+      if (a_call < kForeignKeyMsMin) continue;
       care::Finding& finding = add(in, out, "G4", {}, *weight);
-      finding.object = printable(constraint);
-      finding.what = cat("foreign key ", printable(constraint), " takes ",
-                         milliseconds_text(ms / calls), " a row, ", counted(calls), " times");
+      finding.object = printable(trigger.constraint);
+      finding.what = cat("foreign key ", printable(trigger.constraint), " takes ",
+                         milliseconds_text(a_call), " a row, ", counted(trigger.calls), " times");
       finding.prediction =
           "its columns have no index on the referencing table: create one (CONCURRENTLY) on them";
-      return;
+      continue;
     }
-    if (weight->share < kOutsideShareMin) return;
+    if (weight->share < kOutsideShareMin) continue;
     care::Finding& finding = add(in, out, "G5", {}, *weight);
-    finding.object = printable(text_member(trigger, "Trigger Name"));
-    finding.what = cat("trigger ", finding.object, " takes ", milliseconds_text(ms), " in ",
-                       counted(calls), " calls");
+    finding.object = printable(trigger.name);
+    finding.what = cat("trigger ", finding.object, " takes ", milliseconds_text(trigger.ms), " in ",
+                       counted(trigger.calls), " calls");
     finding.prediction =
         "a statement-level trigger with transition tables does it once; a WHEN clause spares calls";
-  });
+  }
 }
 
 void find_g6(const Examination& in, Diagnosis& out) {

@@ -88,7 +88,8 @@ struct Node {
 };
 
 struct TriggerTime {
-  std::string name = {};
+  std::string name = {};        // of the trigger, or of its constraint when only that is told
+  std::string constraint = {};  // "" for a trigger that somebody wrote
   std::string relation = {};
   double ms = 0;
   double calls = 0;
