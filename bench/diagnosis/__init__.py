@@ -1,0 +1,1 @@
+"""The faults and healthy twins that diagnosis_bench.py builds, and what they need."""

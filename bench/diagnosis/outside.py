@@ -1,0 +1,77 @@
+"""G: outside the tree."""
+from .cases import Case, case, table
+
+
+def partitions(d, count, rows, each=1):
+    """(statements, table, key, value): range partitions of `each` keys over a key from 1, filled evenly."""
+    t, k, v = d.names(3)
+    make = [f"CREATE TABLE {t} ({k} int NOT NULL, {v} text) PARTITION BY RANGE ({k})"]
+    prefix = d.name().strip('"').replace('"', "")[:20]
+    for i in range(count):
+        make.append(f"CREATE TABLE \"{prefix}_{i}\" PARTITION OF {t} FOR VALUES FROM ({i * each}) TO ({(i + 1) * each})")
+    if rows:
+        make.append(f"INSERT INTO {t} SELECT i % {count * each}, {d.filler()} FROM generate_series(1, {rows}) i")
+    return [*make, f"ANALYZE {t}"], t, k, v
+
+
+@case("G1", ("15",))
+def compiled_in_vain(d, sick):
+    t, k, v = d.names(3)
+    make = [*table(t, {k: ("int", "i"), v: ("int", "i % 100")}, d.rows(5_000, 20_000)), f"ANALYZE {t}"]
+    return Case(make, f"SELECT {v}, sum({k}), avg({k}) FROM {t} WHERE {k} % 3 <> 1 GROUP BY {v}",
+                {"jit": "on", "jit_above_cost": "10"} if sick else {})
+
+
+@case("G2")
+def planning_dominates(d, sick):
+    tables, k, v, w = d.names(8), *d.names(3)
+    make = []
+    for t in tables:
+        make += [*table(t, {k: ("int", "i"), v: ("int", "i"), w: ("int", "i")}, d.rows(5, 30)),
+                 *(f"CREATE INDEX ON {t} ({column})" for column in (k, v, w)), f"ANALYZE {t}"]
+    return Case(make, "SELECT * FROM " + " NATURAL JOIN ".join(tables[:8 if sick else 2]))
+
+
+def parent_and_child(d, rows, index):
+    parent, child, p, c = d.names(4)
+    make = [f"CREATE TABLE {parent} ({p} int PRIMARY KEY)", f"INSERT INTO {parent} SELECT generate_series(1, 1000)",
+            f"CREATE TABLE {child} ({c} int REFERENCES {parent})",
+            f"INSERT INTO {child} SELECT 1 + i % 500 FROM generate_series(1, {rows}) i"]
+    if index:
+        make.append(f"CREATE INDEX ON {child} ({c})")
+    return [*make, f"ANALYZE {parent}", f"ANALYZE {child}"], parent, child, p, c
+
+
+@case("G4")
+def foreign_key_without_index(d, sick):
+    make, parent, _, p, _ = parent_and_child(d, d.rows(60_000, 120_000), not sick)
+    return Case(make, f"DELETE FROM {parent} WHERE {p} > {1000 - d.rng.randint(5, 20)}", how="piped")
+
+
+@case("G5")
+def heavy_trigger(d, sick):
+    t, k, f, g = d.names(4)
+    turns = d.rng.randint(300, 900) if sick else 0
+    make = [f"CREATE TABLE {t} ({k} int)",
+            f"CREATE FUNCTION {f}() RETURNS trigger LANGUAGE plpgsql AS $f$ DECLARE n int := 0; BEGIN "
+            f"FOR i IN 1..{turns} LOOP n := n + i; END LOOP; RETURN NULL; END $f$"]
+    if sick:
+        make.append(f"CREATE TRIGGER {g} AFTER INSERT ON {t} FOR EACH ROW EXECUTE FUNCTION {f}()")
+    else:
+        make.append(f"CREATE TRIGGER {g} AFTER INSERT ON {t} FOR EACH STATEMENT EXECUTE FUNCTION {f}()")
+    return Case(make, f"INSERT INTO {t} SELECT generate_series(1, {d.rows(2_000, 5_000)})", how="piped")
+
+
+@case("G6")
+def time_in_no_node(d, sick):
+    make, t, k, _ = partitions(d, d.rng.randint(400, 600) if sick else 3, 0)
+    return Case(make, "EXECUTE q(1)", {"plan_cache_mode": "force_generic_plan"}, how="offline",
+                before=f"PREPARE q(int) AS SELECT * FROM {t} WHERE {k} <> $1 LIMIT 1; EXECUTE q(1);")
+
+
+@case("G8", ("18",))
+def serialization(d, sick):
+    t, k, v = d.names(3)
+    make = [*table(t, {k: ("int", "i"), v: ("text", f"repeat(md5(i::text), {d.rng.randint(100, 200)})")}, d.rows(800, 2_000)),
+            f"ANALYZE {t}"]
+    return Case(make, f"SELECT {v if sick else k} FROM {t}", how="piped", options="SERIALIZE TEXT")

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""How good the diagnoses of `pgtend explain` are: for each rule a script builds its fault and the healthy twin.
+
+Names (also such as need quotes), types, sizes and skew are drawn from the seed. A fault must give its rule's id
+(recall); a twin must give neither that id nor any finding of severity warning or more (precision). Servers are
+private ones of each version.
+
+usage: bench/diagnosis_bench.py [--seed 1] [--versions 13,15,18] [--rules A1,A5] [--rounds 1]
+                                [--pgtend build/bench/pgtend] [--verbose] [--write]
+--write puts the section "Diagnoses" into bench/RESULTS.md. Exit code 1 when precision is below 0.95 or recall below
+0.9 over all, or a half of a pair could not be built.
+"""
+import argparse
+import datetime
+import json
+import pathlib
+import random
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+# pylint: disable=wrong-import-position,unused-import
+from diagnosis import cases, servers  # noqa: E402
+from diagnosis import joins, memory, outside, parallel, scans, shape, subselects, writes  # noqa: E402,F401
+
+ROOT = servers.ROOT
+PRECISION_MIN = 0.95
+RECALL_MIN = 0.9
+HEADING = "## Diagnoses"
+LOUD = ("warning", "critical")
+
+
+class Score:
+    """What one rule did on one version."""
+
+    def __init__(self):
+        self.found = self.missed = self.quiet = self.wrong = 0
+        self.notes = []
+
+    def add(self, other):
+        self.found += other.found
+        self.missed += other.missed
+        self.quiet += other.quiet
+        self.wrong += other.wrong
+        self.notes += other.notes
+
+    @property
+    def precision(self):
+        spoken = self.found + self.wrong
+        return self.found / spoken if spoken else 1.0
+
+    @property
+    def recall(self):
+        faults = self.found + self.missed
+        return self.found / faults if faults else 1.0
+
+
+def rule_order(rule):
+    return rule[0], int(rule[1:])
+
+
+def explain(server, pgtend, case, settings):
+    """The findings of the JSON report on `case`."""
+    command = [pgtend, "explain", "--json", "--no-hypopg"]
+    text = case.sql
+    if case.how == "analyze":
+        command += ["--analyze", "-f", "-"]
+    elif case.how == "plan":
+        command += ["-f", "-"]
+    else:
+        options = "ANALYZE, BUFFERS, VERBOSE, SETTINGS, FORMAT JSON" + (", " + case.options if case.options else "")
+        text = server.psql(f"{case.before}\nBEGIN;\nEXPLAIN ({options}) {case.sql};\nROLLBACK;", settings).stdout
+        command += ["--plan", "-", *(["--offline"] if case.how == "offline" else [])]
+    done = subprocess.run(command, input=text, text=True, capture_output=True, check=False, timeout=120,
+                          env=server.environment(settings))
+    if done.returncode != 0:
+        raise servers.ServerError(f"pgtend explain: {done.stderr.strip() or done.stdout[:500]}\nof: {case.sql}")
+    return findings_in(json.loads(done.stdout))
+
+
+def findings_in(value):
+    """The lists of findings, wherever the report has them."""
+    stack, out = [value], []
+    while stack:
+        top = stack.pop()
+        if isinstance(top, dict):
+            if isinstance(top.get("findings"), list):
+                out += top["findings"]
+            stack += [v for k, v in top.items() if k not in ("findings", "root")]
+        elif isinstance(top, list):
+            stack += top
+    return out
+
+
+def run_half(server, pgtend, function, seed, sick, number):
+    """Builds one half in a schema of its own and explains it."""
+    draw = cases.Draw(random.Random(seed))
+    schema = cases.quote(draw.rng.choice(["app", "Some Schema", "s'x"]) + f"_{number}")
+    case = function(draw, sick)
+    path = {"search_path": schema}
+    server.psql(f"CREATE SCHEMA {schema};")
+    try:
+        server.psql("SET client_min_messages = warning;\n" + ";\n".join(case.setup) + ";", path)
+        return explain(server, pgtend, case, {**path, **case.settings})
+    finally:
+        server.psql(f"SET client_min_messages = warning; DROP SCHEMA {schema} CASCADE;")
+
+
+def judge(score, rule, sick, findings):
+    ids = [finding["id"] for finding in findings]
+    if sick:
+        if rule in ids:
+            score.found += 1
+        else:
+            score.missed += 1
+            score.notes.append("missed, said " + (", ".join(ids) or "nothing"))
+        return
+    loud = [f["id"] for f in findings if f["severity"] in LOUD or f["id"] == rule]
+    if loud:
+        score.wrong += 1
+        score.notes.append("twin gets " + ", ".join(loud))
+    else:
+        score.quiet += 1
+
+
+def run_version(server, options, results):
+    number = 0
+    for rule in options.chosen:
+        score = results.setdefault((rule, server.version), Score())
+        for index, (function, versions) in enumerate(cases.CASES[rule]):
+            if versions and server.version not in versions:
+                continue
+            for turn in range(options.rounds):
+                for sick in (True, False):
+                    number += 1
+                    seed = f"{options.seed}/{rule}/{index}/{server.version}/{turn}"
+                    try:
+                        findings = run_half(server, options.pgtend, function, seed, sick, number)
+                    except (servers.ServerError, subprocess.TimeoutExpired, ValueError) as problem:
+                        options.broken.append(f"{rule} on {server.version} ({'fault' if sick else 'twin'}): {problem}")
+                        continue
+                    judge(score, rule, sick, findings)
+                    if options.verbose:
+                        said = ", ".join(f"{f['id']} {f['severity']}" for f in findings)
+                        print(f"{server.version} {rule} {'fault' if sick else 'twin '}: {said}", file=sys.stderr)
+
+
+def section(results, options):
+    """The table, by rule and version, and the total."""
+    total = Score()
+    lines = [HEADING, "",
+             "For each rule its fault and the same without it, built on a private server; names, types, sizes and skew from "
+             "the seed. Found: faults that gave the rule's id. Quiet: twins without that id and without any finding of "
+             "severity warning or more.", "",
+             "| rule | " + " | ".join(f"{v}: found | {v}: quiet" for v in options.versions) + " |",
+             "|---|" + "---|" * (2 * len(options.versions))]
+    for rule in options.chosen:
+        cells = []
+        for version in options.versions:
+            score = results[rule, version]
+            total.add(score)
+            faults, twins = score.found + score.missed, score.quiet + score.wrong
+            cells += [f"{score.found}/{faults}" if faults else "", f"{score.quiet}/{twins}" if twins else ""]
+        lines.append(f"| {rule} | " + " | ".join(cells) + " |")
+    lines += ["", f"Precision {total.precision:.3f} (wanted {PRECISION_MIN}), recall {total.recall:.3f} (wanted "
+              f"{RECALL_MIN}) over {total.found + total.missed} faults and {total.quiet + total.wrong} twins. Command: `./run bench "
+              f"diagnosis --seed {options.seed} --rounds {options.rounds}`. Date: {datetime.date.today().isoformat()}.", ""]
+    return "\n".join(lines), total
+
+
+def write_section(text):
+    path = ROOT / "bench" / "RESULTS.md"
+    old = path.read_text()
+    pattern = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    new = pattern.sub(lambda _: text + "\n", old) if pattern.search(old) else old.rstrip("\n") + "\n\n" + text
+    path.write_text(new.rstrip("\n") + "\n")
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--versions", default="13,15,18")
+    parser.add_argument("--rules", default="")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--pgtend", default=str(ROOT / "build/bench/pgtend"))
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    options.versions = options.versions.split(",")
+    options.chosen = sorted(options.rules.split(",") if options.rules else cases.CASES, key=rule_order)
+    unknown = [rule for rule in options.chosen if rule not in cases.CASES]
+    if unknown:
+        parser.error("no case for " + ", ".join(unknown))
+    absent = [version for version in options.versions if servers.binaries(version) is None]
+    if absent:
+        parser.error("PostgreSQL is missing: " + ", ".join(absent) + " (./run test fetches the servers)")
+    options.broken = []
+    return options
+
+
+def main():
+    options = parse_options()
+    results = {}
+    for version in options.versions:
+        with servers.Server(version) as server:
+            run_version(server, options, results)
+    text, total = section(results, options)
+    print(text)
+    for (rule, version), score in results.items():
+        for note in score.notes:
+            print(f"{rule} on {version}: {note}", file=sys.stderr)
+    for problem in options.broken:
+        print(f"not built: {problem}", file=sys.stderr)
+    if options.write:
+        write_section(text)
+    if options.broken or total.precision < PRECISION_MIN or total.recall < RECALL_MIN:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
