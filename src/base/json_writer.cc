@@ -51,14 +51,18 @@ void JsonWriter::value(const json::value& value) {
     end();
   } else if (const json::object* object = value.if_object()) {
     begin_object();
-    for (const auto& member : *object) {
-      key(std::string_view(member.key().data(), member.key().size()));
-      this->value(member.value());
-    }
+    members(*object);
     end();
   } else {
     before_item();
     text_ += json::serialize(value);
+  }
+}
+
+void JsonWriter::members(const json::object& object) {
+  for (const auto& member : object) {
+    key(std::string_view(member.key().data(), member.key().size()));
+    value(member.value());
   }
 }
 

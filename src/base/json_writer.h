@@ -20,6 +20,8 @@ class JsonWriter {
   // The name of the member whose value comes next.
   void key(std::string_view name);
   void value(const json::value& value);
+  // The members of `object`, as members of the object that is open.
+  void members(const json::object& object);
 
   // The whole document; everything must have been ended.
   std::string take();

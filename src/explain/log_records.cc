@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/json_string.h"
 
 namespace pgtend::explain {
 namespace {
@@ -15,23 +16,6 @@ constexpr size_t kMessageField = 13;  // of csvlog, from 0, in all versions
 constexpr size_t kOpenRecordsMax = 256;
 
 bool is_log_digit(char c) { return c >= '0' && c <= '9'; }
-
-// Where "duration: 1.5 ms  plan:" begins in `line`, which must end with it; and the number.
-struct Marker {
-  size_t at = 0;
-  double duration_ms = 0;
-};
-std::optional<Marker> marker_in(std::string_view line) {
-  const size_t last = line.find_last_not_of(" \t\r");
-  line = line.substr(0, last == std::string_view::npos ? 0 : last + 1);
-  if (!line.ends_with(kPlan)) return {};
-  line.remove_suffix(kPlan.size());
-  const size_t at = line.rfind(kDuration);
-  if (at == std::string_view::npos) return {};
-  const auto duration = parse_double(line.substr(at + kDuration.size()));
-  if (!duration || !(*duration >= 0)) return {};
-  return Marker{at, *duration};
-}
 
 // "YYYY-MM-DD hh:mm:ss.mmm zone,": how every record of csvlog begins.
 bool begins_csv_record(std::string_view text) {
@@ -75,41 +59,6 @@ std::string csv_field(std::string_view& text) {
   }
   return out;
 }
-
-std::vector<LoggedPlan> csv_plans(std::string_view text) {
-  std::vector<LoggedPlan> out;
-  const std::string_view whole = text;
-  size_t line = 1, counted = 0;
-  while (!text.empty()) {
-    if (!begins_csv_record(text)) {  // the end of a record that a rotated file began
-      text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
-      continue;
-    }
-    const size_t begin = whole.size() - text.size();
-    line += static_cast<size_t>(std::count(whole.begin() + static_cast<ptrdiff_t>(counted),
-                                           whole.begin() + static_cast<ptrdiff_t>(begin), '\n'));
-    counted = begin;
-    for (size_t field = 0; !text.empty() && text[0] != '\n'; ++field) {
-      const std::string value = csv_field(text);
-      if (text.starts_with(',')) text.remove_prefix(1);
-      if (field != kMessageField) continue;
-      if (auto plan = logged_plan(value)) {
-        plan->line = line;
-        out.push_back(std::move(*plan));
-      }
-    }
-    if (!text.empty()) text.remove_prefix(1);
-  }
-  return out;
-}
-
-// A record of which more lines may come.
-struct OpenRecord {
-  std::string key;   // what all of its lines have in common: process and, in syslog, the sequence
-  std::string stem;  // the prefix with digits masked, for lines that repeat it
-  LoggedPlan plan;
-  bool tabs_only = false;  // its lines begin with a tab and have no prefix
-};
 
 // The prefix of syslog's lines: "… postgres[123]: [5-2] ".
 struct SyslogPrefix {
@@ -183,31 +132,118 @@ std::string without_octals(std::string_view text) {
   }
 }
 
-// Reads the log line by line. Lives during one call.
-class LogReader {
- public:
-  std::vector<LoggedPlan> run(std::string_view text);
-
- private:
-  void take(std::string_view line, size_t number);
-  bool take_syslog(std::string_view line);
-  bool take_repeated(std::string_view line);
-  void open(std::string_view line, const Marker& marker, size_t number);
-  void close(size_t index);
-  void end_records_of(std::string_view line);
-  bool begins_like_open(std::string_view prefix) const;
-
-  std::vector<OpenRecord> open_;
-  bool tabs_follow_ = false;  // the last record's lines begin with a tab
-  std::vector<LoggedPlan> done_;
-};
-
-void LogReader::close(size_t index) {
-  done_.push_back(std::move(open_[index].plan));
-  open_.erase(open_.begin() + static_cast<ptrdiff_t>(index));
+// "2026-11-26 14:05:00" at the front of a record.
+std::string time_in(std::string_view prefix) {
+  constexpr std::string_view kShape = "9999-99-99 99:99:99";
+  if (prefix.size() < kShape.size()) return {};
+  for (size_t i = 0; i < kShape.size(); ++i) {
+    const bool fits = kShape[i] == '9' ? is_log_digit(prefix[i])
+                                       : prefix[i] == kShape[i] || (i == 10 && prefix[i] == 'T');
+    if (!fits) return {};
+  }
+  std::string out(prefix.substr(0, kShape.size()));
+  out[10] = ' ';
+  return out;
 }
 
-void LogReader::open(std::string_view line, const Marker& marker, size_t number) {
+// Where the closing quote of csvlog's field stands in `line`, which begins inside the quotes; npos
+// if the field goes on in the next line.
+size_t csv_end(std::string_view line) {
+  for (size_t at = line.find('"'); at != line.npos; at = line.find('"', at + 2)) {
+    if (at + 1 >= line.size() || line[at + 1] != '"') return at;
+  }
+  return line.npos;
+}
+
+std::string without_doubled_quotes(std::string_view text) {
+  std::string out;
+  while (true) {
+    const size_t at = std::min(text.find("\"\""), text.size());
+    out += text.substr(0, at + 1);
+    if (at == text.size()) return out;
+    text.remove_prefix(at + 2);
+  }
+}
+
+std::optional<LogMarker> marker_in(std::string_view line) {
+  const size_t last = line.find_last_not_of(" \t\r");
+  line = line.substr(0, last == std::string_view::npos ? 0 : last + 1);
+  if (!line.ends_with(kPlan)) return {};
+  line.remove_suffix(kPlan.size());
+  const size_t at = line.rfind(kDuration);
+  if (at == std::string_view::npos) return {};
+  const auto duration = parse_double(line.substr(at + kDuration.size()));
+  if (!duration || !(*duration >= 0)) return {};
+  return LogMarker{at, *duration};
+}
+
+// One behind the string of JSON whose opening quote is at `at`.
+size_t end_of_json_string(std::string_view line, size_t at) {
+  for (++at; at < line.size(); ++at) {
+    if (line[at] == '\\') {
+      ++at;
+    } else if (line[at] == '"') {
+      return at + 1;
+    }
+  }
+  return line.size();
+}
+
+// The value of "timestamp" in a record of jsonlog.
+std::string json_time(std::string_view line) {
+  constexpr std::string_view kName = "\"timestamp\":\"";
+  constexpr size_t kNear = 200;
+  const size_t at = line.substr(0, kNear).find(kName);
+  return at == line.npos ? std::string() : time_in(line.substr(at + kName.size()));
+}
+
+}  // namespace
+
+LogReader::LogReader(Sink sink, const LogLimits& limits)
+    : sink_(std::move(sink)), limits_(limits) {}
+
+void LogReader::hand_over(LoggedPlan& plan) {
+  if (!trim(plan.text).empty()) sink_(plan);
+}
+
+void LogReader::close(size_t index) {
+  OpenRecord record = std::move(open_[index]);
+  open_.erase(open_.begin() + static_cast<ptrdiff_t>(index));
+  open_bytes_ -= record.plan.text.size();
+  hand_over(record.plan);
+}
+
+// Records without a prefix in front of each line are at an end as soon as another line comes.
+void LogReader::close_tabbed() {
+  if (!tabs_follow_ || !open_.back().tabs_only) return;
+  close(open_.size() - 1);
+  tabs_follow_ = false;
+}
+
+void LogReader::append(OpenRecord& record, std::string_view text) {
+  std::string& all = record.plan.text;
+  if (open_bytes_ + text.size() > limits_.record_bytes_max) {
+    ++too_long_;
+    const size_t index = static_cast<size_t>(&record - open_.data());
+    open_bytes_ -= all.size();
+    all.clear();
+    close(index);
+    tabs_follow_ = false;
+    return;
+  }
+  all += text;
+  open_bytes_ += text.size();
+}
+
+void LogReader::append_line(OpenRecord& record, std::string_view line) {
+  if (!record.plan.text.empty()) {
+    record.plan.text += '\n';
+    ++open_bytes_;
+  }
+  append(record, line);
+}
+
+void LogReader::open(std::string_view line, const LogMarker& marker) {
   if (open_.size() >= kOpenRecordsMax) close(0);
   const std::string_view prefix = line.substr(0, marker.at);
   const auto syslog = syslog_prefix(prefix);
@@ -217,9 +253,72 @@ void LogReader::open(std::string_view line, const Marker& marker, size_t number)
       if (!open_[i].stem.empty() && open_[i].key == record.key) close(i);
     }
   }
-  record.plan.line = number;
+  record.plan.line = number_;
   record.plan.duration_ms = marker.duration_ms;
+  record.plan.time = time_in(prefix);
   open_.push_back(std::move(record));
+}
+
+// The first line of a record of csvlog: its message is a field of its own, in quotes.
+bool LogReader::open_csv(std::string_view line, const LogMarker& marker) {
+  if (!begins_csv_record(line)) return false;
+  std::string_view rest = line.substr(0, marker.at);
+  if (!rest.ends_with(",\"")) return false;
+  rest.remove_suffix(1);
+  size_t fields = 0;
+  while (!rest.empty()) {
+    csv_field(rest);
+    if (!rest.starts_with(',')) return false;
+    rest.remove_prefix(1);
+    ++fields;
+  }
+  if (fields != kMessageField) return false;
+  csv_ = LoggedPlan{{}, number_, marker.duration_ms, time_in(line)};
+  return true;
+}
+
+// A further line of a record of csvlog.
+bool LogReader::take_csv(std::string_view line) {
+  if (!csv_) return false;
+  const bool next = begins_csv_record(line);  // inside the quotes: the one before was cut off
+  if (!next) {
+    const size_t end = csv_end(line);
+    if (csv_->text.size() + line.size() >= limits_.record_bytes_max) {
+      ++too_long_;
+      csv_->text.clear();
+    } else {
+      if (!csv_->text.empty()) csv_->text += '\n';
+      csv_->text += without_doubled_quotes(line.substr(0, end));
+      if (end == line.npos) return true;
+    }
+  }
+  LoggedPlan done = std::move(*csv_);
+  csv_.reset();
+  hand_over(done);
+  return !next;
+}
+
+// A record of jsonlog, or of a shipper: an object in one line, one of whose texts is the message.
+bool LogReader::take_json(std::string_view line) {
+  constexpr std::string_view kMark = " ms  plan:\\n";
+  const size_t mark = line.find(kMark);
+  const bool is_plan = line.find("\"Node Type\"") != line.npos;  // not one inside a text
+  if (mark == line.npos || is_plan) return false;
+  for (size_t at = line.find('"'); at < mark; at = line.find('"', at)) {
+    const size_t end = end_of_json_string(line, at);
+    if (end > mark) {
+      std::string message;
+      if (read_json_string(line, at, message) == QuotedEnd::Bad) return false;
+      auto plan = logged_plan(message);
+      if (!plan) return false;
+      plan->line = number_;
+      if (plan->time.empty()) plan->time = json_time(line);
+      hand_over(*plan);
+      return true;
+    }
+    at = end;
+  }
+  return false;
 }
 
 // A later chunk of a record: behind a newline it begins with a tab, else it goes on with the line.
@@ -229,11 +328,10 @@ bool LogReader::take_syslog(std::string_view line) {
   for (size_t i = open_.size(); i-- > 0;) {
     if (open_[i].key != prefix->key || prefix->chunk < 2) continue;
     const std::string rest = without_octals(line.substr(prefix->end));
-    std::string& text = open_[i].plan.text;
     if (rest.starts_with('\t')) {
-      text += cat(text.empty() ? "" : "\n", std::string_view(rest).substr(1));
+      append_line(open_[i], std::string_view(rest).substr(1));
     } else {
-      text += rest;
+      append(open_[i], rest);
     }
     return true;
   }
@@ -255,29 +353,35 @@ bool LogReader::take_repeated(std::string_view line) {
     if (process.empty() && !(tabs_follow_ && i + 1 == open_.size())) continue;
     if (!process.empty() && !record.key.empty() && process != record.key) continue;
     const std::string rest = without_octals(line.substr(tab));
-    record.plan.text += cat(record.plan.text.empty() ? "" : "\n", std::string_view(rest).substr(1));
+    append_line(record, std::string_view(rest).substr(1));
     return true;
   }
   return false;
 }
 
-void LogReader::take(std::string_view line, size_t number) {
-  if (line.starts_with('\t')) {
-    if (!tabs_follow_) return;  // of a record that is no plan, or that began in another file
-    open_.back().tabs_only = true;
-    std::string& text = open_.back().plan.text;
-    text += cat(text.empty() ? "" : "\n", line.substr(1));
-    return;
-  }
+void LogReader::take_tabbed(std::string_view line) {
+  if (!tabs_follow_) return;  // of a record that is no plan, or that began in another file
+  open_.back().tabs_only = true;
+  append_line(open_.back(), line.substr(1));
+}
+
+void LogReader::take(std::string_view line) {
+  ++number_;
+  if (csv_ && take_csv(line)) return;
+  if (line.starts_with('\t')) return take_tabbed(line);
   if (line.empty()) return;  // an editor took the blanks of an empty line
+  if (line.starts_with('{') && take_json(line)) return;
   const auto marker = marker_in(line);
+  if (!marker && open_.empty()) return;
+  close_tabbed();
+  if (marker && open_csv(line, *marker)) return;
   if (!(marker && begins_like_open(line.substr(0, marker->at))) &&
       (take_syslog(line) || take_repeated(line))) {
     return;
   }
   tabs_follow_ = marker.has_value();
   if (marker) {
-    open(line, *marker, number);
+    open(line, *marker);
   } else {
     end_records_of(line);
   }
@@ -303,40 +407,59 @@ void LogReader::end_records_of(std::string_view line) {
   }
 }
 
-std::vector<LoggedPlan> LogReader::run(std::string_view text) {
-  size_t number = 0;
-  for (const std::string_view line : split(text, '\n')) take(line, ++number);
-  while (!open_.empty()) close(0);
-  std::sort(done_.begin(), done_.end(),
-            [](const LoggedPlan& a, const LoggedPlan& b) { return a.line < b.line; });
-  done_.erase(std::remove_if(done_.begin(), done_.end(),
-                             [](const LoggedPlan& plan) { return trim(plan.text).empty(); }),
-              done_.end());
-  return std::move(done_);
-}
-
-// Whether some line of `text` begins a record of csvlog.
-bool is_csv_log(std::string_view text) {
-  constexpr size_t kLinesLooked = 1000;
-  for (size_t i = 0; i < kLinesLooked && !text.empty(); ++i) {
-    if (begins_csv_record(text)) return true;
-    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+void LogReader::feed(std::string_view piece) {
+  while (!piece.empty()) {
+    const size_t end = piece.find('\n');
+    const std::string_view part = piece.substr(0, end);
+    if (carry_.size() + part.size() > limits_.line_bytes_max) {
+      too_long_ += skipping_line_ ? 0 : 1;
+      skipping_line_ = true;
+      carry_.clear();
+    }
+    if (end == piece.npos) {
+      if (!skipping_line_) carry_ += part;
+      return;
+    }
+    piece.remove_prefix(end + 1);
+    if (skipping_line_) {
+      ++number_;
+    } else if (carry_.empty()) {
+      take(part);
+    } else {
+      carry_ += part;
+      take(std::exchange(carry_, {}));
+    }
+    skipping_line_ = false;
   }
-  return false;
 }
 
-}  // namespace
+void LogReader::finish() {
+  if (!carry_.empty()) take(std::exchange(carry_, {}));
+  if (csv_) hand_over(*csv_);
+  csv_.reset();
+  while (!open_.empty()) close(0);
+  tabs_follow_ = false;
+  skipping_line_ = false;
+  number_ = 0;
+}
 
 std::optional<LoggedPlan> logged_plan(std::string_view message) {
   const size_t newline = std::min(message.find('\n'), message.size());
   const auto marker = marker_in(message.substr(0, newline));
   if (!marker || newline == message.size()) return {};
-  return LoggedPlan{std::string(message.substr(newline + 1)), 1, marker->duration_ms};
+  return LoggedPlan{std::string(message.substr(newline + 1)), 1, marker->duration_ms,
+                    time_in(message)};
 }
 
 std::vector<LoggedPlan> logged_plans(std::string_view text) {
-  if (text.find(kPlan) == std::string_view::npos) return {};
-  return is_csv_log(text) ? csv_plans(text) : LogReader().run(text);
+  std::vector<LoggedPlan> out;
+  if (text.find(kPlan) == std::string_view::npos) return out;
+  LogReader reader([&](LoggedPlan& plan) { out.push_back(std::move(plan)); });
+  reader.feed(text);
+  reader.finish();
+  std::sort(out.begin(), out.end(),
+            [](const LoggedPlan& a, const LoggedPlan& b) { return a.line < b.line; });
+  return out;
 }
 
 }  // namespace pgtend::explain

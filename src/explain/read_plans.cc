@@ -251,4 +251,13 @@ Result<PlanInput> read_plans(std::string_view text, const ParseLimits& limits) {
   return std::move(scanner).finish();
 }
 
+Result<ReadPlan> read_logged_plan(const LoggedPlan& logged, const ParseLimits& limits) {
+  PlanScanner scanner(limits);
+  LoggedPlan plain = logged;
+  plain.text = plain_text(logged.text);
+  scanner.scan_log(plain);
+  PlanInput input = TRY(std::move(scanner).finish());
+  return std::move(input.plans.front());
+}
+
 }  // namespace pgtend::explain

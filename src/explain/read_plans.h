@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "explain/log_records.h"
 #include "explain/plan_builder.h"
 #include "explain/tree.h"
 
@@ -33,5 +34,9 @@ struct PlanInput {
 // read. Errors: NotFound when there is nothing like a plan, that of the first one if none can be
 // read, Limit. Thread: any. Cost: O(size).
 Result<PlanInput> read_plans(std::string_view text, const ParseLimits& limits = {});
+
+// The first plan of a record of a log. Errors: as those of read_plans(). Thread: any. Cost:
+// O(size).
+Result<ReadPlan> read_logged_plan(const LoggedPlan& logged, const ParseLimits& limits = {});
 
 }  // namespace pgtend::explain

@@ -60,13 +60,6 @@ json::object node_json(const Report& report, int id) {
   return out;
 }
 
-void write_members(JsonWriter& out, const json::object& members) {
-  for (const auto& member : members) {
-    out.key(std::string_view(member.key().data(), member.key().size()));
-    out.value(member.value());
-  }
-}
-
 // The nodes stand parents first: one that is less deep ends what is open.
 void write_tree(JsonWriter& out, const Report& report) {
   int open = 0;
@@ -79,7 +72,7 @@ void write_tree(JsonWriter& out, const Report& report) {
   for (size_t i = 0; i < report.plan.nodes.size(); ++i) {
     close_to(report.plan.nodes[i].depth);
     out.begin_object();
-    write_members(out, node_json(report, static_cast<int>(i)));
+    out.members(node_json(report, static_cast<int>(i)));
     out.key("children");
     out.begin_list();
     ++open;
@@ -110,8 +103,8 @@ json::object finding_json(const Report& report, size_t index) {
   out["nodes"] = std::move(places);
   out["cause"] = finding.what;
   out["sql"] = text_or_null(sql_of(finding));
-  // Measured once the action has been carried out.
-  out["saving"] = {{"predicted", text_or_null(finding.prediction)}, {"measured", nullptr}};
+  out["saving"] = {{"predicted", text_or_null(finding.prediction)},
+                   {"measured", text_or_null(finding.measured)}};
   for (auto& member : care::to_json(finding)) out.emplace(member.key(), std::move(member.value()));
   return out;
 }
@@ -137,7 +130,7 @@ json::object summary(const Report& report) {
 
 void write_json(JsonWriter& out, const Report& report) {
   out.begin_object();
-  write_members(out, summary(report));
+  out.members(summary(report));
   out.key("root");
   write_tree(out, report);
   json::array findings;

@@ -171,6 +171,62 @@ TEST(LogRecords, DurationsAndPlansAreFoundBehindAnyPrefix) {
   EXPECT_FALSE(logged_plan("duration: 1 ms  statement: select 1"));
 }
 
+std::vector<std::string> told(const std::vector<LoggedPlan>& plans) {
+  std::vector<std::string> out;
+  for (const LoggedPlan& plan : plans) {
+    out.push_back(cat(plan.line, " ", plan.time, " ", plan.duration_ms, " ", plan.text));
+  }
+  return out;
+}
+
+// The plans of `log` handed over in pieces of `size` bytes, by their lines.
+std::vector<std::string> told_in_pieces(std::string_view log, size_t size) {
+  std::vector<LoggedPlan> plans;
+  LogReader reader([&](LoggedPlan& plan) { plans.push_back(std::move(plan)); });
+  for (size_t at = 0; at < log.size(); at += size) reader.feed(log.substr(at, size));
+  reader.finish();
+  std::ranges::sort(plans, {}, &LoggedPlan::line);
+  return told(plans);
+}
+
+TEST_P(PlanInputs, AreTheSameLogInPiecesOfAnySize) {
+  const std::string log = file("input");
+  const std::vector<std::string> whole = told(logged_plans(log));
+  for (const size_t size : {1, 7, 1000}) {
+    EXPECT_EQ(told_in_pieces(log, size), whole) << size;
+  }
+}
+
+TEST(LogRecords, TellWhenTheyWereWritten) {
+  const auto plans = logged_plans(
+      "2026-11-26 12:23:23.293 UTC [7] LOG:  duration: 1.5 ms  plan:\n\tA\n"
+      "{\"timestamp\":\"2026-11-26T13:00:00.1Z\",\"message\":\"duration: 2 ms  plan:\\nB\"}\n"
+      "[7] LOG:  duration: 1.5 ms  plan:\n\tC\n");
+  ASSERT_EQ(plans.size(), 3u);
+  EXPECT_EQ(plans[0].time, "2026-11-26 12:23:23");
+  EXPECT_EQ(plans[1].time, "2026-11-26 13:00:00");
+  EXPECT_EQ(plans[2].time, "");
+}
+
+TEST(LogRecords, LinesAndRecordsOverTheLimitAreCountedAndPassedOver) {
+  std::vector<std::string> texts;
+  LogReader reader([&](LoggedPlan& plan) { texts.push_back(plan.text); },
+                   {.line_bytes_max = 100, .record_bytes_max = 200});
+  const std::string head = "[7] LOG:  duration: 1 ms  plan:\n";
+  reader.feed(head + "\tA\n" + std::string(500, 'x') + "\n" + head);
+  for (int i = 0; i < 9; ++i) reader.feed("\t" + std::string(50, 'y') + "\n");
+  reader.feed(head + "\tB\n");
+  reader.finish();
+  EXPECT_THAT(texts, ElementsAre("A", "B"));
+  EXPECT_EQ(reader.too_long(), 2u);
+}
+
+TEST(LogRecords, APlanInJsonIsNoRecordThoughItsQueryLooksLikeOne) {
+  EXPECT_TRUE(logged_plans("{\"Query Text\": \"select 'duration: 1 ms  plan:\\n'\", "
+                           "\"Plan\": {\"Node Type\": \"Result\"}}\n")
+                  .empty());
+}
+
 TEST(LogRecords, CutOffRecordOfACsvLogEndsWhereTheNextBegins) {
   const std::string head =
       "2026-11-26 12:23:23.293 UTC,\"u\",\"d\",1,\"[local]\",a.b,1,\"S\","
