@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "explain/folding.h"
 #include "explain/rows.h"
 
 namespace pgtend::explain {
@@ -74,9 +75,12 @@ class Writer {
   Writer(const Report& report, const RenderOptions& options) : report_(report), options_(options) {}
 
   std::string write() {
+    folds_ = options_.fold ? fold_plan(report_) : std::vector<Fold>(report_.plan.nodes.size());
     prepare_rows();
     heading();
-    for (size_t id = 0; id < report_.plan.nodes.size(); ++id) node_line(id);
+    for (size_t id = 0; id < report_.plan.nodes.size(); ++id) {
+      if (!folds_[id].hidden) node_line(id);
+    }
     summary();
     for (size_t i = 0; i < report_.findings.size(); ++i) finding(i);
     for (const std::string& warning : report_.warnings) {
@@ -108,10 +112,13 @@ class Writer {
   std::string branch(size_t id) const;
   std::string label(size_t id) const;
   std::string marks(size_t id) const;
+  std::string folded(size_t id) const;
   std::string painted(const std::string& text, std::string_view color) const;
 
   const Report& report_;
   const RenderOptions& options_;
+  std::vector<Fold> folds_;
+  std::vector<int> last_child_;  // of those that are shown
   std::vector<Cells> cells_;
   Widths widths_;
   std::string out_;
@@ -185,8 +192,13 @@ Writer::Cells Writer::cells_of(size_t id) const {
 }
 
 void Writer::prepare_rows() {
-  for (size_t id = 0; id < report_.plan.nodes.size(); ++id) {
-    cells_.push_back(cells_of(id));
+  cells_.resize(report_.plan.nodes.size());
+  last_child_.assign(cells_.size(), kNone);
+  for (size_t id = 0; id < cells_.size(); ++id) {
+    if (folds_[id].hidden) continue;
+    const int parent = report_.plan.nodes[id].parent;
+    if (parent != kNone) last_child_[static_cast<size_t>(parent)] = static_cast<int>(id);
+    cells_[id] = cells_of(id);
     widths_.self = std::max(widths_.self, columns(cells_[id].self));
     widths_.total = std::max(widths_.total, columns(cells_[id].total));
     widths_.rows = std::max(widths_.rows, columns(cells_[id].rows));
@@ -221,8 +233,7 @@ std::string Writer::branch(size_t id) const {
   int drawn = 0;
   for (size_t at = id; nodes[at].parent != kNone; at = static_cast<size_t>(nodes[at].parent)) {
     if (++drawn > kDrawn) return cat("[", nodes[id].depth, "] ", out);
-    const Node& parent = nodes[static_cast<size_t>(nodes[at].parent)];
-    const bool last = parent.children.back() == static_cast<int>(at);
+    const bool last = last_child_[static_cast<size_t>(nodes[at].parent)] == static_cast<int>(at);
     std::string_view piece;
     if (at == id) {
       piece = options_.ascii ? (last ? "`- " : "|- ") : (last ? "└─ " : "├─ ");
@@ -240,6 +251,18 @@ std::string Writer::marks(size_t id) const {
     const std::vector<int>& nodes = report_.places[i];
     if (std::ranges::find(nodes, static_cast<int>(id)) != nodes.end()) out += cat(" [", i + 1, "]");
   }
+  return out;
+}
+
+// What is hidden at this node.
+std::string Writer::folded(size_t id) const {
+  const Fold& fold = folds_[id];
+  std::string out;
+  if (fold.alike > 0) {
+    const std::string time = report_.plan.timed() ? cat(", ", ms(fold.alike_ms)) : "";
+    out += cat(options_.ascii ? "  and " : "  ⋯ and ", fold.alike, " alike", time);
+  }
+  if (fold.below > 0) out += cat(options_.ascii ? "  + " : "  ⋯ ", fold.below, " nodes below");
   return out;
 }
 
@@ -266,7 +289,8 @@ void Writer::node_line(size_t id) {
       padded(cells.total, widths_.total), "  ",
       padded(cells.rows,
              std::max(widths_.rows, columns(cat("rows est", options_.ascii ? "->" : "→", "act")))),
-      "  ", padded(cells.blocks, widths_.blocks), "  ", branch(id), label(id), marks(id));
+      "  ", padded(cells.blocks, widths_.blocks), "  ", branch(id), label(id), marks(id),
+      folded(id));
   // Yellow to red reads without telling colours apart: the share stands beside the bar.
   line(text, cells.share >= 0.5 ? "1;31" : cells.share >= 0.2 ? "33" : "");
 }
@@ -306,6 +330,7 @@ void Writer::finding(size_t i) {
                   ? printable(entry.prediction)
                   : cat(printable(entry.prediction), " [", name(entry.proof), "]"));
   }
+  if (!entry.measured.empty()) paragraph("    measured: ", printable(entry.measured));
   for (size_t at = 0; at < entry.actions.size(); ++at) action(entry.actions[at], at == 0);
   if (!entry.statements.empty()) paragraph("    ", "try:");
   for (const std::string& sql : entry.statements) out_ += cat("      ", printable(sql), ";\n");

@@ -12,6 +12,7 @@ struct RenderOptions {
   bool ascii = false;
   int width = 100;       // columns; lines are cut with a mark, never silently; 0 is no limit
   bool evidence = true;  // under each finding
+  bool fold = true;      // partitions that did the same, and what took next to no time
 };
 
 // Control characters of names and literals are shown as \xNN. Thread: any.
