@@ -78,7 +78,13 @@ bool Args::has(std::string_view name) const { return values_.contains(name); }
 
 std::string Args::get(std::string_view name, std::string_view fallback) const {
   const auto found = values_.find(name);
-  return found == values_.end() ? std::string(fallback) : found->second;
+  return found == values_.end() ? std::string(fallback) : found->second.back();
+}
+
+const std::vector<std::string>& Args::list(std::string_view name) const {
+  static const std::vector<std::string> none;
+  const auto found = values_.find(name);
+  return found == values_.end() ? none : found->second;
 }
 
 Result<int64_t> Args::number(std::string_view name, int64_t fallback, int64_t low,
@@ -90,23 +96,26 @@ Result<int64_t> Args::number(std::string_view name, int64_t fallback, int64_t lo
                                        ", not \"", printable(get(name)), "\"")};
 }
 
-void Args::set(std::string_view name, std::string value) {
-  values_.insert_or_assign(std::string(name), std::move(value));
+void Args::set(std::string_view name, std::vector<std::string> values) {
+  values_.insert_or_assign(std::string(name), std::move(values));
 }
 
 Result<Parsed> parse_arguments(const Command& command, const std::vector<std::string>& words) {
   CLI::App app;
   app.set_help_flag("");
-  std::map<std::string, std::string> values;
+  std::map<std::string, std::vector<std::string>> values;
   for (const auto group : groups_of(command)) {
     for (const Parameter& parameter : group) {
       const std::string key(object_name(split(parameter.name, ',')[0]));
       const std::string names(object_name(parameter.name));
       if (!is_object(parameter) && parameter.value.empty()) {
-        app.add_flag_callback(names, [&values, key] { values[key] = "yes"; });
+        app.add_flag_callback(names, [&values, key] { values[key] = {"yes"}; });
+      } else if (parameter.value.ends_with("...")) {
+        app.add_option_function<std::vector<std::string>>(
+            names, [&values, key](const std::vector<std::string>& given) { values[key] = given; });
       } else {
         auto* option = app.add_option_function<std::string>(
-            names, [&values, key](const std::string& value) { values[key] = value; });
+            names, [&values, key](const std::string& value) { values[key] = {value}; });
         option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
       }
     }
@@ -118,7 +127,7 @@ Result<Parsed> parse_arguments(const Command& command, const std::vector<std::st
     return Error{ErrorCode::Invalid, lower(failure.what())}.hinting(suggestion(command, words));
   }
   Parsed parsed;
-  for (auto& [name, value] : values) parsed.args.set(name, std::move(value));
+  for (auto& [name, given] : values) parsed.args.set(name, std::move(given));
   parsed.help = parsed.args.has("--help");
   for (const Parameter& parameter : command.parameters) {
     if (!is_object(parameter) || is_optional_object(parameter) || parsed.help) continue;

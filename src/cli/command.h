@@ -16,7 +16,8 @@
 namespace pgtend::cli {
 
 // One parameter of a command. `name` is "--flag" or, for an object, an upper-case word ("TABLE";
-// "[TABLE]" when it may be left out). `value` names what a flag takes; "" is a switch.
+// "[TABLE]" when it may be left out). `value` names what a flag takes; "" is a switch, "FILE..."
+// one or more words.
 struct Parameter {
   std::string_view name;
   std::string_view value;
@@ -29,10 +30,12 @@ class Args {
   bool has(std::string_view name) const;
   // The value given for `name`, or `fallback`.
   std::string get(std::string_view name, std::string_view fallback = "") const;
+  // All values given for `name`; empty without it.
+  const std::vector<std::string>& list(std::string_view name) const;
   // The value as a whole number within [low, high]. Errors: Invalid, naming flag and range.
   Result<int64_t> number(std::string_view name, int64_t fallback, int64_t low, int64_t high) const;
 
-  void set(std::string_view name, std::string value);
+  void set(std::string_view name, std::vector<std::string> values);
 
   pg::Options connection;
   bool apply = false;
@@ -40,7 +43,7 @@ class Args {
   std::stop_token stop;
 
  private:
-  std::map<std::string, std::string, std::less<>> values_;
+  std::map<std::string, std::vector<std::string>, std::less<>> values_;  // none is empty
 };
 
 // What a command needs besides its own parameters.

@@ -8,12 +8,14 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/explain_apply.h"
+#include "cli/explain_log.h"
+#include "cli/explain_show.h"
+#include "cli/explain_worst.h"
 #include "cli/findings.h"
 #include "cli/lookout.h"
 #include "explain/explain.h"
 #include "explain/read_plans.h"
-#include "explain/render_term.h"
-#include "explain/report_json.h"
 #include "pg/connection.h"
 #include "sql/classify.h"
 
@@ -23,10 +25,27 @@ namespace {
 constexpr Parameter kExplainParameters[] = {
     {"[INPUT]", "",
      "a statement, plans (text, JSON, YAML, XML, framed, in logs) or a file; \"-\": stdin"},
+    {"-c,--command", "SQL", "the statement"},
     {"-f,--file", "FILE", "read the statement or the plans from a file"},
     {"--plan", "FILE", "the same for plans alone: what is none is an error, never a statement"},
     {"--offline", "", "for plans: ask no server; what it alone knows stays unknown"},
+    {"--log", "FILE...", "sum up server logs with auto_explain's plans, of any size; \"-\": stdin"},
+    {"--top", "N", "with --log: the N queries that cost most, 10 by default"},
+    {"--diff", "FILE...", "compare the plans of two files, before and after"},
+    {"--all", "", "show every node: fold neither partitions nor what took next to no time"},
+    {"--why", "N",
+     "what finding N rests on, every way to mend it with its locks, and how to check"},
+    {"--text", "", "print the plans as EXPLAIN's TEXT, whatever format they came in"},
+    {"--worst", "N", "the N statements that cost most, as pg_stat_statements counts them"},
+    {"--query", "ID", "the statement of this queryid, or of this shape with --pool"},
+    {"--pool", "CONNINFO", "with --worst and --query: ask SHOW QUERIES of this pool's console"},
     {"--analyze", "", "run the statement (a SELECT that changes nothing) and use real numbers"},
+    {"--apply", "",
+     "carry a proposal out, measured before and after; it is taken back when it does not help"},
+    {"--finding", "N",
+     "with --apply: of this finding; the first that proposes a change without it"},
+    {"--keep", "", "with --apply: leave it even if it does not help"},
+    {"--runs", "N", "with --apply: runs of the statement for each measurement, 5 by default"},
     {"--timeout", "SECONDS", "stop the statement after this time, 30 by default"},
     {"--no-hypopg", "", "do not try the proposed index with HypoPG"},
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
@@ -66,6 +85,7 @@ bool names_a_file(const std::string& word) {
 }
 
 Result<std::string> input_text(const Args& args) {
+  if (args.has("-c")) return args.get("-c");
   if (args.has("--plan")) return read_file(args.get("--plan"));
   if (args.has("-f")) return read_file(args.get("-f"));
   const std::string given = args.get("INPUT", "-");
@@ -115,8 +135,6 @@ Error with_next_step(Error error) {
   return error;
 }
 
-using Reports = std::vector<explain::Report>;
-
 Reports reports_offline(explain::PlanInput read) {
   Reports reports;
   for (explain::ReadPlan& plan : read.plans) {
@@ -137,14 +155,14 @@ Result<Reports> reports_from(pg::Connection& conn, Input input, const explain::R
   return reports;
 }
 
-bool names_a_server(const Args& args) {
-  return args.has("-h") || args.has("-p") || args.has("-U") || args.has("-d");
-}
-
 Result<Reports> make_reports(const Args& args, Output& output, Input input) {
   explain::Request request = TRY(request_from(args));
   request.sql = input.sql;
   const bool plans = input.sql.empty();
+  if (args.apply && plans) {
+    return Error{ErrorCode::Invalid, "--apply needs the statement, not its plan"}.hinting(
+        "what is changed is measured by running the statement before and after");
+  }
   if (args.has("--offline")) {
     if (plans) return reports_offline(std::move(input.read));
     return Error{ErrorCode::Invalid, "--offline works on plans, not on a statement"}.hinting(
@@ -160,30 +178,34 @@ Result<Reports> make_reports(const Args& args, Output& output, Input input) {
   const pg::Canceller canceller = opened->canceller();
   const std::stop_callback cancel_on_stop(args.stop,
                                           [&] { static_cast<void>(canceller.cancel()); });
-  auto reports = reports_from(*opened, std::move(input), request);
+  auto reports = args.apply ? apply_and_measure(*opened, request, args, output)
+                            : reports_from(*opened, std::move(input), request);
   if (reports) return reports;
   if (args.stop.stop_requested()) return Error{ErrorCode::Cancelled, "interrupted"};
   return with_next_step(std::move(reports).error());
 }
 
-void show(const Reports& reports, Output& output) {
-  const Terminal& terminal = output.terminal();
-  for (size_t i = 0; i < reports.size(); ++i) {
-    const explain::Report& report = reports[i];
-    if (reports.size() > 1) {
-      output.line(output.styled(Style::Bold, cat(i > 0 ? "\n" : "", "plan ", i + 1, " of ",
-                                                 reports.size(), ", line ", report.line)));
-    }
-    const explain::RenderOptions options{.color = terminal.color,
-                                         .ascii = terminal.ascii,
-                                         .width = static_cast<int>(terminal.width),
-                                         .evidence = true};
-    if (!output.json()) output.line(trim(explain::render_term(report, options)));
-    for (const std::string& warning : report.warnings) output.keep_warning(warning);
-    for (const facts::MissingRight& missing : report.missing) {
-      output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
-    }
+// The first plan of a file, explained without a server.
+Result<explain::Report> report_on_file(const std::string& path, Output& output) {
+  const std::string text = TRY(read_file(path));
+  explain::PlanInput read = TRY_DURING(explain::read_plans(text), printable(path));
+  if (read.plans.size() > 1) {
+    output.warn(
+        cat(printable(path), " holds ", read.plans.size(), " plans: the first is compared"));
   }
+  return explain::examine_offline(std::move(read.plans.front()));
+}
+
+Result<int> run_diff(const Args& args, Output& output) {
+  const std::vector<std::string>& files = args.list("--diff");
+  if (files.size() != 2) {
+    return Error{ErrorCode::Invalid, cat("--diff compares two files, not ", files.size())}.hinting(
+        "pgtend explain --diff before.txt after.txt");
+  }
+  const auto reports = std::make_shared<Reports>();
+  for (const std::string& file : files) reports->push_back(TRY(report_on_file(file, output)));
+  show_diff(reports, output);
+  return 0;
 }
 }  // namespace
 
@@ -191,19 +213,28 @@ std::span<const Parameter> explain_parameters() { return kExplainParameters; }
 
 Result<int> run_explain(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
+  if (args.apply && (args.has("--log") || args.has("--diff") || args.has("--worst"))) {
+    return Error{ErrorCode::Invalid, "--apply works on one statement"}.hinting(
+        "pgtend explain -c 'SELECT ...' --apply");
+  }
+  if (args.has("--log")) return run_explain_log(args, output);
+  if (args.has("--diff")) return run_diff(args, output);
+  if (args.has("--worst") || args.has("--query")) {
+    return run_explain_worst(args, TRY(request_from(args)), output);
+  }
   std::optional<Lookout> lookout(std::in_place, args, output);
   std::string text = TRY(input_text(args));  // may wait for a person's typing
-  Input input = TRY(input_of(std::move(text), args.has("--plan")));
+  Input input;
+  if (args.has("-c")) {
+    input.sql = std::move(text);
+  } else {
+    input = TRY(input_of(std::move(text), args.has("--plan")));
+  }
   lookout.reset();
   for (const std::string& warning : input.read.warnings) output.warn(warning);
   const auto reports =
       std::make_shared<const Reports>(TRY(make_reports(args, output, std::move(input))));
-  show(*reports, output);
-  output.data_member("plans", [reports](JsonWriter& writer) {
-    writer.begin_list();
-    for (const explain::Report& report : *reports) explain::write_json(writer, report);
-    writer.end();
-  });
+  TRY(show_reports(reports, args, output));
   int exit = 0;
   for (const explain::Report& report : *reports) {
     exit = std::max(exit, exit_for(limit, report.findings));

@@ -12,6 +12,7 @@ constexpr Parameter kParameters[] = {
     {"--fail-on", "SEVERITY", "exit 1 at or above it"},
     {"--every", "INTERVAL", "how long a partition is"},
     {"--analyze", "", "run it"},
+    {"--log", "FILE...", "logs to read"},
 };
 constexpr Command kCommand = {"sample",          "run",       "Does a thing",
                               Needs::Connection, kParameters, nullptr};
@@ -27,6 +28,16 @@ TEST(Arguments, FlagsAndObjectsAreReadByTheirRows) {
   EXPECT_TRUE(parsed->args.has("--analyze"));
   EXPECT_TRUE(parsed->json);
   EXPECT_FALSE(parsed->args.apply);
+}
+
+TEST(Arguments, AFlagOfSeveralWordsTakesAllUpToTheNextFlag) {
+  const auto parsed = parse_arguments(
+      kCommand, {"app.t", "--log", "a.log", "-", "b.log", "--every", "1 day", "--log", "c.log"});
+
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->args.list("--log"), (std::vector<std::string>{"a.log", "-", "b.log", "c.log"}));
+  EXPECT_TRUE(parsed->args.list("--every").size() == 1 && parsed->args.list("--json").empty());
+  EXPECT_FALSE(parse_arguments(kCommand, {"app.t", "--log"}));
 }
 
 TEST(Arguments, ConnectionWordsMeanWhatPsqlMeansByThem) {
