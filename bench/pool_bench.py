@@ -17,18 +17,18 @@ import datetime
 import glob
 import os
 import pathlib
-import platform
 import pwd
 import re
 import resource
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+import results as written
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "peers"
@@ -80,9 +80,10 @@ def peer_packages():
     return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
 
 
-def find_pgbouncer():
-    binary = PEERS / "usr/sbin/pgbouncer"
-    if not binary.exists():
+def unpack_peers(binary):
+    """The program `binary` of the packages in deps/apt-bench.txt, unpacked into build/peers."""
+    path = PEERS / binary
+    if not path.exists():
         PEERS.mkdir(parents=True, exist_ok=True)
         packages = peer_packages()
         if subprocess.run(["apt-get", "download", *packages], cwd=PEERS,
@@ -90,6 +91,11 @@ def find_pgbouncer():
             fail("apt-get download failed for " + " ".join(packages))
         for package in PEERS.glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, PEERS], check=True)
+    return path
+
+
+def find_pgbouncer():
+    binary = unpack_peers("usr/sbin/pgbouncer")
     libraries = sorted({os.path.dirname(p) for p in glob.glob(f"{PEERS}/usr/lib/*/*.so*")})
     return binary, {"LD_LIBRARY_PATH": ":".join(libraries)}
 
@@ -295,18 +301,6 @@ SUBJECTS = [
 NOT_PGBOUNCER = ("prepared-transaction",)
 
 
-def spread(values, digits):
-    return (f"{statistics.median(values):,.{digits}f} "
-            f"({min(values):,.{digits}f} – {max(values):,.{digits}f})")
-
-
-def machine():
-    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    memory = re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())
-    return (f"{os.cpu_count()} cores of {model[1] if model else platform.machine()}, "
-            f"{int(memory[1]) / 2**20:.0f} GB, Linux {platform.release()}")
-
-
 def section(results, names, options):
     lines = [HEADING, "",
              f"Clients over TCP, transaction mode where nothing else is said, {POOL_SIZE} server connections over a "
@@ -317,7 +311,7 @@ def section(results, names, options):
         for pooler, called in names.items():
             measured = results.get((pooler, name))
             if measured:
-                cpu, rate = spread([r[0] for r in measured], 2), spread([r[1] for r in measured], 1 if "GB" in unit else 0)
+                cpu, rate = written.spread([r[0] for r in measured], 2), written.spread([r[1] for r in measured], 1 if "GB" in unit else 0)
                 lines.append(f"| {title} | {called} | {cpu} | {per} | {rate}{unit} |")
     lines += ["", "| pooler | system calls a transaction, 64 clients | "
               + " | ".join(f"bytes per idle client, {count:,}" for count in IDLE_CLIENTS) + " |",
@@ -330,17 +324,9 @@ def section(results, names, options):
         idle = " | ".join(f"{each:,.0f}" for each in results[pooler, "idle"])
         lines.append(f"| {called} | {told} ({most}) | {idle} |")
     load = os.getloadavg()[0]
-    lines += ["", f"Command: `./run bench pool`. Machine: {machine()}; load average at the end {load:.1f}. "
+    lines += ["", f"Command: `./run bench pool`. Machine: {written.machine()}; load average at the end {load:.1f}. "
               f"Date: {datetime.date.today().isoformat()}.", ""]
     return "\n".join(lines)
-
-
-def write_section(text):
-    path = ROOT / "bench" / "RESULTS.md"
-    old = path.read_text() if path.exists() else "# Results\n\n"
-    pattern = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-    new = pattern.sub(lambda _: text + "\n", old) if pattern.search(old) else old.rstrip("\n") + "\n\n" + text
-    path.write_text(new.rstrip("\n") + "\n")
 
 
 def main():
@@ -392,7 +378,7 @@ def main():
         bench.close()
     print(text)
     if options.write:
-        write_section(text)
+        written.write_section(text)
 
 
 if __name__ == "__main__":
