@@ -91,7 +91,7 @@ struct Finding {
   // SQL for a person to run: settings to try in the statement's own session, or a VACUUM.
   std::vector<std::string> statements = {};
   std::string prediction = {};  // what the first action is expected to bring
-  std::string measured = {};    // what it brought once it was carried out; "" before
+  std::string measured = {};    // what it, or a trial of it, brought; "" before
   Proof proof = Proof::Heuristic;
   double saved_seconds_per_day = 0;  // for ranking; 0 when unknown
 };

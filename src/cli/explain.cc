@@ -48,6 +48,9 @@ constexpr Parameter kExplainParameters[] = {
     {"--runs", "N", "with --apply: runs of the statement for each measurement, 5 by default"},
     {"--timeout", "SECONDS", "stop the statement after this time, 30 by default"},
     {"--no-hypopg", "", "do not try the proposed index with HypoPG"},
+    {"--verify", "",
+     "try the other proposals, too: statistics in a transaction that is rolled back (locks the "
+     "table against ANALYZE and DDL meanwhile); settings by running the statement both ways"},
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
 };
 constexpr size_t kInputBytesMax = size_t{64} << 20;
@@ -116,6 +119,7 @@ Result<explain::Request> request_from(const Args& args) {
   request.options.statement_timeout =
       seconds(TRY(args.number("--timeout", 30, 1, kTimeoutSecondsMax)));
   request.ask_planner = !args.has("--no-hypopg");
+  request.verify = args.has("--verify");
   return request;
 }
 
@@ -162,6 +166,10 @@ Result<Reports> make_reports(const Args& args, Output& output, Input input) {
   if (args.apply && plans) {
     return Error{ErrorCode::Invalid, "--apply needs the statement, not its plan"}.hinting(
         "what is changed is measured by running the statement before and after");
+  }
+  if (args.has("--offline") && args.has("--verify")) {
+    return Error{ErrorCode::Invalid, "--verify needs a server, --offline forbids one"}.hinting(
+        "leave one of them out");
   }
   if (args.has("--offline")) {
     if (plans) return reports_offline(std::move(input.read));

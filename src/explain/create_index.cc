@@ -39,18 +39,47 @@ std::string valid_sql(const std::string& schema, const std::string& index) {
 }
 
 std::string suffix_of(const Candidate& candidate) {
-  return candidate.method == "brin" ? "_brin" : "_idx";
+  return candidate.method == "btree" ? "_idx" : cat("_", candidate.method);
+}
+
+// What the name says of each key: PostgreSQL, too, calls an expression "expr".
+std::vector<std::string> key_names(const Candidate& candidate) {
+  std::vector<std::string> out;
+  for (const KeyPart& key : candidate.keys) {
+    out.push_back(key.column.empty() ? std::string("expr") : key.column);
+  }
+  return out;
+}
+
+std::string key_text(const KeyPart& key) {
+  std::string out = key.column.empty() ? cat("(", key.expression, ")") : pg::ident(key.column);
+  if (!key.opclass.empty()) out += cat(" ", key.opclass);
+  if (key.descending) out += " DESC";
+  // What goes without saying is not said.
+  if (key.nulls_first != key.descending) out += key.nulls_first ? " NULLS FIRST" : " NULLS LAST";
+  return out;
+}
+
+// Whether `index` has exactly these plain keys.
+bool equal_keys(const facts::IndexFacts& index, const std::vector<KeyPart>& keys) {
+  if (index.keys.size() != keys.size()) return false;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i] != KeyPart{.column = index.keys[i]} || index.keys[i].empty()) return false;
+    if (i < index.descending.size() && index.descending[i]) return false;
+  }
+  return true;
 }
 
 void set_expectations(care::Action& action, const Candidate& candidate) {
   action.expected_seconds = candidate.build_seconds;
+  if (candidate.size.count == 0) return;  // nothing predicts it
   action.extra_disk = candidate.size;
   action.wal = candidate.size;
 }
 
 care::Action plain(const Candidate& candidate, const IndexTarget& target) {
   const std::string name =
-      index_name(target.table, candidate.columns, suffix_of(candidate), target.names_taken);
+      index_name(target.table, key_names(candidate), suffix_of(candidate), target.names_taken);
   const std::string table = qualified(target.schema, target.table);
   care::Action out{.kind = "create-index", .object = table};
   out.steps.push_back({cat("CREATE INDEX CONCURRENTLY ", pg::ident(name), " ON ", table, " ",
@@ -65,9 +94,10 @@ care::Action plain(const Candidate& candidate, const IndexTarget& target) {
 // The valid index of `member` that is what the candidate would be.
 const facts::IndexFacts* equal_index(const PartitionMember& member, const Candidate& candidate) {
   const auto it = std::ranges::find_if(member.indexes, [&](const facts::IndexFacts& index) {
-    return index.valid && index.method == candidate.method && index.keys == candidate.columns &&
-           index.include.empty() && index.predicate.empty() && index.default_classes &&
-           !index.unique && index.parent.empty();
+    return index.valid && index.method == candidate.method && equal_keys(index, candidate.keys) &&
+           index.include == candidate.include && index.predicate == candidate.predicate &&
+           index.default_classes && index.default_collations && !index.unique &&
+           index.parent.empty();
   });
   return it == member.indexes.end() ? nullptr : &*it;
 }
@@ -103,8 +133,8 @@ std::optional<care::Action> partitioned(const Candidate& candidate, const IndexT
       parts.push_back({found->schema, found->name});
       continue;
     }
-    parts.push_back(
-        {member.schema, index_name(member.name, candidate.columns, suffix_of(candidate), taken)});
+    parts.push_back({member.schema,
+                     index_name(member.name, key_names(candidate), suffix_of(candidate), taken)});
     taken.push_back(parts.back().name);
     add_part(out, member, candidate, parts.back());
     if (member.kind == 'r') {
@@ -139,13 +169,16 @@ std::string index_name(const std::string& table, const std::vector<std::string>&
 }
 
 std::string index_clause(const Candidate& candidate) {
-  std::vector<std::string> columns;
-  for (const std::string& column : candidate.columns) columns.push_back(pg::ident(column));
-  std::string out = cat("USING ", candidate.method, " (", join(columns, ", "), ")");
+  std::vector<std::string> keys, include;
+  for (const KeyPart& key : candidate.keys) keys.push_back(key_text(key));
+  for (const std::string& column : candidate.include) include.push_back(pg::ident(column));
+  std::string out = cat("USING ", candidate.method, " (", join(keys, ", "), ")");
+  if (!include.empty()) out += cat(" INCLUDE (", join(include, ", "), ")");
   // New block ranges are summarised by autovacuum instead of being read in full until VACUUM.
   if (candidate.method == "brin") {
     out += cat(" WITH (pages_per_range = ", candidate.pages_per_range, ", autosummarize = on)");
   }
+  if (!candidate.predicate.empty()) out += cat(" WHERE ", candidate.predicate);
   return out;
 }
 

@@ -8,10 +8,10 @@
 
 #include "base/result.h"
 #include "care/finding.h"
+#include "explain/access.h"
 #include "explain/read_plans.h"
 #include "explain/relations.h"
 #include "explain/run.h"
-#include "explain/scans.h"
 #include "explain/timing.h"
 #include "explain/tree.h"
 #include "pg/connection.h"
@@ -22,6 +22,10 @@ struct Request {
   std::string sql = {};  // the statement, for examine()
   ExplainOptions options = {};
   bool ask_planner = true;  // try the proposed indexes with HypoPG where it is installed
+  // Try what else the findings propose: statistics in a transaction that is rolled back (it keeps
+  // ANALYZE and DDL on the table waiting for that long), settings by running the statement with and
+  // without, if it may be run.
+  bool verify = false;
   Policy policy = {};
 };
 

@@ -27,7 +27,6 @@ constexpr double kGatherShareMin = 0.5;    // F4
 constexpr double kParallelWorthMs = 100;   // F4
 constexpr double kJitShareMin = 0.15;      // G1
 constexpr double kPlanningMsMin = 5;       // G2
-constexpr double kForeignKeyMsMin = 1;     // G4, a call
 constexpr double kOutsideShareMin = 0.2;   // G5, G6, G8
 constexpr double kConflictShareMin = 0.5;  // J3
 constexpr double kSkippedFactorMin = 10;   // K1
@@ -451,19 +450,8 @@ void find_g2(const Examination& in, Diagnosis& out) {
 
 void find_triggers(const Examination& in, Diagnosis& out) {
   for (const TriggerTime& trigger : in.plan.triggers) {
-    const double a_call = trigger.ms / std::max(trigger.calls, 1.0);
     const auto weight = weigh(in, trigger.ms);
-    if (!weight || trigger.calls <= 0) continue;
-    if (!trigger.constraint.empty()) {
-      if (a_call < kForeignKeyMsMin) continue;
-      care::Finding& finding = add(in, out, "G4", {}, *weight);
-      finding.object = printable(trigger.constraint);
-      finding.what = cat("foreign key ", printable(trigger.constraint), " takes ",
-                         milliseconds_text(a_call), " a row, ", counted(trigger.calls), " times");
-      finding.prediction =
-          "its columns have no index on the referencing table: create one (CONCURRENTLY) on them";
-      continue;
-    }
+    if (!weight || trigger.calls <= 0 || !trigger.constraint.empty()) continue;
     if (weight->share < kOutsideShareMin) continue;
     care::Finding& finding = add(in, out, "G5", {}, *weight);
     finding.object = printable(trigger.name);
@@ -611,12 +599,8 @@ constexpr Rule kPlanRules[] = {
      "the statement is too short to be compiled", "jit_above_cost, or off for the role", find_g1},
     {"G2", "Planning dominates", "planning takes longer than running, and at least 5 ms",
      "it is paid each time", "prepared statements, fewer partitions", find_g2},
-    {"G4", "Foreign key without index",
-     "a constraint's trigger takes at least 1 ms a row; as G5, when any other trigger takes a "
-     "fifth "
-     "of the statement",
-     "each row looks for referencing rows in the whole table",
-     "an index on the referencing columns; G5: a statement-level trigger", find_triggers},
+    {"G5", "Heavy trigger", "a trigger that somebody wrote takes a fifth of the statement",
+     "it runs for each row", "a statement-level trigger, a WHEN clause", find_triggers},
     {"G6", "Unexplained gap", "a fifth of the statement is in no node, trigger or serialization",
      "the plan cannot explain it", "locks, temporary files, JIT: look there", find_g6},
     {"G8", "Serialization", "making the result ready takes a fifth of the statement",

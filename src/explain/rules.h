@@ -7,10 +7,24 @@
 #include <vector>
 
 #include "care/finding.h"
+#include "explain/access.h"
 #include "explain/advice.h"
-#include "explain/scans.h"
 
 namespace pgtend::explain {
+
+// How a finding can be tried on the server without leaving anything behind.
+enum class TrialKind : uint8_t {
+  None,
+  Settings,    // its statements are SET LOCAL: planned, and with consent run, with them
+  Statistics,  // `sql` in a transaction that is rolled back, then planned again; with consent only
+};
+struct Trial {
+  TrialKind kind = TrialKind::None;
+  std::string index = {};             // that the plan must then read, "" if none
+  std::vector<std::string> sql = {};  // for Statistics
+  double pages = 0;                   // of the table that `sql` locks and reads
+  int node = kNone;                   // whose estimate must then be right
+};
 
 // What all rules leave behind.
 struct Diagnosis {
@@ -24,6 +38,8 @@ struct Diagnosis {
     std::string target = {};  // table to index, quoted; "" when there is no index to build
     double scan_pages = 0;
     double scan_ms = 0;
+    Trial trial = {};
+    bool refuted = false;  // the planner would not do what the finding proposes
   };
   std::vector<Entry> entries = {};  // by saving, largest first
   std::vector<std::string> warnings = {};
@@ -35,6 +51,7 @@ struct Rule {
   std::string_view signal;  // when it speaks
   std::string_view why;
   std::string_view fix;
+  // nullptr when an earlier rule's function finds it, too.
   void (*find)(const Examination& examination, Diagnosis& out);
 };
 

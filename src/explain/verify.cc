@@ -35,7 +35,31 @@ double execution_ms(const Plan& plan) {
 }
 
 double root_blocks(const Plan& plan) {
-  return plan.root().blocks ? plan.root().blocks->shared() : 0;
+  const std::optional<Blocks>& blocks = plan.root().blocks;
+  return blocks ? blocks->shared() + blocks->temp : 0;
+}
+
+Measurement summary_of(std::vector<Plan> plans) {
+  Measurement out;
+  out.runs = static_cast<int>(plans.size());
+  std::vector<double> times, blocks;
+  for (const Plan& plan : plans) {
+    times.push_back(execution_ms(plan));
+    blocks.push_back(root_blocks(plan));
+  }
+  out.median_ms = median(times);
+  out.blocks = median(blocks);
+  out.fastest_ms = *std::ranges::min_element(times);
+  out.slowest_ms = *std::ranges::max_element(times);
+  const auto nearest = std::ranges::min_element(
+      times, {}, [&](double time) { return std::abs(time - out.median_ms); });
+  out.plan = std::move(plans[static_cast<size_t>(nearest - times.begin())]);
+  return out;
+}
+
+Status check_runs(int runs) {
+  if (runs >= 1 && runs <= 100) return ok();
+  return Error{ErrorCode::Invalid, "1 to 100 runs can be measured"};
 }
 
 // The hypothetical index of this call, dropped at the end whatever happened.
@@ -99,26 +123,34 @@ Result<WhatIf> what_if(pg::Connection& conn, const HypoPg& hypopg, const sql::St
 
 Result<Measurement> measure(pg::Connection& conn, std::string_view sql, int runs,
                             ExplainOptions options) {
-  if (runs < 1 || runs > 100) return Error{ErrorCode::Invalid, "1 to 100 runs can be measured"};
+  TRY(check_runs(runs));
   options.analyze = true;
   TRY(explain(conn, sql, options));
   std::vector<Plan> plans;
   for (int i = 0; i < runs; ++i) plans.push_back(TRY(explain(conn, sql, options)));
-  Measurement out;
-  out.runs = runs;
-  std::vector<double> times, blocks;
-  for (const Plan& plan : plans) {
-    times.push_back(execution_ms(plan));
-    blocks.push_back(root_blocks(plan));
+  return summary_of(std::move(plans));
+}
+
+Result<InTurns> measure_in_turns(pg::Connection& conn, std::string_view sql,
+                                 const std::vector<std::string>& settings, int runs,
+                                 ExplainOptions options) {
+  TRY(check_runs(runs));
+  options.analyze = true;
+  TRY(explain(conn, sql, options));  // refuses what must not run, and warms up
+  const sql::StatementInfo info = TRY(sql::classify(sql));
+  const auto changed = [&] {
+    return in_read_only(conn, options, [&]() -> Result<Plan> {
+      for (const std::string& setting : settings) TRY(conn.exec(setting));
+      return explain_here(conn, info, true, options);
+    });
+  };
+  TRY(changed());
+  std::vector<Plan> before, after;
+  for (int i = 0; i < runs; ++i) {
+    before.push_back(TRY(explain(conn, sql, options)));
+    after.push_back(TRY(changed()));
   }
-  out.median_ms = median(times);
-  out.blocks = median(blocks);
-  out.fastest_ms = *std::ranges::min_element(times);
-  out.slowest_ms = *std::ranges::max_element(times);
-  const auto nearest = std::ranges::min_element(
-      times, {}, [&](double time) { return std::abs(time - out.median_ms); });
-  out.plan = std::move(plans[static_cast<size_t>(nearest - times.begin())]);
-  return out;
+  return InTurns{summary_of(std::move(before)), summary_of(std::move(after))};
 }
 
 Comparison compare(const Measurement& before, const Measurement& after) {

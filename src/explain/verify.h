@@ -45,7 +45,7 @@ struct Measurement {
   double median_ms = 0;  // Execution Time
   double fastest_ms = 0;
   double slowest_ms = 0;
-  double blocks = 0;  // shared blocks hit and read by the root, median
+  double blocks = 0;  // shared blocks hit and read, temporary ones read and written, median
   Plan plan = {};     // of the median run
 };
 
@@ -53,6 +53,16 @@ struct Measurement {
 // must be one that explain() would ANALYZE. Errors: as explain().
 Result<Measurement> measure(pg::Connection& conn, std::string_view sql, int runs,
                             ExplainOptions options = {});
+
+// The same for two ways to run the statement, in turns, so that both meet the same machine: as it
+// is, and after `settings` (SET LOCAL statements). Errors: as explain().
+struct InTurns {
+  Measurement before = {};
+  Measurement after = {};
+};
+Result<InTurns> measure_in_turns(pg::Connection& conn, std::string_view sql,
+                                 const std::vector<std::string>& settings, int runs,
+                                 ExplainOptions options = {});
 
 // What a change brought: buffers first, then time.
 struct Comparison {

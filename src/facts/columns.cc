@@ -13,7 +13,8 @@ namespace {
 // binary coercible to (varchar uses text's) or of a pseudo type (arrays, enums, ranges).
 constexpr std::string_view kSql = R"(
 WITH wanted AS (
-  SELECT a.attnum, a.attname, a.attrelid, w.at, c.relkind, n.nspname, c.relname, c.relrowsecurity,
+  SELECT a.attnum, a.attname, a.attrelid, a.attcollation, w.at, c.relkind, n.nspname, c.relname,
+         c.relrowsecurity,
          coalesce(nullif(t.typbasetype, 0), t.oid) AS base
     FROM pg_catalog.json_array_elements_text($2::json) WITH ORDINALITY AS w(name, at)
     JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::oid AND a.attname = w.name
@@ -44,7 +45,15 @@ SELECT w.attname, pg_catalog.format_type(w.base, NULL),
        pg_catalog.array_to_json(s.histogram_bounds::text::text[])::text,
        pg_catalog.has_column_privilege(w.attrelid, w.attnum, 'SELECT'),
        w.relrowsecurity, pg_catalog.format('%I.%I', w.nspname, w.relname),
-       pg_catalog.quote_ident(current_user::text)
+       pg_catalog.quote_ident(current_user::text),
+       pg_catalog.array_to_json(s.most_common_vals::text::text[])::text,
+       pg_catalog.array_to_json(s.most_common_freqs)::text,
+       w.attcollation = 0 OR EXISTS (
+         SELECT FROM pg_catalog.pg_collation l, pg_catalog.pg_database d
+          WHERE l.oid = w.attcollation AND d.datname = pg_catalog.current_database()
+            AND CASE WHEN l.collprovider <> 'd' THEN l.collcollate
+                     WHEN coalesce(pg_catalog.to_jsonb(d) ->> 'datlocprovider', 'c') = 'c'
+                     THEN d.datcollate END IN ('C', 'POSIX'))
   FROM wanted w
   LEFT JOIN pg_catalog.pg_stats s
     ON s.schemaname = w.nspname AND s.tablename = w.relname AND s.attname = w.attname
@@ -58,12 +67,23 @@ bool type_deduplicates(std::string_view type) {
   return std::ranges::find(kNever, type) == kNever.end() && !type.ends_with("[]");
 }
 
+// A list of any type, as pg_stats shows it; NULLs inside an array of arrays are left out.
 Result<std::vector<std::string>> texts(std::string_view text) {
   std::vector<std::string> out;
   const json::value list = TRY(parse_json(text));
   if (!list.is_array()) return out;
   for (const json::value& entry : list.get_array()) {
     if (entry.is_string()) out.emplace_back(entry.get_string().data(), entry.get_string().size());
+  }
+  return out;
+}
+
+Result<std::vector<double>> numbers(std::string_view text) {
+  std::vector<double> out;
+  const json::value list = TRY(parse_json(text));
+  if (!list.is_array()) return out;
+  for (const json::value& entry : list.get_array()) {
+    if (entry.is_number()) out.push_back(entry.to_number<double>());
   }
   return out;
 }
@@ -84,6 +104,7 @@ Result<ColumnFacts> to_column(const pg::Row& row) {
   out.btree = TRY(row.get<bool>(2));
   out.brin = TRY(row.get<bool>(3));
   out.deduplicates = type_deduplicates(out.type);
+  out.byte_order = TRY(row.get<bool>(16));
   if (row.null(4)) {
     out.stats_why_not = why_no_stats(row);
     return out;
@@ -95,7 +116,15 @@ Result<ColumnFacts> to_column(const pg::Row& row) {
   stats.avg_width = TRY(row.get<double>(7));
   stats.top_frequency = TRY(row.get<std::optional<double>>(8)).value_or(0);
   if (!row.null(9)) stats.histogram_bounds = TRY(texts(row.text(9)));
+  if (!row.null(14)) stats.common_values = TRY(texts(row.text(14)));
+  if (!row.null(15)) stats.common_frequencies = TRY(numbers(row.text(15)));
   out.stats = std::move(stats);
+  return out;
+}
+
+json::array text_array(const std::vector<std::string>& list) {
+  json::array out;
+  for (const std::string& entry : list) out.emplace_back(entry);
   return out;
 }
 
@@ -106,9 +135,11 @@ json::object to_json(const ColumnStats& stats) {
   if (stats.correlation) out["correlation"] = *stats.correlation;
   out["avg_width"] = stats.avg_width;
   out["top_frequency"] = stats.top_frequency;
-  json::array bounds;
-  for (const std::string& bound : stats.histogram_bounds) bounds.emplace_back(bound);
-  out["histogram_bounds"] = std::move(bounds);
+  out["histogram_bounds"] = text_array(stats.histogram_bounds);
+  out["common_values"] = text_array(stats.common_values);
+  json::array shares;
+  for (const double share : stats.common_frequencies) shares.emplace_back(share);
+  out["common_frequencies"] = std::move(shares);
   return out;
 }
 
@@ -121,6 +152,14 @@ Result<ColumnStats> stats_from_json(const json::value& value) {
     const json::value& member = entry.value();
     if (key == "histogram_bounds") {
       out.histogram_bounds = TRY(texts(to_text(member)));
+      continue;
+    }
+    if (key == "common_values") {
+      out.common_values = TRY(texts(to_text(member)));
+      continue;
+    }
+    if (key == "common_frequencies") {
+      out.common_frequencies = TRY(numbers(to_text(member)));
       continue;
     }
     if (!member.is_number()) {
@@ -145,6 +184,16 @@ Result<ColumnStats> stats_from_json(const json::value& value) {
 
 }  // namespace
 
+double ColumnStats::frequency(const std::string& value, double rows) const {
+  double others = 1 - null_frac;
+  const size_t known = std::min(common_values.size(), common_frequencies.size());
+  for (size_t i = 0; i < known; ++i) {
+    if (common_values[i] == value) return common_frequencies[i];
+    others -= common_frequencies[i];
+  }
+  return std::max(others, 0.0) / std::max(distinct(rows) - static_cast<double>(known), 1.0);
+}
+
 double ColumnStats::distinct(double rows) const {
   const double count = n_distinct < 0 ? -n_distinct * rows : n_distinct;
   return std::clamp(count, 1.0, std::max(rows, 1.0));
@@ -168,6 +217,7 @@ json::object to_json(const ColumnFacts& column) {
   out["btree"] = column.btree;
   out["brin"] = column.brin;
   out["deduplicates"] = column.deduplicates;
+  out["byte_order"] = column.byte_order;
   if (column.stats) {
     out["stats"] = to_json(*column.stats);
   } else {
@@ -196,6 +246,8 @@ Result<ColumnFacts> column_from_json(const json::value& value) {
       out.brin = member.get_bool();
     else if (key == "deduplicates" && member.is_bool())
       out.deduplicates = member.get_bool();
+    else if (key == "byte_order" && member.is_bool())
+      out.byte_order = member.get_bool();
     else if (key == "stats")
       out.stats = TRY(stats_from_json(member));
     else

@@ -19,8 +19,13 @@ struct ColumnStats {
   std::optional<double> correlation = {};
   double avg_width = 0;                            // bytes
   double top_frequency = 0;                        // share of the most common value; 0 if none
+  std::vector<std::string> common_values = {};     // as text, most common first; empty if none
+  std::vector<double> common_frequencies = {};     // one each, shares of the rows
   std::vector<std::string> histogram_bounds = {};  // as text, ascending; empty if none
 
+  // The share of the rows with this value, as the planner sees it: of the list of common ones, else
+  // what the other values have on average.
+  double frequency(const std::string& value, double rows) const;
   // Distinct values among `rows` rows, at least 1.
   double distinct(double rows) const;
 };
@@ -31,6 +36,7 @@ struct ColumnFacts {
   bool btree = false;     // the type has a default operator class for the method
   bool brin = false;
   bool deduplicates = false;  // equal btree keys share one entry (PostgreSQL 13)
+  bool byte_order = true;     // no collation, or C: a plain btree finds prefixes of texts
   std::optional<ColumnStats> stats = {};
   std::string stats_why_not = {};  // why `stats` is unknown, and what would show it
 };

@@ -105,8 +105,8 @@ left join pg_inherits i on i.inhrelid = c.oid and c.relispartition
 left join pg_class p on p.oid = i.inhparent
 left join pg_namespace pn on pn.oid = p.relnamespace
 where c.relkind in ('r', 'p', 'm') and n.nspname <> 'information_schema'
-  and n.nspname !~ '^pg_(catalog|toast|temp_|toast_temp_)' )",
-             only, R"(
+  and n.nspname !~ '^pg_(catalog|toast|toast_temp_)' )",
+             one_table ? "" : "and c.relpersistence <> 't' ", only, R"(
 order by c.relkind = 'p' desc, c.relpages desc, n.nspname, c.relname
 limit $1)");
 }

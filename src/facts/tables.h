@@ -93,7 +93,7 @@ struct Tables {
   std::vector<MissingRight> missing = {};
 };
 
-// Which tables to read. Catalogs and TOAST tables are never listed.
+// Which tables to read. Catalogs and TOAST tables are never listed, temporary ones only by name.
 struct TableFilter {
   // One table as the user wrote it ("t", "app.t", "\"T x\""), resolved by the server's search path,
   // with its partitions; "" is all tables of the database.

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
 #include "sql/expression.h"
+#include "sql/operands.h"
 #include "sql/parse.h"
 
 namespace pgtend::sql {
@@ -105,21 +107,25 @@ std::optional<ColumnName> column_name(const json::object& reference) {
 
 // What an operand is made of.
 struct Contents {
-  std::vector<ColumnName> columns;
+  std::vector<ColumnName> columns;  // of the relation that is asked about
   std::vector<std::string> functions;
   bool parameter = false;
   bool per_row = false;  // whole rows, sub-plans, nested selects
 };
 
-Contents contents(const json::value& operand) {
+Contents contents(const json::value& operand, std::string_view about) {
   Contents out;
   for_each_member(operand, [&](std::string_view name, const json::value& value) {
     const json::object* body = value.if_object();
     if (!body) return;
     if (name == "ColumnRef") {
       auto column = column_name(*body);
-      if (column) {
+      const bool own =
+          column && (about.empty() || column->qualifier.empty() || column->qualifier == about);
+      if (own) {
         out.columns.push_back(std::move(*column));
+      } else if (column) {
+        out.parameter = true;
       } else {
         out.per_row = true;
       }
@@ -186,7 +192,43 @@ OperatorClass class_of(std::string_view kind, std::string_view op) {
   return plain && range ? OperatorClass::Range : OperatorClass::Other;
 }
 
-Predicate compared(const json::object& expression) {
+// The value of a constant, also behind a cast that EXPLAIN writes.
+std::optional<std::string> literal_of(const json::value& side) {
+  const json::value* node = &side;
+  while (const json::object* cast = body_of(*node, "TypeCast")) {
+    node = member(*cast, "arg");
+    if (!node) return {};
+  }
+  const json::object* constant = body_of(*node, "A_Const");
+  if (!constant || member(*constant, "isnull")) return {};
+  for (const std::string_view kind : {"sval", "fval", "bsval"}) {
+    const json::value* holder = member(*constant, kind);
+    const json::object* body = holder ? holder->if_object() : nullptr;
+    if (body) return std::string(text_member(*body, kind));
+  }
+  for (const std::string_view kind : {"ival", "boolval"}) {
+    const json::value* holder = member(*constant, kind);
+    const json::object* body = holder ? holder->if_object() : nullptr;
+    if (!body) continue;
+    const json::value* number = member(*body, kind);
+    if (kind == "boolval") return number ? "true" : "false";
+    return number ? to_text(*number) : "0";  // zero is left out
+  }
+  return {};
+}
+
+// The texts of both sides of `expression`; `turned` when its column stands on the right.
+void cut_texts(const json::object& expression, const Operands& operands, bool turned,
+               Predicate& out) {
+  const json::value* location = member(expression, "location");
+  if (!location || !location->is_int64() || location->get_int64() < 0) return;
+  OperandTexts texts = operands.around(static_cast<size_t>(location->get_int64()), out.qualifier);
+  out.expression = std::move(turned ? texts.right : texts.left);
+  out.value = std::move(turned ? texts.left : texts.right);
+}
+
+Predicate compared(const json::object& expression, std::string_view about,
+                   const Operands& operands) {
   Predicate out;
   const json::value* left = member(expression, "lexpr");
   const json::value* right = member(expression, "rexpr");
@@ -194,37 +236,75 @@ Predicate compared(const json::object& expression) {
   constexpr std::string_view kCatalog = "pg_catalog.";
   if (out.op.starts_with(kCatalog)) out.op.erase(0, kCatalog.size());
   if (!left || !right) return out;
-  Contents column_side = contents(*left);
-  Contents value_side = contents(*right);
-  if (column_side.columns.empty() && !value_side.columns.empty()) {
+  Contents column_side = contents(*left, about);
+  Contents value_side = contents(*right, about);
+  const bool turned = column_side.columns.empty() && !value_side.columns.empty();
+  if (turned) {
     std::swap(left, right);
     std::swap(column_side, value_side);
     out.op = commuted(out.op);
   }
-  out.operators = class_of(text_member(expression, "kind"), out.op);
+  const std::string_view kind = text_member(expression, "kind");
+  out.operators = class_of(kind, out.op);
+  out.any = kind == "AEXPR_OP_ANY" || kind == "AEXPR_IN";
   out.other = other_side(value_side);
   out.functions = value_side.functions;
   out.relative_to_now = std::ranges::any_of(out.functions, [](const std::string& function) {
     const KnownFunction* entry = known(function);
     return entry && entry->clock;
   });
+  out.literal = literal_of(*right);
   if (column_side.columns.size() != 1 || column_side.per_row) return out;
   out.qualifier = column_side.columns[0].qualifier;
   out.column = column_side.columns[0].column;
   Wrapper around = wrapper(*left);
   out.wrapping = around.wrapping;
   out.wrapped_by = std::move(around.name);
+  cut_texts(expression, operands, turned, out);
   return out;
 }
 
-Predicate to_predicate(const json::value& node) {
-  if (const json::object* expression = body_of(node, "A_Expr")) return compared(*expression);
+// The test that needs no second operand, and what is tested.
+struct UnaryTest {
+  std::string_view op = {};
+  const json::value* operand = nullptr;
+};
+
+UnaryTest unary_test(const json::value& node) {
+  if (const json::object* test = body_of(node, "NullTest")) {
+    return {text_member(*test, "nulltesttype") == "IS_NULL" ? "IS NULL" : "IS NOT NULL",
+            member(*test, "arg")};
+  }
+  if (const json::object* test = body_of(node, "BooleanTest")) {
+    const std::string_view kind = text_member(*test, "booltesttype");
+    if (kind == "IS_TRUE") return {"IS TRUE", member(*test, "arg")};
+    if (kind == "IS_NOT_TRUE") return {"IS NOT TRUE", member(*test, "arg")};
+    return {};
+  }
+  if (const json::object* negation = body_of(node, "BoolExpr")) {
+    const json::value* args = member(*negation, "args");
+    if (text_member(*negation, "boolop") != "NOT_EXPR" || !args || !args->is_array()) return {};
+    if (args->get_array().size() != 1) return {};
+    return {"NOT", &args->get_array()[0]};
+  }
+  return {"IS TRUE", &node};
+}
+
+Predicate to_predicate(const json::value& node, std::string_view about, const Operands& operands) {
+  if (const json::object* expression = body_of(node, "A_Expr")) {
+    return compared(*expression, about, operands);
+  }
   Predicate out;
-  const Contents inside = contents(node);
-  if (inside.columns.size() == 1 && !inside.per_row) {
-    out.qualifier = inside.columns[0].qualifier;
-    out.column = inside.columns[0].column;
-    out.wrapping = body_of(node, "ColumnRef") ? Wrapping::None : Wrapping::Expression;
+  const Contents inside = contents(node, about);
+  if (inside.columns.size() != 1 || inside.per_row) return out;
+  out.qualifier = inside.columns[0].qualifier;
+  out.column = inside.columns[0].column;
+  const UnaryTest test = unary_test(node);
+  const bool bare = test.operand && body_of(*test.operand, "ColumnRef");
+  out.wrapping = bare ? Wrapping::None : Wrapping::Expression;
+  if (bare) {
+    out.op = test.op;
+    out.other = OtherSide::Constant;
   }
   return out;
 }
@@ -249,9 +329,11 @@ std::string_view name(Volatility volatility) {
   return "unknown";
 }
 
-std::vector<Predicate> predicates(const json::value& expression) {
+Result<std::vector<Predicate>> conditions(std::string_view text, std::string_view about) {
+  const LocatedExpression expression = TRY(parse_located(text));
+  const Operands operands(expression.sql);
   std::vector<Predicate> out;
-  std::vector<const json::value*> stack{&expression};
+  std::vector<const json::value*> stack{&expression.tree};
   while (!stack.empty()) {
     const json::value* node = stack.back();
     stack.pop_back();
@@ -261,9 +343,47 @@ std::vector<Predicate> predicates(const json::value& expression) {
       const json::array& list = args->get_array();
       for (auto it = list.end(); it != list.begin();) stack.push_back(&*--it);
     } else {
-      out.push_back(to_predicate(*node));
+      out.push_back(to_predicate(*node, about, operands));
     }
   }
+  return out;
+}
+
+Result<SortKey> sort_key(std::string_view text) {
+  const Error not_one{ErrorCode::Invalid, "not one sort key", {}, {}};
+  const Tree tree = TRY(parse(cat("SELECT 1 ORDER BY ", text, "\n")));
+  const json::object* statement =
+      tree.statements().size() == 1 ? tree.statements()[0].if_object() : nullptr;
+  const json::value* node = statement ? member(*statement, "stmt") : nullptr;
+  const json::object* select = node ? body_of(*node, "SelectStmt") : nullptr;
+  const json::value* list = select ? member(*select, "sortClause") : nullptr;
+  if (select && (member(*select, "limitCount") || member(*select, "lockingClause"))) return not_one;
+  if (!list || !list->is_array() || list->get_array().size() != 1) return not_one;
+  const json::object* key = body_of(list->get_array()[0], "SortBy");
+  const json::value* value = key ? member(*key, "node") : nullptr;
+  if (!value) return not_one;
+  SortKey out;
+  out.descending = text_member(*key, "sortby_dir") == "SORTBY_DESC";
+  const std::string_view nulls = text_member(*key, "sortby_nulls");
+  out.nulls_first =
+      nulls == "SORTBY_NULLS_FIRST" || (nulls != "SORTBY_NULLS_LAST" && out.descending);
+  const json::object* reference = body_of(*value, "ColumnRef");
+  if (!reference || text_member(*key, "sortby_dir") == "SORTBY_USING") return out;
+  if (const auto column = column_name(*reference)) {
+    out.qualifier = column->qualifier;
+    out.column = column->column;
+  }
+  return out;
+}
+
+Result<std::vector<ColumnUse>> used_columns(std::string_view text) {
+  const json::value tree = TRY(parse_expression(text));
+  std::set<std::pair<std::string, std::string>> once;
+  for (ColumnName& column : contents(tree, {}).columns) {
+    once.emplace(std::move(column.qualifier), std::move(column.column));
+  }
+  std::vector<ColumnUse> out;
+  for (const auto& [qualifier, column] : once) out.push_back({qualifier, column});
   return out;
 }
 

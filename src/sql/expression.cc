@@ -77,8 +77,9 @@ std::string to_sql(std::string_view text) {
 
 }  // namespace
 
-Result<json::value> parse_expression(std::string_view text) {
-  Tree tree = TRY(parse(cat("SELECT 1 WHERE ", to_sql(text), "\n")));
+Result<LocatedExpression> parse_located(std::string_view text) {
+  LocatedExpression out{cat("SELECT 1 WHERE ", to_sql(text), "\n"), {}};
+  const Tree tree = TRY(parse(out.sql));
   static constexpr std::array<std::string_view, 4> kExpected = {"targetList", "whereClause",
                                                                 "limitOption", "op"};
   const Error not_one{ErrorCode::Invalid, "not one expression", {}, {}};
@@ -93,7 +94,12 @@ Result<json::value> parse_expression(std::string_view text) {
   }
   const json::value* where = member(*select, "whereClause");
   if (!where) return not_one;
-  return json::value(*where);
+  out.tree = *where;
+  return out;
+}
+
+Result<json::value> parse_expression(std::string_view text) {
+  return TRY(parse_located(text)).tree;
 }
 
 std::vector<std::string> init_plan_references(std::string_view text) {

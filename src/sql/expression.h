@@ -21,6 +21,13 @@ inline constexpr std::string_view kSubPlanFunction = "subplan";
 // expression of PostgreSQL 15's grammar. Thread: any.
 Result<json::value> parse_expression(std::string_view text);
 
+// The same with the SQL that was parsed: "location" members of the tree are bytes of it.
+struct LocatedExpression {
+  std::string sql = {};
+  json::value tree = {};
+};
+Result<LocatedExpression> parse_located(std::string_view text);
+
 // The InitPlan outputs that `text` refers to, as whole tokens, in the order met: "$3" for
 // parameters (PostgreSQL <= 16), "InitPlan 1" (17, 18), "InitPlan expr_1" (19). Thread: any.
 std::vector<std::string> init_plan_references(std::string_view text);

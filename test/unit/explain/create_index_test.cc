@@ -7,7 +7,7 @@
 namespace pgtend::explain {
 namespace {
 
-const Candidate kBtree{.method = "btree", .columns = {"a", "B c"}};
+const Candidate kBtree{.method = "btree", .keys = {{.column = "a"}, {.column = "B c"}}};
 
 TEST(CreateIndex, NamesFitAndDifferFromThoseTaken) {
   const std::string table(60, 't'), column = "ääääääääääääääääääääääääääääääääääääääää";
@@ -57,7 +57,7 @@ std::vector<std::string> steps(const care::Action& action) {
 
 TEST(CreateIndex, PartitionedTableIsIndexedLeafByLeafThenAttached) {
   const PartitionTree tree = two_levels();
-  const Candidate candidate{.method = "btree", .columns = {"a"}};
+  const Candidate candidate{.method = "btree", .keys = {{.column = "a"}}};
 
   const auto action = create_index(candidate, {.schema = "s", .table = "p", .tree = &tree});
 
@@ -77,7 +77,7 @@ TEST(CreateIndex, EqualIndexOfALeafIsAttachedInsteadOfBuilt) {
   tree.members.resize(2);
   tree.members[1].indexes = {{.schema = "s", .name = "old", .method = "btree", .keys = {"a"}}};
 
-  const auto action = create_index({.method = "btree", .columns = {"a"}},
+  const auto action = create_index({.method = "btree", .keys = {{.column = "a"}}},
                                    {.schema = "s", .table = "p", .tree = &tree});
 
   ASSERT_TRUE(action);

@@ -110,12 +110,14 @@ TEST(Rules, VolatileClockGetsAnExplanationAndNoIndex) {
 }
 
 TEST(Rules, WrappedColumnGetsAnExplanationAndNoIndex) {
-  for (const char* filter : {"((t.ts)::date > CURRENT_DATE)", "(date_trunc('day', t.ts) > now())",
-                             "((t.id + 1) = 5)", "((t.id)::numeric = 37.0)"}) {
+  for (const auto& [filter, id] : {std::pair{"((t.ts)::date > CURRENT_DATE)", "A12"},
+                                   std::pair{"(date_trunc('day', t.ts) > now())", "A12"},
+                                   std::pair{"((t.id)::numeric = 37.0)", "A13"}}) {
     Case c;
     c.filter = filter;
     const Diagnosis out = c.run();
     ASSERT_EQ(out.entries.size(), 1u) << filter;
+    EXPECT_EQ(out.entries[0].finding.id, id) << filter;
     EXPECT_TRUE(out.entries[0].finding.actions.empty()) << filter;
     EXPECT_THAT(out.entries[0].finding.prediction, testing::HasSubstr("would not be used"))
         << filter;

@@ -8,9 +8,9 @@ namespace pgtend::sql {
 namespace {
 
 std::vector<Predicate> of(std::string_view text) {
-  const auto tree = parse_expression(text);
-  EXPECT_TRUE(tree) << text << ": " << (tree ? "" : tree.error().message);
-  return tree ? predicates(*tree) : std::vector<Predicate>{};
+  auto list = conditions(text);
+  EXPECT_TRUE(list) << text << ": " << (list ? "" : list.error().message);
+  return list ? *list : std::vector<Predicate>{};
 }
 
 TEST(Columns, TimeWindowIsARangeRelativeToNow) {
@@ -74,6 +74,63 @@ TEST(Columns, OperatorsThatNoBtreeSeeksAreOther) {
   EXPECT_EQ(list[5].operators, OperatorClass::Equality);
   EXPECT_EQ(list[6].operators, OperatorClass::Equality);
   EXPECT_EQ(list[7].operators, OperatorClass::Other);
+}
+
+TEST(Columns, BothSidesAreToldAsTheyWereWritten) {
+  const auto list =
+      of("((lower((t.\"E mail\")::text) = 'O''Neil AND x'::text) AND ('x%'::text OPERATOR(mine.~~) "
+         "t.v) "
+         "AND (((t.id + 1) * 2) >= 5) AND (t.g = ANY ('{1,2}'::integer[])))");
+
+  ASSERT_EQ(list.size(), 4u);
+  EXPECT_EQ(list[0].expression, "lower((\"E mail\")::text)");
+  EXPECT_EQ(list[0].value, "'O''Neil AND x'::text");
+  EXPECT_EQ(list[0].literal, "O'Neil AND x");
+  EXPECT_EQ(list[1].expression, "v");
+  EXPECT_EQ(list[2].expression, "(id + 1) * 2");
+  EXPECT_EQ(list[2].literal, "5");
+  EXPECT_TRUE(list[3].any);
+  EXPECT_FALSE(list[0].any);
+}
+
+TEST(Columns, ColumnsOfOtherRelationsAreValues) {
+  const auto join = conditions("((o.k = i.k) AND (i.v > i.w) AND (o.a = o.b))", "i");
+
+  ASSERT_TRUE(join);
+  ASSERT_EQ(join->size(), 3u);
+  EXPECT_EQ((*join)[0].column, "k");
+  EXPECT_EQ((*join)[0].qualifier, "i");
+  EXPECT_EQ((*join)[0].other, OtherSide::Parameter);
+  EXPECT_EQ((*join)[1].other, OtherSide::PerRow);
+  EXPECT_EQ((*join)[2].column, "");
+}
+
+TEST(Columns, TestsOfOneColumnHaveAName) {
+  const auto list =
+      of("((a IS NULL) AND (b IS NOT NULL) AND c AND (NOT d) AND (lower(e) IS NULL))");
+
+  ASSERT_EQ(list.size(), 5u);
+  EXPECT_EQ(list[0].op, "IS NULL");
+  EXPECT_EQ(list[1].op, "IS NOT NULL");
+  EXPECT_EQ(list[2].op, "IS TRUE");
+  EXPECT_EQ(list[3].op, "NOT");
+  EXPECT_EQ(list[4].op, "");
+}
+
+TEST(Columns, SortKeysTellDirectionAndWhereNullsGo) {
+  const auto plain = sort_key("t.ts"), down = sort_key("t.\"T S\" DESC"),
+             last = sort_key("ts DESC NULLS LAST"), other = sort_key("lower(t.v)");
+
+  ASSERT_TRUE(plain && down && last && other);
+  EXPECT_EQ(plain->column, "ts");
+  EXPECT_FALSE(plain->descending || plain->nulls_first);
+  EXPECT_EQ(down->column, "T S");
+  EXPECT_TRUE(down->descending && down->nulls_first);
+  EXPECT_TRUE(last->descending && !last->nulls_first);
+  EXPECT_EQ(other->column, "");
+  for (const char* text : {"a, b", "a; SELECT 1", "a LIMIT 1 OFFSET 2, b", ""}) {
+    EXPECT_FALSE(sort_key(text)) << text;
+  }
 }
 
 TEST(Columns, VolatilityOfClocksIsKnown) {

@@ -21,11 +21,10 @@ TEST(Expression, SubPlanFormsOfEveryVersionParse) {
 }
 
 TEST(Expression, WordsInsideQuotesStayAsTheyAre) {
-  const auto tree =
-      parse_expression("((\"SubPlan 1\" = 'hashed SubPlan 2') AND (\"InitPlan\" = 1))");
+  const auto parsed = conditions("((\"SubPlan 1\" = 'hashed SubPlan 2') AND (\"InitPlan\" = 1))");
 
-  ASSERT_TRUE(tree);
-  const auto list = predicates(*tree);
+  ASSERT_TRUE(parsed);
+  const std::vector<Predicate>& list = *parsed;
   ASSERT_EQ(list.size(), 2u);
   EXPECT_EQ(list[0].column, "SubPlan 1");
   EXPECT_EQ(list[0].other, OtherSide::Constant);
