@@ -22,7 +22,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position,unused-import
 from diagnosis import cases, servers  # noqa: E402
-from diagnosis import joins, memory, outside, parallel, scans, shape, subselects, writes  # noqa: E402,F401
+from diagnosis import io, joins, memory, outside, parallel, scans, shape, subselects, writes  # noqa: E402,F401
 
 ROOT = servers.ROOT
 PRECISION_MIN = 0.95

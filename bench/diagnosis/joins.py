@@ -46,3 +46,132 @@ def memoize_in_vain(d, sick):
     return Case([*make, f"VACUUM ANALYZE {a}", f"VACUUM ANALYZE {b}"],
                 f"SELECT count({p}), max({q}) FROM {a} JOIN {b} ON {x} = {y}",
                 {"enable_hashjoin": "off", "enable_mergejoin": "off"})
+
+
+@case("B3")
+def filter_drops_pairs(d, sick):
+    a, b, x, y, p, q = d.names(6)
+    left, right = d.rows(300, 600), d.rows(300, 600)
+    make = [*table(a, {x: ("int", "i"), p: ("int", "i * 10")}, left), *table(b, {y: ("int", "i"), q: ("int", "i * 10")}, right),
+            f"ANALYZE {a}", f"ANALYZE {b}"]
+    on = f"{p} BETWEEN {q} - 5 AND {q} + 5" if sick else f"{p} = {q}"
+    return Case(make, f"SELECT count(*) FROM {a} JOIN {b} ON {on}")
+
+
+@case("B4")
+def cartesian(d, sick):
+    a, b, x, y, p, q = d.names(6)
+    rows = d.rows(300, 700)
+    make = [*table(a, {x: ("int", "i"), p: ("text", d.filler())}, rows), *table(b, {y: ("int", "i"), q: ("text", d.filler())}, rows),
+            f"ANALYZE {a}", f"ANALYZE {b}"]
+    return Case(make, f"SELECT count(*) FROM {a}, {b} WHERE {x} > 2" + ("" if sick else f" AND {x} = {y}"))
+
+
+@case("B7")
+def skewed_key(d, sick):
+    a, b, x, y, p, q = d.names(6)
+    rows = d.rows(50_000, 80_000)
+    hot = f"CASE WHEN i % 10 < 8 THEN {rows + 7} ELSE i END" if sick else "i"
+    make = [*table(a, {x: ("int", f"i * 2"), p: ("text", d.filler())}, 2 * rows),
+            *table(b, {y: ("int", hot), q: ("text", d.filler(60))}, rows), f"ANALYZE {a}", f"ANALYZE {b}"]
+    return Case(make, f"SELECT count({a}.{p}), max({b}.{q}) FROM {a} JOIN {b} ON {a}.{x} = {b}.{y}",
+                {"work_mem": "256kB" if sick else "64MB", "enable_mergejoin": "off", "enable_nestloop": "off"})
+
+
+@case("B8")
+def larger_side_hashed(d, sick):
+    a, b, x, y, p, q = d.names(6)
+    few, many = d.rows(500, 900), d.rows(40_000, 60_000)
+    make = [*table(b, {y: ("int", "i"), q: ("text", d.filler())}, 100), f"ANALYZE {b}",
+            *table(a, {x: ("int", f"i % {many}"), p: ("text", d.filler())}, few), f"ANALYZE {a}",
+            f"INSERT INTO {b} SELECT i, 'x' FROM generate_series(101, {many}) i"]
+    # The statistics of b were made when it was small; its size on disk is known to the planner.
+    make.append(f"ALTER TABLE {b} ALTER {y} SET (n_distinct = 100)")
+    where = f"{q} LIKE 'x%' AND {y} < 101 + 0 * length({q}) + {many}" if sick else f"{y} > 0"
+    if not sick:
+        make.append(f"ANALYZE {b}")
+    return Case(make, f"SELECT count({p}), max({q}) FROM {a} JOIN {b} ON {x} = {y} WHERE {where} AND {y} % 10 < 20 AND {y} % 9 < 20",
+                {"enable_mergejoin": "off", "enable_nestloop": "off"})
+
+
+@case("B9")
+def merge_join_sorts_on_disk(d, sick):
+    rows = d.rows(30_000, 60_000)
+    make, a, x, b, y, p, q = two_tables(d, rows, rows, "i * 7919 % 99991", "i * 104729 % 99991")
+    return Case(make, f"SELECT count({a}.{p}), max({b}.{q}) FROM {a} JOIN {b} ON {a}.{x} = {b}.{y}",
+                {"work_mem": "256kB" if sick else "64MB", "enable_hashjoin": "off", "enable_nestloop": "off"})
+
+
+@case("B11")
+def read_again(d, sick):
+    a, b, x, y = d.names(4)
+    rows = d.rows(1_500, 2_500)
+    make = [*table(a, {x: ("int", "i")}, rows), *table(b, {y: ("int", "i")}, rows), f"ANALYZE {a}", f"ANALYZE {b}"]
+    compared = f"{x} > {y} + {rows // 2}" if sick else f"{x} = {y} + 2"
+    return Case(make, f"SELECT count(*) FROM {a} JOIN {b} ON {compared}")
+
+
+@case("B12")
+def not_in(d, sick):
+    a, b, x, y = d.names(4)
+    rows = d.rows(4_000, 9_000)
+    make = [*table(a, {x: ("int", "i * 2")}, rows), *table(b, {y: ("int", "i * 3")}, rows), f"ANALYZE {a}", f"ANALYZE {b}"]
+    where = (f"{x} NOT IN (SELECT {y} FROM {b})" if sick else f"NOT EXISTS (SELECT 1 FROM {b} WHERE {y} = {x})")
+    return Case(make, f"SELECT count(*) FROM {a} WHERE {where}", {"work_mem": d.pick("64kB", "4MB")})
+
+
+@case("B13")
+def many_joins(d, sick):
+    tables, k, v = d.names(11), *d.names(2)
+    make = []
+    for t in tables:
+        make += [*table(t, {k: ("int", "i"), v: ("int", "i")}, d.rows(3, 20)), f"CREATE INDEX ON {t} ({k})", f"ANALYZE {t}"]
+    return Case(make, "SELECT * FROM " + " NATURAL JOIN ".join(tables[:11 if sick else 3]),
+                {"join_collapse_limit": "11", "from_collapse_limit": "11"})
+
+
+@case("B15")
+def fan_out(d, sick):
+    a, b, x, y, v = d.names(5)
+    masters = d.rows(400, 900)
+    make = [*table(a, {x: ("int", "i")}, masters), *table(b, {y: ("int", f"i % {masters}"), v: ("int", "i")}, masters * d.rng.randint(40, 80)),
+            f"ANALYZE {a}", f"ANALYZE {b}"]
+    sql = (f"SELECT DISTINCT {x} FROM {a} JOIN {b} ON {x} = {y} WHERE {v} > 5" if sick else
+           f"SELECT {x} FROM {a} WHERE EXISTS (SELECT 1 FROM {b} WHERE {y} = {x} AND {v} > 5)")
+    return Case(make, sql)
+
+
+@case("B16", ("15",))
+def foreign_filter(d, sick):
+    t, f, k, v, fn = d.names(5)
+    rows = d.rows(8_000, 15_000)
+    server = f"loopback_{d.rng.randrange(10**6)}"
+    make = [*table(t, {k: ("int", "i"), v: ("text", d.filler())}, rows),
+            "CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public",
+            f"CREATE SERVER {server} FOREIGN DATA WRAPPER public.postgres_fdw OPTIONS (dbname 'postgres')",
+            f"CREATE USER MAPPING FOR CURRENT_USER SERVER {server} OPTIONS (user 'bench')",
+            f"CREATE FUNCTION {fn}(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'",
+            f"DO $$ BEGIN EXECUTE format('CREATE FOREIGN TABLE %I (%I int, %I text) SERVER {server} OPTIONS (schema_name %L, table_name "
+            f"%L)', 'remote', 'k', 'v', current_schema(), (SELECT relname FROM pg_class WHERE oid = $n${t}$n$::regclass)); END $$",
+            f"ALTER FOREIGN TABLE remote RENAME TO {f}", f"ALTER FOREIGN TABLE {f} RENAME k TO {k}",
+            f"ALTER FOREIGN TABLE {f} RENAME v TO {v}",
+            f"ALTER FOREIGN TABLE {f} ALTER {k} OPTIONS (column_name {literal_of(k)})",
+            f"ALTER FOREIGN TABLE {f} ALTER {v} OPTIONS (column_name {literal_of(v)})"]
+    where = f"random() * 0 + {k} < 20" if sick else f"{k} < 20"
+    return Case(make, f"SELECT count({v}) FROM {f} WHERE {where}", how="piped")
+
+
+def literal_of(identifier):
+    """The name that a quoted identifier stands for, as a literal."""
+    name = identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier
+    return "'" + name.replace("'", "''") + "'"
+
+
+@case("B17")
+def copied_hash(d, sick):
+    rows = d.rows(150_000, 200_000)
+    make, a, x, b, y, _, _ = two_tables(d, rows, rows // 2, "i", "i")
+    return Case(make, f"SELECT count(*) FROM {a} JOIN {b} ON {x} = {y}",
+                {"max_parallel_workers_per_gather": "2", "parallel_setup_cost": "10", "parallel_tuple_cost": "0.001",
+                 "min_parallel_table_scan_size": "64kB", "enable_mergejoin": "off", "work_mem": "64MB",
+                 "enable_parallel_hash": "off" if sick else "on"})

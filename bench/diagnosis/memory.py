@@ -27,3 +27,32 @@ def kept_on_disk(d, sick):
     make = [*table(t, {k: ("int", "i"), v: ("text", d.filler())}, rows), f"ANALYZE {t}"]
     return Case(make, f"WITH c AS MATERIALIZED (SELECT * FROM {t}) SELECT count(*), max({v}) FROM c",
                 {"work_mem": "64kB" if sick else "64MB"})
+
+
+@case("E3")
+def sorted_to_be_grouped(d, sick):
+    t, k, v = d.names(3)
+    rows = d.rows(60_000, 90_000)
+    groups = rows // d.rng.randint(6, 12)
+    make = [*table(t, {k: ("text", f"md5((i % {groups})::text)"), v: ("int", "i")}, rows), f"ANALYZE {t}"]
+    return Case(make, f"SELECT {k}, sum({v}), avg({v}) FROM {t} GROUP BY {k}", {"work_mem": "64kB" if sick else "64MB"})
+
+
+@case("E4")
+def few_large_groups(d, sick):
+    t, a, b, v = d.names(4)
+    rows = d.rows(60_000, 90_000)
+    make = [*table(t, {a: ("int", f"i * {d.rng.randint(2, 3)} / {rows}"), b: ("int", f"i * 7919 % {rows}"), v: ("text", d.filler())}, rows),
+            f"CREATE INDEX ON {t} ({a}{'' if sick else ', ' + b})", f"VACUUM ANALYZE {t}"]
+    return Case(make, f"SELECT {a}, {b} FROM {t} ORDER BY {a}, {b}",
+                {"work_mem": "64MB", "enable_seqscan": "off", "enable_bitmapscan": "off"})
+
+
+@case("E6")
+def temporary_files(d, sick):
+    t, k, v = d.names(3)
+    rows = d.rows(50_000, 80_000)
+    make = [*table(t, {k: ("int", "i"), v: ("text", f"repeat('x', {d.rng.randint(100, 150)})")}, rows), f"ANALYZE {t}"]
+    # A function's rows are kept before the first is returned; no version says where.
+    return Case(make, f"SELECT count(*), max(g) FROM generate_series(1, {rows * 20}) g",
+                {"work_mem": "64kB" if sick else "64MB"})

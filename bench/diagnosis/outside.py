@@ -75,3 +75,40 @@ def serialization(d, sick):
     make = [*table(t, {k: ("int", "i"), v: ("text", f"repeat(md5(i::text), {d.rng.randint(100, 200)})")}, d.rows(800, 2_000)),
             f"ANALYZE {t}"]
     return Case(make, f"SELECT {v if sick else k} FROM {t}", how="piped", options="SERIALIZE TEXT")
+
+
+@case("G3")
+def cold_catalog(d, sick):
+    make, t, k, v = partitions(d, d.rng.randint(200, 300) if sick else 2, 60_000)
+    return Case([*make, f"CREATE INDEX ON {t} ({k})", f"ANALYZE {t}"], f"SELECT count(*), max({v}), md5(max({v})) FROM {t} WHERE md5({v}) > 'a'",
+                how="offline")
+
+
+@case("G7")
+def timing_overhead(d, sick):
+    t, k = d.names(2)
+    rows = d.rows(300_000, 400_000)
+    make = [*table(t, {k: ("int", "i % 1000")}, rows), f"ANALYZE {t}"]
+    sql = f"SELECT count(*) FROM (SELECT {k} FROM {t} OFFSET 0) a"
+    for name in "bcd" if sick else "":
+        sql = f"SELECT count(*) FROM (SELECT * FROM ({sql.replace('count(*)', '*')} OFFSET 0) x) {name}"
+    return Case(make, sql if sick else f"SELECT count(*) FROM generate_series(1, 9000) i WHERE md5(i::text) > 'a'")
+
+
+@case("I3")
+def many_partitions(d, sick):
+    make, t, k, v = partitions(d, d.rng.randint(520, 560) if sick else 20, 0)
+    make += [f"CREATE INDEX ON {t} ({k})", f"CREATE INDEX ON {t} ({v})"]
+    return Case(make, f"SELECT count({v}) FROM {t} WHERE {k} + 0 = 3 AND {v} = 'x'", how="offline")
+
+
+@case("I4")
+def joined_as_a_whole(d, sick):
+    a, b, x, y = d.names(4)
+    make = []
+    for t, k, parts in ((a, x, 4), (b, y, 4 if sick else 3)):
+        make.append(f"CREATE TABLE {t} ({k} int) PARTITION BY HASH ({k})")
+        make += [f"CREATE TABLE p_{k.strip(chr(34)).encode().hex()[:8]}_{'ab'[t == b]}_{i} PARTITION OF {t} FOR VALUES WITH (MODULUS {parts}, REMAINDER {i})"
+                 for i in range(parts)]
+        make += [f"INSERT INTO {t} SELECT generate_series(1, {d.rows(40_000, 60_000)})", f"ANALYZE {t}"]
+    return Case(make, f"SELECT count(*) FROM {a} JOIN {b} ON {x} = {y}", {"work_mem": "64MB", "enable_mergejoin": "off"})

@@ -19,3 +19,12 @@ def row_locks(d, sick):
     make = [*table(t, {k: ("int", "i"), v: ("text", d.filler())}, d.rows(15_000, 40_000)), f"VACUUM ANALYZE {t}"]
     lock = d.pick("FOR UPDATE", "FOR SHARE", "FOR NO KEY UPDATE")
     return Case(make, f"SELECT * FROM {t} {lock if sick else ''}", how="piped")
+
+
+@case("J5")
+def checked_row_by_row(d, sick):
+    parent, child, p, c = d.names(4)
+    rows = d.rows(10_000, 20_000)
+    make = [f"CREATE TABLE {parent} ({p} int PRIMARY KEY)", f"INSERT INTO {parent} SELECT generate_series(1, 1000)",
+            f"CREATE TABLE {child} ({c} int {f'REFERENCES {parent}' if sick else ''})", f"ANALYZE {parent}"]
+    return Case(make, f"INSERT INTO {child} SELECT 1 + i % 1000 FROM generate_series(1, {rows}) i", how="piped")

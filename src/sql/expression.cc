@@ -43,7 +43,10 @@ Replacement replace_at(const std::vector<SqlToken>& list, size_t i) {
   const bool marked = is_word(list, i, "hashed") || is_word(list, i, "rescan");
   const size_t plan = i + (marked ? 1 : 0);
   if (is_word(list, plan, "SubPlan") && is_plan_name(list, plan + 1)) {
-    return {cat(" ", kSubPlanSchema, ".", kSubPlanFunction, "() "), plan + 2 - i};
+    return {
+        cat(" ", kSubPlanSchema, ".", kSubPlanFunction, "('",
+            is_word(list, i, "hashed") ? "hashed " : "", "SubPlan ", list[plan + 1].text, "') "),
+        plan + 2 - i};
   }
   if (is_word(list, i, "InitPlan") && is_plan_name(list, i + 1)) return {" $1 ", 2};
   if (is_word(list, i, "alternatives") && is_symbol(list, i + 1, ':') &&

@@ -12,12 +12,13 @@
 
 namespace pgtend::sql {
 
-// What a sub-plan reference becomes: a call of schema kSubPlanSchema, function kSubPlanFunction.
+// What a sub-plan reference becomes: a call of schema kSubPlanSchema, function kSubPlanFunction,
+// with its name ("hashed SubPlan 1") as the argument.
 inline constexpr std::string_view kSubPlanSchema = "pgtend";
 inline constexpr std::string_view kSubPlanFunction = "subplan";
 
 // The parse tree of the boolean expression `text`. "(InitPlan 1).col1" becomes a parameter and
-// "(hashed SubPlan 1)" a call of pgtend.subplan(). Errors: Invalid when it is not exactly one
+// "(hashed SubPlan 1)" a call of pgtend.subplan(…). Errors: Invalid when it is not exactly one
 // expression of PostgreSQL 15's grammar. Thread: any.
 Result<json::value> parse_expression(std::string_view text);
 

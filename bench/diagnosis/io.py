@@ -1,0 +1,48 @@
+"""H: I/O and WAL."""
+from .cases import Case, case, table
+
+
+@case("H1")
+def cold(d, sick):
+    t, k, v = d.names(3)
+    # One row a page: reading is most of the work.
+    make = [f"CREATE TABLE {t} ({k} int, {v} text) WITH (fillfactor = 10)", f"ALTER TABLE {t} ALTER {v} SET STORAGE PLAIN",
+            f"INSERT INTO {t} SELECT i, repeat('x', {d.rng.randint(4100, 6000)}) FROM generate_series(1, {d.rows(9_000, 14_000) if sick else 900}) i",
+            f"VACUUM ANALYZE {t}"]
+    return Case(make, f"SELECT count(*) FROM {t}", {"track_io_timing": "on"}, how="piped",
+                before="" if sick else f"SELECT count(*) FROM {t};")
+
+
+@case("H3")
+def reader_writes(d, sick):
+    t, k, v = d.names(3)
+    make = [*table(t, {k: ("int", "i"), v: ("text", d.filler())}, d.rows(30_000, 60_000))]
+    if not sick:
+        make.append(f"VACUUM ANALYZE {t}")
+    return Case(make, f"SELECT count(*) FROM {t} WHERE {k} > 3")
+
+
+@case("H5")
+def page_images(d, sick):
+    t, k, v = d.names(3)
+    rows = d.rows(20_000, 40_000)
+    make = [*table(t, {k: ("int", "i"), v: ("int", "i")}, rows), f"CREATE INDEX ON {t} ({k})", f"VACUUM ANALYZE {t}", "CHECKPOINT"]
+    sql = f"UPDATE {t} SET {v} = {v} + 1 WHERE {k} % {d.rng.randint(40, 60)} = 1"
+    return Case(make, sql, how="offline", options="WAL", before="" if sick else f"UPDATE {t} SET {v} = {v} + 2;")
+
+
+@case("H6", ("18",))
+def wal_buffers_full(d, sick):
+    t, k, v = d.names(3)
+    make = [f"CREATE TABLE {t} ({k} int, {v} text)"]
+    rows = d.rows(20_000, 40_000) if sick else 50
+    return Case(make, f"INSERT INTO {t} SELECT i, repeat('x', 300) FROM generate_series(1, {rows}) i", how="offline", options="WAL")
+
+
+@case("H7")
+def temporary_table(d, sick):
+    t, k, v = d.names(3)
+    rows = d.rows(40_000, 60_000)
+    return Case(["SELECT 1"], f"SELECT count(*) FROM {t} WHERE {k} > 5", how="offline",
+                before=f"SET temp_buffers = '{'1MB' if sick else '128MB'}'; CREATE TEMP TABLE {t} ({k} int, {v} text); "
+                f"INSERT INTO {t} SELECT i, repeat('x', 200) FROM generate_series(1, {rows}) i;")

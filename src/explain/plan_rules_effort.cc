@@ -1,0 +1,208 @@
+// E, F, G: memory, parallel query and planning, as far as a plan shows them by itself.
+#include <algorithm>
+
+#include "base/text.h"
+#include "explain/plan_findings.h"
+#include "explain/plan_rules.h"
+#include "explain/rows.h"
+#include "explain/words.h"
+
+namespace pgtend::explain {
+namespace {
+
+constexpr double kGroupRowsMin = 10'000;        // E4: rows a group
+constexpr double kTempBlocksMin = 1000;         // E6
+constexpr double kSerialMsMin = 100;            // F2
+constexpr double kSerialPagesMin = 1024;        // F2: min_parallel_table_scan_size
+constexpr double kSerialKeptMax = 0.1;          // F2: rows that would have to be handed over
+constexpr double kSkewFactorMin = 2;            // F3
+constexpr double kSkewMsMin = 50;               // F3: with less, late starters look like skew
+constexpr double kGatheredRowsMin = 1'000'000;  // F5
+constexpr double kPlanningBlocksMin = 1000;     // G3
+constexpr double kClockMs = 25e-6;              // G7: one reading of a fast clock
+constexpr double kClockShareMin = 0.3;          // G7
+constexpr double kClockTotalMin = 100;  // G7, ms: short statements are not measured for speed
+
+void find_e4(const Examination& in, Diagnosis& out) {
+  each_run(in, "Incremental Sort", [&](int id, const Node& node) {
+    if (is_told(out, id)) return;
+    double groups = 0;
+    for (const std::string_view name : {"Full-sort Groups", "Pre-sorted Groups"}) {
+      const json::object* group = group_in(node.properties, name);
+      if (group != nullptr) groups += number_in(*group, "Group Count");
+    }
+    const int below = input_of(in.plan, id);
+    const double rows = below == kNone ? 0 : rows_total(at(in.plan, below));
+    if (groups <= 0 || rows < kGroupRowsMin * groups) return;
+    const auto weight = weigh(in, self_of(in, id));
+    if (!weight) return;
+    care::Finding& finding = add_finding(in, out, "E4", {id}, *weight);
+    finding.what = cat("the incremental sort has ", counted(groups), " groups for ", counted(rows),
+                       " rows: it sorts almost all at once");
+    finding.prediction = "an index on all columns of the order, in that order, spares the sort";
+  });
+}
+
+void find_e6(const Examination& in, Diagnosis& out) {
+  each_run(in, "", [&](int id, const Node& node) {
+    const double temp = self_temp_blocks(in.plan, id);
+    if (temp < kTempBlocksMin || is_told(out, id)) return;
+    // The hash join's own blocks are those of its hash.
+    if (std::ranges::any_of(node.children, [&](int child) { return is_told(out, child); })) return;
+    const auto weight = weigh(in, self_of(in, id));
+    if (!weight) return;
+    care::Finding& finding = add_finding(in, out, "E6", {id}, *weight);
+    finding.what = cat(printable(node_name(node)), " writes and reads ", counted(temp),
+                       " blocks of temporary files");
+    finding.prediction = cat("about ", kilobytes_text(temp * 4),
+                             " of work_mem keep its rows in memory; ", kMemoryNote);
+    finding.statements = {work_mem(temp * 4)};
+  });
+}
+
+// What keeps the planner from using workers, as far as the plan tells; "" if it does not.
+std::string_view serial_cause(const Plan& plan, int id) {
+  if (setting(plan, "max_parallel_workers_per_gather") == "0") {
+    return "max_parallel_workers_per_gather is 0";
+  }
+  if (setting(plan, "max_parallel_workers") == "0") return "max_parallel_workers is 0";
+  for (int up = at(plan, id).parent; up != kNone; up = at(plan, up).parent) {
+    if (at(plan, up).type == "LockRows") return "the statement locks rows";
+    if (at(plan, up).type == "ModifyTable") return "the statement writes";
+  }
+  return {};
+}
+
+void find_f2(const Examination& in, Diagnosis& out) {
+  each_run(in, "Seq Scan", [&](int id, const Node& node) {
+    if (node.gather != kNone || node.actual->loops > 1 || is_told(out, id)) return;
+    const double kept = rows_total(node);
+    const double read = kept + removed_rows(in.plan, id, "Rows Removed by Filter").total;
+    const bool grouped_above = node.parent != kNone && at(in.plan, node.parent).type == "Aggregate";
+    if (kept > kSerialKeptMax * read && !grouped_above) return;
+    if (time_of(in, id).self_blocks < kSerialPagesMin) return;
+    const auto weight = weigh(in, self_of(in, id));
+    if (!weight || weight->ms < kSerialMsMin) return;
+    const std::string_view cause = serial_cause(in.plan, id);
+    if (cause.empty()) return;
+    care::Finding& finding = add_hint(in, out, "F2", {id}, *weight);
+    finding.what =
+        cat("one process scans ", counted(time_of(in, id).self_blocks), " pages alone: ", cause);
+    finding.prediction = "workers would share the scan";
+    if (cause.starts_with("max_")) {
+      finding.statements = {"SET LOCAL max_parallel_workers_per_gather = 2"};
+    }
+  });
+}
+
+void find_f3(const Examination& in, Diagnosis& out) {
+  each_run(in, "", [&](int id, const Node& node) {
+    if (!is_gather(node) || node.actual->loops > 1) return;
+    const int below = input_of(in.plan, id);
+    if (below == kNone || at(in.plan, below).workers.empty()) return;
+    const Node& shared = at(in.plan, below);
+    double all = 0, longest = 0;
+    for (const WorkerActual& worker : shared.workers) {
+      all += worker.total_ms * worker.loops;
+      longest = std::max(longest, worker.total_ms * worker.loops);
+    }
+    const double leader = time_of(in, below).process.mid - all;
+    const double participants = shared.actual->loops;
+    if (participants < 3 || longest < kSkewMsMin) return;
+    longest = std::max(longest, leader);
+    const double mean = time_of(in, below).process.mid / participants;
+    if (longest < kSkewFactorMin * mean) return;
+    const auto weight = weigh(in, {.ms = longest - mean});
+    if (!weight) return;
+    care::Finding& finding = add_question(in, out, "F3", {id, below}, *weight);
+    finding.what = cat("one of ", counted(participants), " processes works ",
+                       milliseconds_text(longest), ", the mean is ", milliseconds_text(mean));
+    finding.prediction =
+        "parts that only one process can scan (a small partition, a plain index scan) should be "
+        "of like size";
+  });
+}
+
+void find_f5(const Examination& in, Diagnosis& out) {
+  each_run(in, "", [&](int id, const Node& node) {
+    if (!is_gather(node) || rows_total(node) < kGatheredRowsMin) return;
+    const auto weight = weigh(in, self_of(in, id));
+    if (!weight) return;
+    int up = node.parent;
+    while (up != kNone && at(in.plan, up).type.ends_with("Sort")) up = at(in.plan, up).parent;
+    const bool grouped_above = up != kNone && at(in.plan, up).type == "Aggregate";
+    care::Finding& finding = add_question(in, out, "F5", {id}, *weight);
+    finding.what = cat("the workers hand ", counted(rows_total(node)),
+                       " rows over to one process, one by one");
+    finding.prediction =
+        grouped_above
+            ? "an aggregate without DISTINCT or ORDER BY inside, of a kind that can be combined, "
+              "would be computed in the workers"
+            : "where few of them are needed, say so inside: LIMIT, a condition, an aggregate; else "
+              "raise parallel_tuple_cost";
+  });
+}
+
+void find_g3(const Examination& in, Diagnosis& out) {
+  const json::object* planning = group_in(in.plan.properties, "Planning");
+  if (planning == nullptr || has_spoken(out, "G2") || has_spoken(out, "B13") ||
+      has_spoken(out, "I3")) {
+    return;
+  }
+  const double read = number_in(*planning, "Shared Read Blocks");
+  const double blocks = number_in(*planning, "Shared Hit Blocks") + read;
+  if (blocks < kPlanningBlocksMin) return;
+  const auto weight = weigh(in, {.ms = in.plan.planning_ms.value_or(0)});
+  if (!weight) return;
+  care::Finding& finding = add_hint(in, out, "G3", {}, *weight);
+  finding.what = cat("planning touches ", counted(blocks), " pages of the catalog");
+  finding.why =
+      cat("planning takes ", milliseconds_text(weight->ms), ", beside the statement's own time");
+  finding.prediction =
+      "the first statement of a session fills its caches: ask again in the same session, and keep "
+      "connections. If it stays, VACUUM FULL of bloated catalogs or smaller statistics targets";
+}
+
+void find_g7(const Examination& in, Diagnosis& out) {
+  if (!in.plan.timed() || in.timing.total_ms < kClockTotalMin) return;
+  double calls = 0;
+  each_run(in, "", [&](int, const Node& node) { calls += rows_total(node) + node.actual->loops; });
+  const auto weight = weigh(in, {.ms = 2 * kClockMs * calls});
+  if (!weight || weight->share < kClockShareMin) return;
+  care::Finding& finding = add_hint(in, out, "G7", {}, *weight);
+  finding.what = cat("EXPLAIN reads the clock ", counted(2 * calls),
+                     " times: the statement itself is faster than measured");
+  finding.why =
+      cat("at ", counted(kClockMs * 1e6), " ns a reading it is ", milliseconds_text(weight->ms),
+          " (", percent(weight->share), "); with a slow clock source, far more");
+  finding.prediction =
+      "EXPLAIN (ANALYZE, TIMING OFF) tells the true total; pg_test_timing tells what a reading "
+      "costs";
+}
+
+constexpr Rule kEffortRules[] = {
+    {"E4", "Incremental sort of few groups", "an incremental sort has 10,000 rows or more a group",
+     "it is nearly a full sort", "an index on the whole order", find_e4},
+    {"E6", "Temporary files",
+     "a node that no other rule speaks of writes and reads 1,000 temporary blocks or more",
+     "work_mem is too small for what it keeps", "memory for the statement", find_e6},
+    {"F2", "No workers for a large scan",
+     "a scan of 100 ms and 8 MB or more, of which few rows remain, has no workers, and the plan "
+     "tells why",
+     "one process does it alone", "the setting, or the statement's form", find_f2},
+    {"F3", "Skew between workers",
+     "one process works twice the mean of all, 50 ms at least (needs VERBOSE)",
+     "the others wait for it", "parts of like size", find_f3},
+    {"F5", "Many rows through Gather", "workers hand over a million rows or more",
+     "that is done row by row", "aggregates and conditions in the workers", find_f5},
+    {"G3", "Planning reads much of the catalog", "planning touches 1,000 pages or more",
+     "caches are cold, or catalogs bloated", "connections that stay", find_g3},
+    {"G7", "Timing overhead", "reading the clock takes an estimated 30 % of 100 ms or more",
+     "each row of each node is timed", "TIMING OFF", find_g7},
+};
+
+}  // namespace
+
+std::span<const Rule> effort_rules() { return kEffortRules; }
+
+}  // namespace pgtend::explain

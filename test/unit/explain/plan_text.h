@@ -1,0 +1,47 @@
+// Plans as JSON text for tests of rules, and what the rules say to them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "explain/parse_json.h"
+#include "explain/rules.h"
+
+namespace pgtend::explain {
+
+// A node with these members, and `children` as its "Plans".
+inline std::string node(const std::string& members, const std::string& children = "") {
+  return cat("{", members, children.empty() ? "" : cat(", \"Plans\": [", children, "]"), "}");
+}
+inline std::string measured(const std::string& type, double ms, double rows, double loops = 1) {
+  return cat(R"("Node Type": ")", type, R"(", "Parent Relationship": "Outer", "Plan Rows": )", rows,
+             R"(, "Plan Width": 8, "Total Cost": 100, "Actual Startup Time": 0, )",
+             R"("Actual Total Time": )", ms, R"(, "Actual Rows": )", rows, R"(, "Actual Loops": )",
+             loops);
+}
+inline std::string scan(double ms, double rows, double loops = 1) {
+  return node(cat(measured("Seq Scan", ms, rows, loops),
+                  R"(, "Relation Name": "t", "Schema": "app", "Alias": "t")"));
+}
+
+inline Diagnosis diagnosed(const std::string& root,
+                           const std::string& beside = "\"Execution Time\": 100") {
+  const auto plan = parse_json_plan(cat("{\"Plan\": ", root, ", ", beside, "}"));
+  EXPECT_TRUE(plan) << plan.error().message;
+  return diagnose({*plan, measure_time(*plan), {}, {}});
+}
+
+inline std::vector<std::string> ids(const Diagnosis& diagnosis) {
+  std::vector<std::string> all;
+  for (const auto& entry : diagnosis.entries) all.push_back(entry.finding.id);
+  return all;
+}
+inline std::vector<std::string> ids(const std::string& root,
+                                    const std::string& beside = "\"Execution Time\": 100") {
+  return ids(diagnosed(root, beside));
+}
+
+}  // namespace pgtend::explain
