@@ -7,7 +7,7 @@ def cold(d, sick):
     t, k, v = d.names(3)
     # One row a page: reading is most of the work.
     make = [f"CREATE TABLE {t} ({k} int, {v} text) WITH (fillfactor = 10)", f"ALTER TABLE {t} ALTER {v} SET STORAGE PLAIN",
-            f"INSERT INTO {t} SELECT i, repeat('x', {d.rng.randint(4100, 6000)}) FROM generate_series(1, {d.rows(9_000, 14_000) if sick else 900}) i",
+            f"INSERT INTO {t} SELECT i, repeat('x', {d.rng.randint(4100, 6000)}) FROM generate_series(1, {d.rows(22_000, 28_000) if sick else 900}) i",
             f"VACUUM ANALYZE {t}"]
     return Case(make, f"SELECT count(*) FROM {t}", {"track_io_timing": "on"}, how="piped",
                 before="" if sick else f"SELECT count(*) FROM {t};")
@@ -16,7 +16,7 @@ def cold(d, sick):
 @case("H3")
 def reader_writes(d, sick):
     t, k, v = d.names(3)
-    make = [*table(t, {k: ("int", "i"), v: ("text", d.filler())}, d.rows(30_000, 60_000))]
+    make = [*table(t, {k: ("int", "i"), v: ("text", d.filler())}, d.rows(30_000, 60_000)), "CHECKPOINT"]
     if not sick:
         make.append(f"VACUUM ANALYZE {t}")
     return Case(make, f"SELECT count(*) FROM {t} WHERE {k} > 3")
@@ -27,7 +27,7 @@ def page_images(d, sick):
     t, k, v = d.names(3)
     rows = d.rows(20_000, 40_000)
     make = [*table(t, {k: ("int", "i"), v: ("int", "i")}, rows), f"CREATE INDEX ON {t} ({k})", f"VACUUM ANALYZE {t}", "CHECKPOINT"]
-    sql = f"UPDATE {t} SET {v} = {v} + 1 WHERE {k} % {d.rng.randint(40, 60)} = 1"
+    sql = (f"UPDATE {t} SET {v} = {v} + 1 WHERE {k} = ANY (ARRAY(SELECT n * {d.rng.randint(40, 60)} FROM generate_series(1, {rows // 50}) n))")
     return Case(make, sql, how="offline", options="WAL", before="" if sick else f"UPDATE {t} SET {v} = {v} + 2;")
 
 

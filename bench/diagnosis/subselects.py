@@ -31,7 +31,7 @@ def dear_init_plan(d, sick):
 @case("C2")
 def list_not_hashed(d, sick):
     a, b, x, y = d.names(4)
-    rows = d.rows(2_500, 5_000)
+    rows = d.rows(6_000, 8_000)
     make = [*table(a, {x: ("int", "i * 2")}, rows), *table(b, {y: ("int", "i * 3")}, rows), f"ANALYZE {a}", f"ANALYZE {b}"]
     # In the select list IN cannot become a join.
     return Case(make, f"SELECT {x}, {x} IN (SELECT {y} FROM {b}) FROM {a}", {"work_mem": "64kB" if sick else "64MB"})
@@ -53,7 +53,7 @@ def cte_in_a_loop(d, sick):
     rows = d.rows(1_200, 2_000)
     make = [*table(a, {x: ("int", "i")}, rows), *table(b, {y: ("int", "i")}, rows), f"ANALYZE {a}", f"ANALYZE {b}"]
     on = f"{x} BETWEEN {y} - 1 AND {y} + 1" if sick else f"{x} = {y} + 1"
-    return Case(make, f"WITH c AS MATERIALIZED (SELECT * FROM {b}) SELECT count(*) FROM {a} JOIN c ON {on}")
+    return Case(make, f"WITH c AS MATERIALIZED (SELECT * FROM {b}) SELECT count(*) FROM {a} LEFT JOIN c ON {on}")
 
 
 @case("C5")

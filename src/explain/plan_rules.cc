@@ -661,8 +661,8 @@ constexpr Rule kPlanRules[] = {
 std::span<const Rule> plan_rules() {
   static const std::vector<Rule> all = [] {
     std::vector<Rule> list(std::begin(kPlanRules), std::end(kPlanRules));
-    for (const auto more : {scan_rules(), subselect_rules(), join_rules(), effort_rules(),
-                            io_rules(), shape_rules()}) {
+    for (const auto more : {scan_rules(), subselect_rules(), join_rules(), io_rules(),
+                            shape_rules(), effort_rules()}) {
       list.insert(list.end(), more.begin(), more.end());
     }
     return list;

@@ -16,8 +16,8 @@ std::span<const Rule> plan_rules();
 std::span<const Rule> scan_rules();
 std::span<const Rule> subselect_rules();
 std::span<const Rule> join_rules();
-std::span<const Rule> effort_rules();  // memory, parallel query, planning
 std::span<const Rule> io_rules();      // I/O and WAL
 std::span<const Rule> shape_rules();   // partitions, settings, the statement as a whole
+std::span<const Rule> effort_rules();  // memory, parallel query, planning; partly "if nothing else"
 
 }  // namespace pgtend::explain

@@ -108,8 +108,8 @@ void find_f3(const Examination& in, Diagnosis& out) {
     }
     const double leader = time_of(in, below).process.mid - all;
     const double participants = shared.actual->loops;
-    if (participants < 3 || longest < kSkewMsMin) return;
     longest = std::max(longest, leader);
+    if (participants < 3 || longest < kSkewMsMin) return;
     const double mean = time_of(in, below).process.mid / participants;
     if (longest < kSkewFactorMin * mean) return;
     const auto weight = weigh(in, {.ms = longest - mean});
@@ -164,7 +164,13 @@ void find_g3(const Examination& in, Diagnosis& out) {
 }
 
 void find_g7(const Examination& in, Diagnosis& out) {
-  if (!in.plan.timed() || in.timing.total_ms < kClockTotalMin) return;
+  if (!in.plan.timed() || in.timing.total_ms <= kClockTotalMin) return;
+  // What is wrong with the plan comes first: without it fewer rows are timed.
+  if (std::ranges::any_of(out.entries, [](const Diagnosis::Entry& entry) {
+        return entry.finding.severity > care::Severity::Info;
+      })) {
+    return;
+  }
   double calls = 0;
   each_run(in, "", [&](int, const Node& node) { calls += rows_total(node) + node.actual->loops; });
   const auto weight = weigh(in, {.ms = 2 * kClockMs * calls});
@@ -197,7 +203,8 @@ constexpr Rule kEffortRules[] = {
      "that is done row by row", "aggregates and conditions in the workers", find_f5},
     {"G3", "Planning reads much of the catalog", "planning touches 1,000 pages or more",
      "caches are cold, or catalogs bloated", "connections that stay", find_g3},
-    {"G7", "Timing overhead", "reading the clock takes an estimated 30 % of 100 ms or more",
+    {"G7", "Timing overhead",
+     "reading the clock takes an estimated 30 % of more than 100 ms, and nothing is wrong else",
      "each row of each node is timed", "TIMING OFF", find_g7},
 };
 

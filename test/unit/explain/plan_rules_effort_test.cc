@@ -1,0 +1,246 @@
+// Memory, parallel query, planning, I/O, WAL, the whole statement: each fault beside its twin.
+#include <gmock/gmock.h>
+
+#include "explain/plan_rules.h"
+#include "unit/explain/plan_text.h"
+
+namespace pgtend::explain {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+std::string grouped(const std::string& output, double groups) {
+  return node(cat(measured("Aggregate", 98, groups), R"(, "Strategy": "Sorted",
+                  "Group Key": ["t.k"], "Output": ["t.k", ")",
+                  output, R"("])"),
+              node(cat(measured("Sort", 90, 100'000), R"(, "Sort Method": "external merge",
+                       "Sort Space Used": 9000, "Sort Space Type": "Disk")"),
+                   scan(20, 100'000)));
+}
+
+TEST(EffortRules, SortForFewGroupsIsBetterHashed) {
+  EXPECT_THAT(ids(grouped("sum(t.v)", 5'000)), ElementsAre("E3"));
+  EXPECT_THAT(ids(grouped("sum(t.v)", 90'000)), ElementsAre("E1"));
+  EXPECT_THAT(ids(grouped("count(DISTINCT t.v)", 5'000)), ElementsAre("E1"));
+}
+
+TEST(EffortRules, IncrementalSortOfFewGroupsIsAFullSort) {
+  const auto sorted = [](double groups) {
+    return ids(node(cat(measured("Incremental Sort", 95, 100'000), R"(, "Full-sort Groups":
+                        {"Group Count": 1}, "Pre-sorted Groups": {"Group Count": )",
+                        groups, "}"),
+                    scan(20, 100'000)));
+  };
+
+  EXPECT_THAT(sorted(3), ElementsAre("E4"));
+  EXPECT_THAT(sorted(3'000), IsEmpty());
+}
+
+TEST(EffortRules, TemporaryFilesAreToldWhereNothingElseTells) {
+  const auto temp = [](const std::string& more) {
+    return ids(node(cat(measured("Function Scan", 95, 10), R"(, "Alias": "g",
+                        "Shared Hit Blocks": 0, "Shared Read Blocks": 0)",
+                        more)));
+  };
+
+  EXPECT_THAT(temp(R"(, "Temp Read Blocks": 900, "Temp Written Blocks": 900)"), ElementsAre("E6"));
+  EXPECT_THAT(temp(R"(, "Temp Read Blocks": 9, "Temp Written Blocks": 9)"), IsEmpty());
+  EXPECT_THAT(temp(R"(, "Temp Read Blocks": 900, "Temp Written Blocks": 900, "Storage": "Disk",
+                      "Maximum Storage": 9000)"),
+              ElementsAre("E5"));
+}
+
+std::string serial(const std::string& settings, double pages = 9'000) {
+  return node(cat(measured("Aggregate", 195, 1)),
+              node(cat(measured("Seq Scan", 190, 900'000), R"(, "Relation Name": "t", "Alias": "t",
+                       "Shared Read Blocks": 0, "Shared Hit Blocks": )",
+                       pages))) +
+         cat(R"(, "Execution Time": 200, "Settings": {)", settings, "}");
+}
+
+TEST(EffortRules, SerialScanIsToldWithItsCause) {
+  const auto said = [](const std::string& both) {
+    const size_t cut = both.find(R"(, "Execution Time")");
+    return ids(both.substr(0, cut), both.substr(cut + 2));
+  };
+
+  EXPECT_THAT(said(serial(R"("max_parallel_workers_per_gather": "0")")), ElementsAre("F2"));
+  EXPECT_THAT(said(serial(R"("work_mem": "8MB")")), IsEmpty());
+  EXPECT_THAT(said(serial(R"("max_parallel_workers_per_gather": "0")", 200)), IsEmpty());
+}
+
+std::string gathered(double rows, double first, double second) {
+  const auto worker = [](int number, double ms) {
+    return cat(R"({"Worker Number": )", number, R"(, "Actual Startup Time": 0,
+               "Actual Total Time": )",
+               ms, R"(, "Actual Rows": 9, "Actual Loops": 1})");
+  };
+  return node(cat(measured("Gather", 95, rows), R"(, "Workers Planned": 2, "Workers Launched": 2)"),
+              node(cat(measured("Seq Scan", 50, rows / 3, 3), R"(, "Relation Name": "t",
+                       "Alias": "t", "Parallel Aware": true, "Workers": [)",
+                       worker(0, first), ", ", worker(1, second), "]")));
+}
+
+TEST(EffortRules, OneProcessThatWorksForAll) {
+  EXPECT_THAT(ids(gathered(300, 120, 5)), Contains("F3"));
+  EXPECT_THAT(ids(gathered(300, 50, 50)), Not(Contains("F3")));
+}
+
+TEST(EffortRules, MillionsOfRowsThroughGather) {
+  EXPECT_THAT(ids(gathered(3'000'000, 50, 50)), Contains("F5"));
+  EXPECT_THAT(ids(gathered(3'000, 50, 50)), Not(Contains("F5")));
+}
+
+TEST(EffortRules, PlanningThatReadsTheCatalog) {
+  const auto planned = [](double blocks, double ms) {
+    return ids(scan(90, 9), cat(R"("Planning": {"Shared Hit Blocks": )", blocks,
+                                R"(, "Shared Read Blocks": 5}, "Execution Time": 95,
+                                "Planning Time": )",
+                                ms));
+  };
+
+  EXPECT_THAT(planned(5'000, 20), ElementsAre("G3"));
+  EXPECT_THAT(planned(50, 20), IsEmpty());
+  EXPECT_THAT(planned(5'000, 200), ElementsAre("G2"));  // one cause, one finding
+}
+
+TEST(EffortRules, PlanningNamesWhatThereIsMuchOf) {
+  std::string joined = scan(0.1, 1);
+  for (int i = 0; i < 9; ++i) {
+    joined = node(measured("Nested Loop", 1, 1), cat(joined, ", ", scan(0.01, 1)));
+  }
+  std::string members;
+  for (int i = 0; i < 600; ++i) members += cat(i > 0 ? ", " : "", scan(0.001, 0));
+  const std::string planning = R"("Planning Time": 50, "Execution Time": 5)";
+
+  EXPECT_THAT(ids(joined, planning), Contains("B13"));
+  EXPECT_THAT(ids(node(measured("Append", 4, 0), members), planning), Contains("I3"));
+}
+
+TEST(EffortRules, ReadingTheClockIsMostOfIt) {
+  const auto nested = [](double rows) {
+    std::string below = scan(60, rows);
+    for (int i = 0; i < 4; ++i) below = node(measured("Limit", 100 + 40 * i, rows), below);
+    return ids(below, R"("Execution Time": 225)");
+  };
+
+  EXPECT_THAT(nested(600'000), Contains("G7"));
+  EXPECT_THAT(nested(60'000), IsEmpty());
+}
+
+std::string with_blocks(const std::string& members) {
+  return node(cat(measured("Seq Scan", 95, 9), R"(, "Relation Name": "t", "Schema": "app",
+                  "Alias": "t", )",
+                  members));
+}
+
+TEST(IoRules, ColdOrSlowReads) {
+  const auto reads = [](const std::string& time) {
+    return ids(with_blocks(cat(R"("Shared Hit Blocks": 5, "Shared Read Blocks": 900, )", time)));
+  };
+
+  EXPECT_THAT(reads(R"("I/O Read Time": 60)"), ElementsAre("H1"));
+  EXPECT_THAT(reads(R"("Shared I/O Read Time": 60)"), ElementsAre("H1"));
+  EXPECT_THAT(reads(R"("I/O Read Time": 3)"), IsEmpty());
+  EXPECT_THAT(ids(with_blocks(R"("Shared Hit Blocks": 5, "Shared Read Blocks": 50,
+                                 "I/O Read Time": 90)")),
+              ElementsAre("H2"));
+}
+
+TEST(IoRules, ReaderThatWrites) {
+  const auto dirtied = [](double blocks) {
+    return diagnosed(with_blocks(cat(R"("Shared Hit Blocks": 900, "Shared Read Blocks": 0,
+                                        "Shared Dirtied Blocks": )",
+                                     blocks)));
+  };
+
+  ASSERT_THAT(ids(dirtied(800)), ElementsAre("H3"));
+  EXPECT_THAT(dirtied(800).entries[0].finding.statements, ElementsAre("VACUUM (ANALYZE) app.t"));
+  EXPECT_THAT(ids(dirtied(20)), IsEmpty());
+}
+
+TEST(IoRules, WalOfPageImagesAndFullBuffers) {
+  EXPECT_THAT(ids(with_blocks(R"("WAL Records": 900, "WAL FPI": 500, "WAL Bytes": 4000000)")),
+              ElementsAre("H5"));
+  EXPECT_THAT(ids(with_blocks(R"("WAL Records": 9000, "WAL FPI": 5, "WAL Bytes": 4000000,
+                                 "WAL Buffers Full": 0)")),
+              IsEmpty());
+  EXPECT_THAT(ids(with_blocks(R"("WAL Records": 9000, "WAL FPI": 5, "WAL Bytes": 4000000,
+                                 "WAL Buffers Full": 7)")),
+              ElementsAre("H6"));
+}
+
+TEST(IoRules, TemporaryTableBeyondItsCache) {
+  EXPECT_THAT(ids(with_blocks(R"("Local Hit Blocks": 5, "Local Read Blocks": 4000)")),
+              ElementsAre("H7"));
+  EXPECT_THAT(ids(with_blocks(R"("Local Hit Blocks": 4000, "Local Read Blocks": 5)")), IsEmpty());
+}
+
+TEST(ShapeRules, PartitionsJoinedAsAWhole) {
+  const auto appended = [](const std::string& name, int count) {
+    std::string members;
+    for (int i = 1; i <= count; ++i) {
+      members +=
+          cat(i > 1 ? ", " : "", node(cat(measured("Seq Scan", 1, 90), R"(, "Relation Name": ")",
+                                          name, i, R"(", "Alias": ")", name, "_", i, "\"")));
+    }
+    return node(measured("Append", 20, 900), members);
+  };
+  const auto joined = [&](int right) {
+    return ids(
+        node(cat(measured("Hash Join", 95, 9), R"(, "Join Type": "Left")"),
+             cat(appended("a", 4), ", ", node(measured("Hash", 40, 900), appended("b", right)))));
+  };
+
+  EXPECT_THAT(joined(4), ElementsAre("I4"));
+  EXPECT_THAT(joined(3), IsEmpty());
+}
+
+TEST(ShapeRules, RandomOrderSortsEverything) {
+  const auto by = [](const std::string& key) {
+    return ids(
+        node(cat(measured("Sort", 95, 10), R"(, "Sort Key": [")", key, R"("])"), scan(20, 90'000)));
+  };
+
+  EXPECT_THAT(by("(random())"), ElementsAre("K2"));
+  EXPECT_THAT(by("t.random"), IsEmpty());
+}
+
+TEST(ShapeRules, MillionRowsForAClient) {
+  EXPECT_THAT(ids(scan(90, 2'000'000)), Contains("K3"));
+  EXPECT_THAT(ids(scan(90, 2'000)), IsEmpty());
+}
+
+TEST(ShapeRules, ParametersThatNoInitPlanFills) {
+  const auto said = [](const std::string& condition, const std::string& returns) {
+    return ids(node(cat(measured("Seq Scan", 95, 9), R"(, "Relation Name": "t", "Alias": "t",
+                        "Filter": ")",
+                        condition, "\""),
+                    node(cat(R"("Node Type": "Result", "Parent Relationship": "InitPlan",
+                             "Plan Rows": 1, "Plan Width": 8, "Total Cost": 1,
+                             "Actual Startup Time": 0, "Actual Total Time": 0.1, "Actual Rows": 1,
+                             "Actual Loops": 1, "Subplan Name": ")",
+                             returns, "\""))));
+  };
+
+  EXPECT_THAT(said("(t.k > $1)", "InitPlan 1 (returns $0)"), ElementsAre("K7"));
+  EXPECT_THAT(said("(t.k > $1)", "InitPlan 1 (returns $1)"), IsEmpty());
+  EXPECT_THAT(said("(t.k > (InitPlan 1).col1)", "InitPlan 1"), IsEmpty());
+}
+
+TEST(ShapeRules, SettingsOfTestsAreTold) {
+  const auto with = [](const std::string& settings) {
+    return ids(scan(90, 9), cat(R"("Execution Time": 95, "Settings": {)", settings, "}"));
+  };
+
+  EXPECT_THAT(with(R"("join_collapse_limit": "1")"), ElementsAre("K5"));
+  EXPECT_THAT(with(R"("debug_parallel_query": "on")"), ElementsAre("K5"));
+  EXPECT_THAT(with(R"("join_collapse_limit": "12", "random_page_cost": "1.1")"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace pgtend::explain
