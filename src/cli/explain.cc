@@ -14,8 +14,10 @@
 #include "cli/explain_worst.h"
 #include "cli/findings.h"
 #include "cli/lookout.h"
+#include "cli/page_file.h"
 #include "explain/explain.h"
 #include "explain/read_plans.h"
+#include "explain/render_html.h"
 #include "pg/connection.h"
 #include "sql/classify.h"
 
@@ -51,6 +53,7 @@ constexpr Parameter kExplainParameters[] = {
     {"--verify", "",
      "try the other proposals, too: statistics in a transaction that is rolled back (locks the "
      "table against ANALYZE and DDL meanwhile); settings by running the statement both ways"},
+    {"--html", "FILE", "write a page to read in a browser, complete in one file; \"-\": stdout"},
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
 };
 constexpr size_t kInputBytesMax = size_t{64} << 20;
@@ -215,12 +218,33 @@ Result<int> run_diff(const Args& args, Output& output) {
   show_diff(reports, output);
   return 0;
 }
+
+// Whether the page may go where --html says: a mistake there should cost no work.
+Status check_page(const Args& args, const Output& output) {
+  if (!args.has("--html")) return ok();
+  if (output.json() && args.get("--html") == "-") {
+    return Error{ErrorCode::Invalid, "--json and --html - both want standard output"}.hinting(
+        "give --html the path of a file");
+  }
+  return check_writable(args.get("--html"));
+}
+
+Status write_page(const Args& args, Output& output, const Reports& reports) {
+  const std::string path = args.get("--html");
+  const std::string page = explain::render_html(reports);
+  TRY(write_whole(path, page));
+  if (path != "-")
+    output.note(cat("page written to ", printable(path), ", ",
+                    human(Bytes{static_cast<int64_t>(page.size())})));
+  return ok();
+}
 }  // namespace
 
 std::span<const Parameter> explain_parameters() { return kExplainParameters; }
 
 Result<int> run_explain(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
+  TRY(check_page(args, output));
   if (args.apply && (args.has("--log") || args.has("--diff") || args.has("--worst"))) {
     return Error{ErrorCode::Invalid, "--apply works on one statement"}.hinting(
         "pgtend explain -c 'SELECT ...' --apply");
@@ -242,7 +266,8 @@ Result<int> run_explain(const Args& args, Output& output) {
   for (const std::string& warning : input.read.warnings) output.warn(warning);
   const auto reports =
       std::make_shared<const Reports>(TRY(make_reports(args, output, std::move(input))));
-  TRY(show_reports(reports, args, output));
+  if (args.get("--html") != "-") TRY(show_reports(reports, args, output));
+  if (args.has("--html")) TRY(write_page(args, output, *reports));
   int exit = 0;
   for (const explain::Report& report : *reports) {
     exit = std::max(exit, exit_for(limit, report.findings));

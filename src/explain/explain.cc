@@ -82,6 +82,7 @@ Result<Report> examine(pg::Connection& conn, const Request& request) {
   if (info && info->asked_analyze) options.analyze = true;
   Report report;
   report.plan = TRY(explain(conn, request.sql, options));
+  report.plan.query_text = info ? info->text : request.sql;
   TRY(examine_here(conn, request.sql, request, report));
   return report;
 }

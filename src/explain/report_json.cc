@@ -109,7 +109,9 @@ json::object finding_json(const Report& report, size_t index) {
   return out;
 }
 
-json::object summary(const Report& report) {
+}  // namespace
+
+json::object summary_json(const Report& report) {
   const Plan& plan = report.plan;
   json::object out;
   out["format"] = name(report.format);
@@ -126,25 +128,26 @@ json::object summary(const Report& report) {
   return out;
 }
 
-}  // namespace
-
-void write_json(JsonWriter& out, const Report& report) {
-  out.begin_object();
-  out.members(summary(report));
-  out.key("root");
-  write_tree(out, report);
+json::object findings_json(const Report& report) {
+  json::object out;
   json::array findings;
   for (size_t i = 0; i < report.findings.size(); ++i) {
     findings.push_back(finding_json(report, i));
   }
-  out.key("findings");
-  out.value(findings);
-  out.key("warnings");
-  out.value(to_list(report.warnings));
+  out["findings"] = std::move(findings);
+  out["warnings"] = to_list(report.warnings);
   json::array missing;
   for (const facts::MissingRight& right : report.missing) missing.push_back(facts::to_json(right));
-  out.key("missing_rights");
-  out.value(missing);
+  out["missing_rights"] = std::move(missing);
+  return out;
+}
+
+void write_json(JsonWriter& out, const Report& report) {
+  out.begin_object();
+  out.members(summary_json(report));
+  out.key("root");
+  write_tree(out, report);
+  out.members(findings_json(report));
   out.end();
 }
 

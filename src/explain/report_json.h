@@ -12,4 +12,8 @@ namespace pgtend::explain {
 // depth).
 void write_json(JsonWriter& out, const Report& report);
 
+// The members of the entry before and after `root`. Thread: any.
+json::object summary_json(const Report& report);
+json::object findings_json(const Report& report);
+
 }  // namespace pgtend::explain

@@ -329,11 +329,9 @@ std::string_view name(Volatility volatility) {
   return "unknown";
 }
 
-Result<std::vector<Predicate>> conditions(std::string_view text, std::string_view about) {
-  const LocatedExpression expression = TRY(parse_located(text));
-  const Operands operands(expression.sql);
-  std::vector<Predicate> out;
-  std::vector<const json::value*> stack{&expression.tree};
+std::vector<const json::value*> conjuncts(const json::value& expression) {
+  std::vector<const json::value*> out;
+  std::vector<const json::value*> stack{&expression};
   while (!stack.empty()) {
     const json::value* node = stack.back();
     stack.pop_back();
@@ -343,8 +341,27 @@ Result<std::vector<Predicate>> conditions(std::string_view text, std::string_vie
       const json::array& list = args->get_array();
       for (auto it = list.end(); it != list.begin();) stack.push_back(&*--it);
     } else {
-      out.push_back(to_predicate(*node, about, operands));
+      out.push_back(node);
     }
+  }
+  return out;
+}
+
+std::vector<Predicate> predicates(const json::value& expression) {
+  std::vector<Predicate> out;
+  const Operands no_texts({});
+  for (const json::value* conjunct : conjuncts(expression)) {
+    out.push_back(to_predicate(*conjunct, {}, no_texts));
+  }
+  return out;
+}
+
+Result<std::vector<Predicate>> conditions(std::string_view text, std::string_view about) {
+  const LocatedExpression expression = TRY(parse_located(text));
+  const Operands operands(expression.sql);
+  std::vector<Predicate> out;
+  for (const json::value* conjunct : conjuncts(expression.tree)) {
+    out.push_back(to_predicate(*conjunct, about, operands));
   }
   return out;
 }

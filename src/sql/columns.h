@@ -51,6 +51,14 @@ struct Predicate {
   std::optional<std::string> literal = {};  // the other side when it is one constant, unquoted
 };
 
+// The parts of `expression` that AND joins, in order; an expression that is no AND is one. They
+// borrow it. Thread: any. Cost: O(size).
+std::vector<const json::value*> conjuncts(const json::value& expression);
+
+// Its conditions, one a conjunct, all columns alike and without the texts of their sides. Thread:
+// any. Cost: O(size).
+std::vector<Predicate> predicates(const json::value& expression);
+
 // The conditions joined by AND in `text`, an expression as EXPLAIN prints it, in order; one that is
 // no AND gives one. `about` is the alias of the relation whose conditions they are: columns of
 // others are values to it; "" takes all columns alike. Errors: as parse_expression(). Thread: any.
