@@ -147,8 +147,7 @@ class App {
 
   select(id, {keepFolded = false, side = 'node'} = {}) {
     this.selected = id;
-    if (!keepFolded) this.unfoldTo(id, true);
-    this.view.select(id);
+    this.view.select(id, keepFolded);
     markRibbon(this);
     if (side) this.showSide(side);
     this.toHash();
@@ -200,7 +199,7 @@ class App {
   // Folding
 
   // Unfolds what hides `id`. True when something did.
-  unfoldTo(id, redraw = false) {
+  unfoldTo(id) {
     let changed = false;
     for (let at = id; at !== kNone; at = this.model.parent[at]) {
       if (at !== id && this.folded.delete(at)) changed = true;
@@ -210,8 +209,17 @@ class App {
         changed = true;
       }
     }
-    if (changed && redraw && this.viewName === 'tree') this.view.rebuild();
     return changed;
+  }
+  // What shows where `id` is: itself, or what it is folded into.
+  shownFor(id) {
+    let shown = id;
+    for (let at = id; at !== kNone; at = this.model.parent[at]) {
+      if (at !== id && this.folded.has(at)) shown = at;
+      const group = this.model.groupOf[at];
+      if (group !== kNone && this.foldSmall && !this.openGroups.has(group)) shown = this.model.parent[at];
+    }
+    return shown;
   }
   fold(id, shut) {
     if (this.model.fan[id] === 0) return;
@@ -241,7 +249,7 @@ class App {
     this.openGroups.clear();
     if (this.foldSmall) this.foldSmallOnes();
     this.view.rebuild();
-    this.view.select(this.selected);
+    this.select(this.shownFor(this.selected), {keepFolded: true, side: null});
     this.foldButton();
   }
   foldButton() {

@@ -62,8 +62,8 @@ class TreeView {
   }
   firstId(line) { return line >= 0 ? line : this.model.groups[-1 - line].first; }
 
-  select(id) {
-    if (this.app.unfoldTo(id)) this.rebuild();
+  select(id, keepFolded = false) {
+    if (!keepFolded && this.app.unfoldTo(id)) this.rebuild();
     this.rows.reveal(this.lineOf(id));
     this.describe();
   }
@@ -130,10 +130,10 @@ class TreeView {
       rows += model.column('actual', id) || 0;
       blocks += model.column('blocks', id) || 0;
     }
-    const open = () => app.openGroup(index);
-    return h(`div.line.tree.group${model.never(group.first) ? '.never' : ''}`, {
-      role: 'row', 'aria-rowindex': i + 2, 'aria-level': model.depth[group.first] + 1, 'aria-expanded': 'false',
-      onclick: open,
+    const chosen = app.selected >= group.first && app.selected < group.end;
+    return h(`div.line.tree.group${model.never(group.first) ? '.never' : ''}${chosen ? '.selected' : ''}`, {
+      role: 'row', id: `tree-${group.first}`, 'aria-rowindex': i + 2, 'aria-level': model.depth[group.first] + 1,
+      'aria-expanded': 'false', 'aria-selected': String(chosen), onclick: () => app.openGroup(index),
     },
     shareCell(model, self / model.whole),
     h('span.num', {role: 'gridcell'}, model.measure === 'time' ? duration(self) : ''),
