@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kFolder = fs::path(PGTEND_SOURCE_DIR) / "test/e2e/plans";
+const fs::path kFolder = fs::path(PGTEND_SOURCE_DIR) / "test/e2e";
 
 std::string text_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -47,9 +47,9 @@ bool Case::runs_on(int version) const {
   });
 }
 
-std::vector<Case> all() {
+std::vector<Case> all(const std::string& folder) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(kFolder)) {
+  for (const auto& entry : fs::directory_iterator(kFolder / folder)) {
     if (entry.path().extension() == ".sql" && entry.path().stem() != "schema") {
       files.push_back(entry.path());
     }
@@ -69,6 +69,6 @@ std::vector<Case> all() {
   return out;
 }
 
-std::string schema() { return text_of(kFolder / "schema.sql"); }
+std::string schema(const std::string& folder) { return text_of(kFolder / folder / "schema.sql"); }
 
 }  // namespace pgtend::e2e::plans

@@ -25,10 +25,10 @@ struct Case {
   bool runs_on(int version) const;
 };
 
-// All cases, in the order of the files' names.
-std::vector<Case> all();
+// All cases of the folder e2e/`folder`, in the order of the files' names.
+std::vector<Case> all(const std::string& folder = "plans");
 
 // The statements that make the tables.
-std::string schema();
+std::string schema(const std::string& folder = "plans");
 
 }  // namespace pgtend::e2e::plans
