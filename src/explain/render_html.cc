@@ -90,7 +90,7 @@ const NodeTime& time_of(const Report& report, int id) {
   return report.timing.nodes[static_cast<size_t>(id)];
 }
 
-const NodeColumn kNumbers[] = {
+const NodeColumn kNumberColumns[] = {
     {"depth",
      [](const Report& r, int id, const RowCount&) -> json::value { return at(r.plan, id).depth; }},
     {"never_executed",
@@ -134,7 +134,7 @@ const NodeColumn kNumbers[] = {
                 const RowCount&) { return number_json(at(r.plan, id).estimate.total_cost); }},
 };
 
-const NameColumn kNames[] = {
+const NameColumn kNameColumns[] = {
     {"type", [](const Node& node) -> const std::string& { return node.type; }},
     {"relationship", [](const Node& node) -> const std::string& { return node.relationship; }},
     {"subplan", [](const Node& node) -> const std::string& { return node.subplan_name; }},
@@ -272,10 +272,10 @@ void PageWriter::nodes() {
   Names names;
   for (int id = 0; id < count; ++id) {
     const RowCount rows = count_rows(report_.plan, id);
-    for (const NodeColumn& column : kNumbers) {
+    for (const NodeColumn& column : kNumberColumns) {
       columns[column.name].push_back(column.value(report_, id, rows));
     }
-    for (const NameColumn& column : kNames) {
+    for (const NameColumn& column : kNameColumns) {
       columns[column.name].push_back(names.number(column.value(at(report_.plan, id))));
     }
     columns["excuse"].push_back(names.number(std::string(rows.excuse)));

@@ -73,9 +73,9 @@ std::optional<sql::Place> condition_of(const sql::Places& places, const sql::Pre
 }
 
 // Lives during one call.
-class Marker {
+class SpanFinder {
  public:
-  Marker(const Plan& plan, const sql::Places& places) : plan_(plan), places_(places) {}
+  SpanFinder(const Plan& plan, const sql::Places& places) : plan_(plan), places_(places) {}
 
   void mark(size_t finding, const Node& node) {
     const sql::TablePlace* table = table_of(plan_, node, places_);
@@ -118,7 +118,7 @@ std::vector<SqlSpan> sql_spans(const Report& report) {
   if (plan.query_text.empty() || plan.query_text.size() > kQueryBytesMax) return {};
   const auto places = sql::find_places(plan.query_text);
   if (!places) return {};
-  Marker marker(plan, *places);
+  SpanFinder marker(plan, *places);
   for (size_t i = 0; i < report.findings.size(); ++i) {
     const std::vector<int>& nodes = report.places[i];
     for (size_t k = 0; k < std::min(nodes.size(), kNodesMax); ++k) {

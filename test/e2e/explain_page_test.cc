@@ -48,7 +48,7 @@ class Browser {
   static void shows(const std::string& scenario, const std::string& page) {
     const auto outcome =
         e2e::run({"node", PGTEND_SOURCE_DIR "/test/e2e/browser/explain_page.js", scenario, page},
-                 environment(), "", seconds(240));
+                 environment(), "", seconds(300));
     EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
   }
 };
