@@ -30,7 +30,15 @@ function valueOf(value, level = 0) {
     return h('ul.values', {}, entries.slice(0, 500).map(([, v]) => h('li', {}, scalarOf(v))),
       entries.length > 500 && h('li.note', {}, `and ${grouped(entries.length - 500)} more`));
   }
-  return h('dl.facts', {}, entries.slice(0, 500).map(([name, v]) => fact(name, valueOf(v, level + 1))));
+  return factList(entries.slice(0, 500), level + 1);
+}
+
+// [name, value] one below the other, what is zero or false in one line at the end.
+function factList(entries, level = 0) {
+  const empty = (value) => value === 0 || value === false;
+  const none = entries.filter(([, value]) => empty(value)).map(([name]) => name);
+  return h('dl.facts', {}, entries.filter(([, value]) => !empty(value)).map(([name, value]) => fact(name, valueOf(value, level))),
+    none.length > 0 && fact('Zero or no', none.join(', ')));
 }
 
 function scalarOf(value) {
@@ -114,15 +122,10 @@ function propertySections(model, id) {
   for (const [name, value] of model.properties(id)) {
     if (kInTitle.has(name) && value !== null && typeof value !== 'object') continue;
     const subject = subjectOf(name);
-    if (!sections.has(subject)) sections.set(subject, {facts: [], none: []});
-    const section = sections.get(subject);
-    if (value === 0 || value === false) section.none.push(name);
-    else section.facts.push(fact(name, valueOf(value)));
+    if (!sections.has(subject)) sections.set(subject, []);
+    sections.get(subject).push([name, value]);
   }
   const order = [...kSubjects.map(([name]) => name), 'Other'];
   return order.filter((name) => sections.has(name))
-    .map((name) => {
-      const {facts, none} = sections.get(name);
-      return [h('h3', {}, name), h('dl.facts', {}, facts, none.length > 0 && fact('Zero or no', none.join(', ')))];
-    });
+    .map((name) => [h('h3', {}, name), factList(sections.get(name))]);
 }

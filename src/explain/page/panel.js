@@ -30,9 +30,11 @@ function findingBody(app, finding) {
   const {saving} = finding;
   return [
     h('p', {}, finding.why),
-    h('div.savings', {},
-      h('div', {}, h('h3', {}, 'Predicted'), h('p', {}, saving.predicted || 'unknown')),
-      h('div', {}, h('h3', {}, 'Measured'), h('p', {}, saving.measured === null ? 'not yet: explain again after the change' : textOf(saving.measured)))),
+    finding.actions.length === 0 && saving.measured === null
+      ? saving.predicted !== null && h('div.savings.alone', {}, h('div', {}, h('h3', {}, 'To do'), h('p', {}, saving.predicted)))
+      : h('div.savings', {},
+        h('div', {}, h('h3', {}, 'Predicted'), h('p', {}, saving.predicted || 'unknown')),
+        h('div', {}, h('h3', {}, 'Measured'), h('p', {}, saving.measured === null ? 'not yet: explain again after the change' : textOf(saving.measured)))),
     h('p', {}, h(`span.level`, {}, finding.proof), ' ', h('span.note', {}, kLevels[finding.level] || '')),
     finding.actions.map((action, i) => actionBlock(action, i === 0 ? 'Fix' : 'Or')),
     finding.statements.length > 0 && sqlBlock('Try, in a session of your own', finding.statements.map((sql) => `${sql};`).join('\n')),
@@ -74,12 +76,13 @@ function sqlBlock(title, sql) {
   return h('figure', {}, h('figcaption', {}, h('span', {}, title), copyButton(sql)), code);
 }
 
-const kSqlBytesMax = 100000;
+// Longer texts have no colours: quotes that never close cost the expression the square of the length.
+const kSqlLengthMax = 20000;
 const kSqlTokens = /(--[^\n]*|\/\*[^]*?(?:\*\/|$))|([eE]?'(?:[^'\\]|''|\\[^])*'|\$([A-Za-z_]\w*)?\$[^]*?\$\3\$)|("(?:[^"]|"")*")|(\b\d+(?:\.\d+)?\b|\$\d+)|(\b(?:all|analyze|and|any|as|asc|between|by|case|concurrently|create|cross|delete|desc|distinct|drop|else|end|except|exists|explain|filter|for|from|full|group|having|in|index|inner|insert|intersect|interval|into|is|join|lateral|left|like|limit|local|not|null|offset|on|or|order|outer|over|partition|reset|returning|right|select|set|table|then|union|update|using|vacuum|values|when|where|window|with)\b)/gi;
 
 // [class, text] of the whole of `sql`, in order.
 function sqlPieces(sql) {
-  if (sql.length > kSqlBytesMax) return [['', sql]];
+  if (sql.length > kSqlLengthMax) return [['', sql]];
   const out = [];
   let done = 0;
   for (const match of sql.matchAll(kSqlTokens)) {

@@ -196,7 +196,8 @@ function selfCell(model, id) {
 
 // The bounds to the microsecond: closer ones are of no use, wider ones show at once.
 function interval(ms, error) {
-  const bound = (value) => Math.max(value, 0).toFixed(3);
+  const digits = {minimumFractionDigits: 3, maximumFractionDigits: 3};
+  const bound = (value) => Math.max(value, 0).toLocaleString('en-US', digits);
   return `${bound(ms - error)} to ${bound(ms + error)} ms`;
 }
 
