@@ -256,8 +256,8 @@ bool could_hash(const Plan& plan, int id, double& need) {
   const json::value* output = find_member(group.properties, "Output");
   if (output == nullptr || !output->is_array()) return false;
   for (const json::value& entry : output->get_array()) {
-    const auto tree = entry.is_string() ? sql::parse_expression(entry.get_string().c_str())
-                                        : Result<json::value>(Error{});
+    if (!entry.is_string()) return false;
+    const auto tree = sql::parse_expression({entry.get_string().data(), entry.get_string().size()});
     // Aggregates over ordered rows need the sort.
     if (!tree || sql::shape_of(*tree).sorts_in_aggregate) return false;
   }
@@ -290,7 +290,10 @@ void find_e1(const Examination& in, Diagnosis& out) {
                              hashed);
       return;
     }
-    const bool merged = node.parent != kNone && at(in.plan, node.parent).type == "Merge Join";
+    int above = node.parent;
+    if (above != kNone && at(in.plan, above).type == "Materialize")
+      above = at(in.plan, above).parent;
+    const bool merged = above != kNone && at(in.plan, above).type == "Merge Join";
     const double need = largest + kSortRowOverhead * node.actual->rows / 1024;
     care::Finding& finding = add_finding(in, out, merged ? "B9" : "E1", {id}, *weight);
     finding.what =
@@ -327,7 +330,8 @@ void find_e2(const Examination& in, Diagnosis& out) {
 // PostgreSQL 18 tells where rows are kept that are read again.
 void find_e5(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
-    if (node.text("Storage") != "Disk") return;
+    // A list that is searched is better hashed than kept: another rule's.
+    if (node.text("Storage") != "Disk" || node.relation == Relation::SubPlan) return;
     const auto weight = weigh(in, self_of(in, id));
     if (!weight) return;
     const double need = number_in(node, "Maximum Storage");

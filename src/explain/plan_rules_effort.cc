@@ -15,17 +15,16 @@ constexpr double kTempBlocksMin = 1000;         // E6
 constexpr double kSerialMsMin = 100;            // F2
 constexpr double kSerialPagesMin = 1024;        // F2: min_parallel_table_scan_size
 constexpr double kSerialKeptMax = 0.1;          // F2: rows that would have to be handed over
-constexpr double kSkewFactorMin = 2;            // F3
-constexpr double kSkewMsMin = 50;               // F3: with less, late starters look like skew
+constexpr double kSkewFactorMin = 1.8;          // F3
+constexpr double kSkewMsMin = 50;               // F3
 constexpr double kGatheredRowsMin = 1'000'000;  // F5
 constexpr double kPlanningBlocksMin = 1000;     // G3
 constexpr double kClockMs = 25e-6;              // G7: one reading of a fast clock
-constexpr double kClockShareMin = 0.3;          // G7
+constexpr double kClockShareMin = 0.2;          // G7
 constexpr double kClockTotalMin = 100;  // G7, ms: short statements are not measured for speed
 
 void find_e4(const Examination& in, Diagnosis& out) {
   each_run(in, "Incremental Sort", [&](int id, const Node& node) {
-    if (is_told(out, id)) return;
     double groups = 0;
     for (const std::string_view name : {"Full-sort Groups", "Pre-sorted Groups"}) {
       const json::object* group = group_in(node.properties, name);
@@ -35,7 +34,7 @@ void find_e4(const Examination& in, Diagnosis& out) {
     const double rows = below == kNone ? 0 : rows_total(at(in.plan, below));
     if (groups <= 0 || rows < kGroupRowsMin * groups) return;
     const auto weight = weigh(in, self_of(in, id));
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
     care::Finding& finding = add_finding(in, out, "E4", {id}, *weight);
     finding.what = cat("the incremental sort has ", counted(groups), " groups for ", counted(rows),
                        " rows: it sorts almost all at once");
@@ -46,11 +45,13 @@ void find_e4(const Examination& in, Diagnosis& out) {
 void find_e6(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
     const double temp = self_temp_blocks(in.plan, id);
-    if (temp < kTempBlocksMin || is_told(out, id)) return;
-    // The hash join's own blocks are those of its hash.
-    if (std::ranges::any_of(node.children, [&](int child) { return is_told(out, child); })) return;
+    if (temp < kTempBlocksMin) return;
     const auto weight = weigh(in, self_of(in, id));
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
+    // The hash join's own blocks are those of its hash.
+    const int hash =
+        node.type == "Hash Join" && node.children.size() > 1 ? node.children[1] : kNone;
+    if (hash != kNone && is_told(out, hash)) return;
     care::Finding& finding = add_finding(in, out, "E6", {id}, *weight);
     finding.what = cat(printable(node_name(node)), " writes and reads ", counted(temp),
                        " blocks of temporary files");
@@ -75,14 +76,14 @@ std::string_view serial_cause(const Plan& plan, int id) {
 
 void find_f2(const Examination& in, Diagnosis& out) {
   each_run(in, "Seq Scan", [&](int id, const Node& node) {
-    if (node.gather != kNone || node.actual->loops > 1 || is_told(out, id)) return;
+    if (node.gather != kNone || node.actual->loops > 1) return;
     const double kept = rows_total(node);
     const double read = kept + removed_rows(in.plan, id, "Rows Removed by Filter").total;
     const bool grouped_above = node.parent != kNone && at(in.plan, node.parent).type == "Aggregate";
     if (kept > kSerialKeptMax * read && !grouped_above) return;
     if (time_of(in, id).self_blocks < kSerialPagesMin) return;
     const auto weight = weigh(in, self_of(in, id));
-    if (!weight || weight->ms < kSerialMsMin) return;
+    if (!weight || weight->ms < kSerialMsMin || is_told(out, id)) return;
     const std::string_view cause = serial_cause(in.plan, id);
     if (cause.empty()) return;
     care::Finding& finding = add_hint(in, out, "F2", {id}, *weight);
@@ -95,28 +96,39 @@ void find_f2(const Examination& in, Diagnosis& out) {
   });
 }
 
+// The longest part below `gather` that one process runs alone: a member of a Parallel Append that
+// is not shared. What is shared is dealt out page by page, and late starters only look like skew.
+int longest_part(const Examination& in, int gather) {
+  int longest = kNone;
+  const Plan& plan = in.plan;
+  for (size_t id = static_cast<size_t>(gather) + 1; id < plan.nodes.size(); ++id) {
+    const Node& node = plan.nodes[id];
+    if (node.depth <= at(plan, gather).depth) break;
+    const Node& above = at(plan, node.parent);
+    if (!above.parallel_aware || above.type != "Append" || node.parallel_aware) continue;
+    if (!node.actual || node.actual->loops != 1) continue;
+    const double ms = time_of(in, static_cast<int>(id)).process.mid;
+    if (longest == kNone || ms > time_of(in, longest).process.mid) longest = static_cast<int>(id);
+  }
+  return longest;
+}
+
 void find_f3(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
     if (!is_gather(node) || node.actual->loops > 1) return;
     const int below = input_of(in.plan, id);
-    if (below == kNone || at(in.plan, below).workers.empty()) return;
-    const Node& shared = at(in.plan, below);
-    double all = 0, longest = 0;
-    for (const WorkerActual& worker : shared.workers) {
-      all += worker.total_ms * worker.loops;
-      longest = std::max(longest, worker.total_ms * worker.loops);
-    }
-    const double leader = time_of(in, below).process.mid - all;
-    const double participants = shared.actual->loops;
-    longest = std::max(longest, leader);
-    if (participants < 3 || longest < kSkewMsMin) return;
-    const double mean = time_of(in, below).process.mid / participants;
-    if (longest < kSkewFactorMin * mean) return;
-    const auto weight = weigh(in, {.ms = longest - mean});
+    const int part = longest_part(in, id);
+    if (below == kNone || part == kNone || !at(in.plan, below).actual) return;
+    const double participants = at(in.plan, below).actual->loops;
+    const double alone = time_of(in, part).process.mid;
+    const double mean = time_of(in, below).process.mid / std::max(participants, 1.0);
+    if (participants < 2 || alone < kSkewMsMin || alone < kSkewFactorMin * mean) return;
+    const auto weight = weigh(in, {.ms = alone - mean});
     if (!weight) return;
-    care::Finding& finding = add_question(in, out, "F3", {id, below}, *weight);
+    care::Finding& finding = add_question(in, out, "F3", {part, id}, *weight);
     finding.what = cat("one of ", counted(participants), " processes works ",
-                       milliseconds_text(longest), ", the mean is ", milliseconds_text(mean));
+                       milliseconds_text(alone), " on ", printable(node_name(at(in.plan, part))),
+                       " alone, the mean is ", milliseconds_text(mean));
     finding.prediction =
         "parts that only one process can scan (a small partition, a plain index scan) should be "
         "of like size";
@@ -197,14 +209,16 @@ constexpr Rule kEffortRules[] = {
      "tells why",
      "one process does it alone", "the setting, or the statement's form", find_f2},
     {"F3", "Skew between workers",
-     "one process works twice the mean of all, 50 ms at least (needs VERBOSE)",
+     "one process works on one part of a Parallel Append alone, 1.8 times the mean of all and 50 "
+     "ms "
+     "at least",
      "the others wait for it", "parts of like size", find_f3},
     {"F5", "Many rows through Gather", "workers hand over a million rows or more",
      "that is done row by row", "aggregates and conditions in the workers", find_f5},
     {"G3", "Planning reads much of the catalog", "planning touches 1,000 pages or more",
      "caches are cold, or catalogs bloated", "connections that stay", find_g3},
     {"G7", "Timing overhead",
-     "reading the clock takes an estimated 30 % of more than 100 ms, and nothing is wrong else",
+     "reading the clock takes an estimated 20 % of more than 100 ms, and nothing is wrong else",
      "each row of each node is timed", "TIMING OFF", find_g7},
 };
 

@@ -36,7 +36,7 @@ int side_of(const Plan& plan, int join, std::string_view relationship) {
 
 void find_b3(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
-    if (!is_join(node) || node.text("Join Filter").empty() || is_told(out, id)) return;
+    if (!is_join(node) || node.text("Join Filter").empty()) return;
     const double removed = removed_rows(in.plan, id, "Rows Removed by Join Filter").total;
     const double kept = rows_total(node);
     if (removed < kJoinRemovedMin || removed < kJoinRemovedFactor * kept) return;
@@ -45,7 +45,7 @@ void find_b3(const Examination& in, Diagnosis& out) {
     const bool loop = node.type == "Nested Loop";
     if (loop && inner != kNone) spent = spent + whole_of(in, inner);
     const auto weight = weigh(in, spent * (removed / (removed + kept)));
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
     const auto tree = sql::parse_expression(node.text("Join Filter"));
     // An equality in a nested loop wants an index on the inner side: another rule's.
     if (!tree || (loop && sql::shape_of(*tree).equates_relations)) return;
@@ -113,7 +113,7 @@ void find_b4(const Examination& in, Diagnosis& out) {
     if (!alias.empty()) owners.emplace(alias, static_cast<int>(id));
   }
   each_run(in, "Nested Loop", [&](int id, const Node& node) {
-    if (!node.text("Join Filter").empty() || is_told(out, id)) return;
+    if (!node.text("Join Filter").empty()) return;
     if (node.text("Join Type") != "Inner" && node.text("Join Type") != "Left") return;
     const int outer = side_of(in.plan, id, "Outer"), inner = side_of(in.plan, id, "Inner");
     if (outer == kNone || inner == kNone || !at(in.plan, inner).actual) return;
@@ -121,7 +121,7 @@ void find_b4(const Examination& in, Diagnosis& out) {
     if (left < 2 || right < 2 || left * right < kProductMin) return;
     if (rows_total(node) < 0.9 * left * right) return;
     const auto weight = weigh(in, self_of(in, id) + whole_of(in, inner));
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
     const SideConditions here = conditions_below(in.plan, owners, inner);
     const SideConditions there = conditions_below(in.plan, owners, outer);
     if (!here.judged || !there.judged || here.refers || (here.pinned && there.pinned)) return;
@@ -142,7 +142,7 @@ bool estimate_told_below(const Plan& plan, const Diagnosis& diagnosis, int id) {
 
 void find_b8(const Examination& in, Diagnosis& out) {
   each_run(in, "Hash", [&](int id, const Node& node) {
-    if (node.parent == kNone || is_told(out, id)) return;
+    if (node.parent == kNone) return;
     const Node& join = at(in.plan, node.parent);
     const int outer = side_of(in.plan, node.parent, "Outer");
     if (outer == kNone || join.text("Join Type") != "Inner") return;
@@ -152,7 +152,7 @@ void find_b8(const Examination& in, Diagnosis& out) {
     // As planned: there are reasons to hash the larger side that a plan does not tell.
     if (hashed.estimate > probing.estimate) return;
     const auto weight = weigh(in, self_of(in, id));
-    if (!weight || estimate_told_below(in.plan, out, node.parent)) return;
+    if (!weight || is_told(out, id) || estimate_told_below(in.plan, out, node.parent)) return;
     care::Finding& finding = add_finding(in, out, "B8", {id}, *weight);
     finding.what = cat("the larger side of the join is hashed: ", counted(hashed.actual),
                        " rows for ", counted(probing.actual), "; ", counted(hashed.estimate),
@@ -166,9 +166,8 @@ void find_b11(const Examination& in, Diagnosis& out) {
   each_run(in, "Materialize", [&](int id, const Node& node) {
     const double again = node.actual->rows * (node.actual->loops - 1);
     if (again < kReadAgainMin || node.parent == kNone) return;
-    if (is_told(out, id) || is_told(out, node.parent)) return;
     const auto weight = weigh(in, self_of(in, id));
-    if (!weight) return;
+    if (!weight || is_told(out, id) || is_told(out, node.parent)) return;
     care::Finding& finding = add_finding(in, out, "B11", {id}, *weight);
     finding.what = cat("the same ", counted(node.actual->rows), " rows are read ",
                        counted(node.actual->loops), " times");

@@ -42,13 +42,13 @@ double rows_found(const Plan& plan, int id) {
 
 void find_a4(const Examination& in, Diagnosis& out) {
   each_run(in, "Index Scan", [&](int id, const Node& node) {
-    if (!node.blocks || !scanned_once(in.plan, node) || is_told(out, id)) return;
+    if (!node.blocks || !scanned_once(in.plan, node)) return;
     const double found = rows_found(in.plan, id);
     const double pages = time_of(in, id).self_blocks;
     if (found < kScatteredRowsMin || pages < kPagesARowMin * found) return;
     if (node.blocks->read < kReadShareMin * node.blocks->shared()) return;
     const auto weight = weigh(in, self_of(in, id));
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
     care::Finding& finding = add_finding(in, out, "A4", {id}, *weight);
     finding.what = cat("the index scan touches ", counted(pages), " pages of the table for ",
                        counted(found), " rows: almost each lies on a page of its own");
@@ -61,7 +61,7 @@ void find_a4(const Examination& in, Diagnosis& out) {
 void find_a9(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
     const bool scan = node.type == "Seq Scan";
-    if ((!scan && node.type != "Nested Loop") || is_told(out, id)) return;
+    if (!scan && node.type != "Nested Loop") return;
     const std::string_view text = node.text(scan ? "Filter" : "Join Filter");
     if (text.empty()) return;
     const double removed =
@@ -73,7 +73,7 @@ void find_a9(const Examination& in, Diagnosis& out) {
     if (scan && time_of(in, id).self_blocks < in.policy.pages_min && node.blocks) return;
     if (!scan && node.children.size() == 2) spent = spent + whole_of(in, node.children[1]);
     const auto weight = weigh(in, spent * share);
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
     const auto tree = sql::parse_expression(text);
     if (!tree) return;
     const sql::ConditionShape shape = sql::shape_of(*tree);
@@ -103,32 +103,31 @@ bool is_whole_scan(const Node& node) {
   return node.text("Filter").empty() && node.text("Index Cond").empty();
 }
 
-// Whether `id` counts whole tables and nothing else; `told`: whether another rule speaks of them.
+// Whether `id` counts whole tables and nothing else, and no other rule speaks of them.
 bool counts_whole_tables(const Examination& in, int id, const Diagnosis& out) {
   int below = input_of(in.plan, id);
   while (below != kNone && (is_gather(at(in.plan, below)) || counts_only(at(in.plan, below)))) {
     below = input_of(in.plan, below);
   }
   if (below == kNone) return false;
-  const auto fits = [&](int scan) {
-    return is_whole_scan(at(in.plan, scan)) && !is_told(out, scan);
-  };
+  const auto fits = [&](int scan) { return is_whole_scan(at(in.plan, scan)); };
   const Node& node = at(in.plan, below);
-  if (node.type != "Append") return fits(below);
-  return !node.children.empty() && std::ranges::all_of(node.children, fits);
+  if (node.type != "Append") return fits(below) && !is_told(out, below);
+  return !node.children.empty() && std::ranges::all_of(node.children, fits) &&
+         !is_told(out, node.children[0]);
 }
 
 void find_a20(const Examination& in, Diagnosis& out) {
   each_run(in, "Aggregate", [&](int id, const Node& node) {
     if (node.text("Strategy") != "Plain" || node.text("Partial Mode") == "Partial") return;
-    if (!counts_only(node) || !counts_whole_tables(in, id, out)) return;
+    const auto weight = weigh(in, whole_of(in, id));
+    if (!weight || !counts_only(node) || !counts_whole_tables(in, id, out)) return;
     int below = input_of(in.plan, id);
     while (is_gather(at(in.plan, below)) || at(in.plan, below).type == "Aggregate") {
       below = input_of(in.plan, below);
     }
     const double rows = rows_total(at(in.plan, below));
-    const auto weight = weigh(in, whole_of(in, id));
-    if (!weight || rows < kCountedRowsMin) return;
+    if (rows < kCountedRowsMin) return;
     care::Finding& finding = add_question(in, out, "A20", {id}, *weight);
     finding.what = cat("count(*) reads all ", counted(rows), " rows of ",
                        printable(node_name(at(in.plan, below))));
@@ -163,14 +162,14 @@ void find_a22(const Examination& in, Diagnosis& out) {
 void find_a23(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
     if (node.type != "Index Scan" && node.type != "Index Only Scan") return;
-    if (!scanned_once(in.plan, node) || is_told(out, id)) return;
+    if (!scanned_once(in.plan, node)) return;
     // A skip scan descends again and again: that is no crawl.
     if (number_in(node, "Index Searches") > 2 * node.actual->loops) return;
     const double found = rows_found(in.plan, id);
     const double pages = time_of(in, id).self_blocks;
     if (pages < kDeadPagesMin || pages < kPagesAFoundRow * (found + 1)) return;
     const auto weight = weigh(in, self_of(in, id));
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
     care::Finding& finding = add_finding(in, out, "A23", {id}, *weight);
     finding.what = cat("the index scan on ", printable(table_name(node)), " goes through ",
                        counted(pages), " pages to find ", counted(found),

@@ -1,5 +1,6 @@
 // I, K: partitions, and the statement as a whole, as far as a plan shows them by itself.
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/text.h"
@@ -94,8 +95,12 @@ std::set<std::string> filled_parameters(const Plan& plan) {
 // A plan with $1 in it was made without looking at the values.
 void find_k7(const Examination& in, Diagnosis& out) {
   const std::set<std::string> filled = filled_parameters(in.plan);
+  constexpr std::array<std::string_view, 7> kHolding = {
+      "Index Cond",  "Recheck Cond", "Filter",  "One-Time Filter",
+      "Join Filter", "Hash Cond",    "TID Cond"};
   for (size_t id = 0; id < in.plan.nodes.size(); ++id) {
-    for (const std::string_view text : in.plan.nodes[id].expressions()) {
+    for (const std::string_view property : kHolding) {
+      const std::string_view text = in.plan.nodes[id].text(property);
       if (text.find('$') == std::string_view::npos) continue;
       for (const std::string& name : sql::init_plan_references(text)) {
         if (!name.starts_with("$") || name == "$0" || filled.contains(name)) continue;

@@ -29,21 +29,36 @@ constexpr double kCallMsMin = 0.01;            // C10: a row
 constexpr double kCalledRowsMin = 50;          // C10
 constexpr double kCalledPagesMax = 1;          // C10: a row; with more it is the reading
 
-// How the node above uses the sub-plan `id`; nothing when its expressions do not tell.
-std::optional<sql::SubPlanUse> use_of(const Plan& plan, int id) {
-  const Node& node = at(plan, id);
-  // "SubPlan 2 (returns $1)"
-  const std::string name = node.subplan_name.substr(0, node.subplan_name.find(" ("));
-  for (const std::string_view text : at(plan, node.parent).expressions()) {
-    if (text.find(name) == std::string_view::npos) continue;  // spares parsing
-    const auto tree = sql::parse_expression(text);
-    if (!tree) continue;
-    for (const sql::SubPlanUse& use : sql::shape_of(*tree).sub_plans) {
-      if (use.name == name) return use;
+// How nodes use their sub-plans, by name. Each node's expressions are parsed once, if at all.
+class SubPlanUses {
+ public:
+  explicit SubPlanUses(const Plan& plan) : plan_(plan) {}
+
+  // Nothing when the expressions of the node above `id` do not tell.
+  std::optional<sql::SubPlanUse> of(int id) {
+    const Node& node = at(plan_, id);
+    const auto [place, added] = hosts_.try_emplace(node.parent);
+    if (added) read(node.parent, place->second);
+    // "SubPlan 2 (returns $1)"
+    const auto use = place->second.find(node.subplan_name.substr(0, node.subplan_name.find(" (")));
+    return use == place->second.end() ? std::nullopt : std::optional(use->second);
+  }
+
+ private:
+  using Uses = std::map<std::string, sql::SubPlanUse>;
+
+  void read(int host, Uses& into) const {
+    for (const std::string_view text : at(plan_, host).expressions()) {
+      if (text.find("SubPlan") == std::string_view::npos) continue;  // spares parsing
+      const auto tree = sql::parse_expression(text);
+      if (!tree) continue;
+      for (sql::SubPlanUse& use : sql::shape_of(*tree).sub_plans) into.emplace(use.name, use);
     }
   }
-  return std::nullopt;
-}
+
+  const Plan& plan_;
+  std::map<int, Uses> hosts_;
+};
 
 std::string sub_plan_name(const Node& node) {
   return node.subplan_name.empty() ? std::string("a sub-select") : printable(node.subplan_name);
@@ -89,13 +104,14 @@ void report_per_row(const Examination& in, Diagnosis& out, int id, bool below_or
 }
 
 void find_sub_plans(const Examination& in, Diagnosis& out) {
+  SubPlanUses uses(in.plan);
   each_run(in, "", [&](int id, const Node& node) {
     if (node.relation != Relation::SubPlan) return;
     const auto weight = weigh(in, whole_of(in, id));
     const bool searched = node.type == "Materialize" && node.actual->loops >= kReadLoopsMin;
     const bool often = node.actual->loops >= kSubPlanLoopsMin;
     if (weight && (searched || often)) {
-      const auto use = use_of(in.plan, id);
+      const auto use = uses.of(id);
       if (searched && use && use->condition) {
         report_searched(in, out, id, use->negated, *weight);
       } else if (often) {
@@ -106,7 +122,7 @@ void find_sub_plans(const Examination& in, Diagnosis& out) {
     // A hashed NOT IN is fast, but its host cannot be joined otherwise.
     const auto probing = weigh(in, self_of(in, node.parent));
     if (!probing) return;
-    const auto use = use_of(in.plan, id);
+    const auto use = uses.of(id);
     if (!use || !use->hashed || !use->negated || !use->condition || use->alternative) return;
     care::Finding& finding = add_hint(in, out, "B12", {id, node.parent}, *probing);
     finding.what = cat("NOT IN hashes the ", counted(rows_total(node)), " rows of ",
@@ -291,7 +307,7 @@ void find_c10(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
     const bool plain = node.type.ends_with("Scan") || node.type == "Result" || is_join(node) ||
                        node.type == "ProjectSet";
-    if (!plain || node.type == "Function Scan" || is_told(out, id)) return;
+    if (!plain || node.type == "Function Scan") return;
     double rows = rows_total(node);
     for (const std::string_view name : {"Rows Removed by Filter", "Rows Removed by Join Filter"}) {
       rows += removed_rows(in.plan, id, name).total;
@@ -300,7 +316,7 @@ void find_c10(const Examination& in, Diagnosis& out) {
     if (rows < kCalledRowsMin || self.ms < kCallMsMin * rows) return;
     if (self.blocks > kCalledPagesMax * rows) return;
     const auto weight = weigh(in, self);
-    if (!weight) return;
+    if (!weight || is_told(out, id)) return;
     const std::vector<std::string> functions = called_per_row(node);
     if (functions.empty()) return;
     care::Finding& finding = add_finding(in, out, "C10", {id}, *weight);
