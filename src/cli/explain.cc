@@ -48,6 +48,8 @@ constexpr Parameter kExplainParameters[] = {
      "with --apply: of this finding; the first that proposes a change without it"},
     {"--keep", "", "with --apply: leave it even if it does not help"},
     {"--runs", "N", "with --apply: runs of the statement for each measurement, 5 by default"},
+    {"--allow-volatile", "",
+     "with --analyze: also when it calls functions that somebody declared VOLATILE"},
     {"--timeout", "SECONDS", "stop the statement after this time, 30 by default"},
     {"--no-hypopg", "", "do not try the proposed index with HypoPG"},
     {"--verify", "",
@@ -119,6 +121,7 @@ Result<Input> input_of(std::string text, bool plans_only) {
 Result<explain::Request> request_from(const Args& args) {
   explain::Request request;
   request.options.analyze = args.has("--analyze");
+  request.options.allow_volatile = args.has("--allow-volatile");
   request.options.statement_timeout =
       seconds(TRY(args.number("--timeout", 30, 1, kTimeoutSecondsMax)));
   request.ask_planner = !args.has("--no-hypopg");
@@ -138,6 +141,9 @@ Error with_next_step(Error error) {
   };
   for (const auto& [sqlstate, next] : kNext) {
     if (error.sqlstate == sqlstate) return std::move(error).hinting(std::string(next));
+  }
+  if (error.hint.empty() && !error.sqlstate.empty()) {
+    return std::move(error).hinting("correct the statement: the server refuses to plan it");
   }
   return error;
 }

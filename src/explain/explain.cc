@@ -49,7 +49,7 @@ void hand_over(Diagnosis& diagnosis, Report& report) {
 // The rest of examining a plan that is in the report: facts, causes, the planner's opinion.
 Status examine_here(pg::Connection& conn, std::string_view sql, const Request& request,
                     Report& report) {
-  const Facts facts = TRY(load_facts(conn, report.plan));
+  const Facts facts = TRY(with_catalog_first(conn, [&] { return load_facts(conn, report.plan); }));
   Diagnosis diagnosis = look(report, facts, request.policy);
   report.warnings.insert(report.warnings.end(), facts.warnings.begin(), facts.warnings.end());
   TRY(try_findings(conn, sql, report.plan, request, diagnosis));
@@ -77,13 +77,15 @@ Report report_on(ReadPlan read) {
 
 Result<Report> examine(pg::Connection& conn, const Request& request) {
   if (request.sql.empty()) return Error{ErrorCode::Invalid, "a statement is needed"};
-  ExplainOptions options = request.options;
   const auto info = sql::classify(request.sql);
-  if (info && info->asked_analyze) options.analyze = true;
   Report report;
-  report.plan = TRY(explain(conn, request.sql, options));
+  report.plan = TRY(explain(conn, request.sql, request.options));
   report.plan.query_text = info ? info->text : request.sql;
   TRY(examine_here(conn, request.sql, request, report));
+  if (info && info->asked_analyze && !request.options.analyze) {
+    report.warnings.emplace_back(
+        "the statement says EXPLAIN ANALYZE; it was planned only, --analyze runs it");
+  }
   return report;
 }
 

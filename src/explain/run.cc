@@ -1,114 +1,14 @@
 #include "explain/run.h"
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/text.h"
 #include "explain/parse_json.h"
-#include "explain/relations.h"
-#include "sql/columns.h"
-#include "sql/expression.h"
+#include "explain/refusal.h"
+#include "sql/names.h"
 
 namespace pgtend::explain {
 namespace {
-
-// Functions whose effect no rollback undoes or that reach outside the database.
-constexpr std::array<std::string_view, 33> kDenied = {"nextval",
-                                                      "setval",
-                                                      "pg_notify",
-                                                      "set_config",
-                                                      "query_to_xml",
-                                                      "table_to_xml",
-                                                      "cursor_to_xml",
-                                                      "schema_to_xml",
-                                                      "database_to_xml",
-                                                      "crosstab",
-                                                      "connectby",
-                                                      "pg_switch_wal",
-                                                      "pg_create_restore_point",
-                                                      "pg_reload_conf",
-                                                      "pg_rotate_logfile",
-                                                      "pg_promote",
-                                                      "pg_logical_emit_message",
-                                                      "pg_backup_start",
-                                                      "pg_backup_stop",
-                                                      "pg_start_backup",
-                                                      "pg_stop_backup",
-                                                      "pg_wal_replay_pause",
-                                                      "pg_wal_replay_resume",
-                                                      "pg_export_snapshot",
-                                                      "pg_file_write",
-                                                      "pg_file_unlink",
-                                                      "pg_file_rename",
-                                                      "pg_file_sync",
-                                                      "pg_stat_reset",
-                                                      "pg_stat_statements_reset",
-                                                      "pg_stat_reset_shared",
-                                                      "pg_import_system_collations",
-                                                      "pg_logfile_rotate"};
-constexpr std::array<std::string_view, 10> kDeniedPrefixes = {
-    "dblink",           "lo_",      "pg_terminate_", "pg_cancel_",      "pg_advisory_",
-    "pg_try_advisory_", "pg_read_", "pg_ls_",        "pg_replication_", "pg_drop_replication_"};
-// Volatile by declaration, harmless in effect.
-constexpr std::array<std::string_view, 9> kHarmless = {
-    "random",  "clock_timestamp", "timeofday", "gen_random_uuid", "pg_sleep",
-    "setseed", "random_normal",   "uuidv7",    "pg_column_size"};
-
-constexpr std::string_view kVolatileOperatorsSql = R"(
-SELECT min(o.oprname) FROM pg_catalog.pg_operator o
-  JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
- WHERE p.provolatile = 'v'
-   AND o.oprname IN (SELECT pg_catalog.json_array_elements_text($1::json)))";
-constexpr std::string_view kVolatileCastsSql = R"(
-SELECT min(p.oid::regprocedure::text) FROM pg_catalog.pg_cast c
-  JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
- WHERE p.provolatile = 'v' AND p.oid >= 16384)";
-
-std::string_view bare(std::string_view function) {
-  const size_t dot = function.rfind('.');
-  return dot == std::string_view::npos ? function : function.substr(dot + 1);
-}
-
-bool denied(std::string_view function) {
-  const std::string_view name = bare(function);
-  return std::ranges::find(kDenied, name) != kDenied.end() ||
-         std::ranges::any_of(kDeniedPrefixes,
-                             [&](std::string_view prefix) { return name.starts_with(prefix); });
-}
-
-bool harmless(std::string_view function) {
-  std::string_view name = function;
-  constexpr std::string_view kCatalog = "pg_catalog.";
-  if (name.starts_with(kCatalog)) name.remove_prefix(kCatalog.size());
-  return std::ranges::find(kHarmless, name) != kHarmless.end();
-}
-
-void add(std::vector<std::string>& into, const std::vector<std::string>& more) {
-  for (const std::string& entry : more) {
-    if (std::ranges::find(into, entry) == into.end()) into.push_back(entry);
-  }
-}
-
-// What the statement calls and uses, views and SQL functions opened by the planner included.
-struct Used {
-  std::vector<std::string> functions;
-  std::vector<std::string> operators;
-};
-
-Used used_by(const sql::StatementInfo& info, const Plan& plan) {
-  Used out{info.functions, info.operators};
-  for (const Node& node : plan.nodes) {
-    if (node.type == "Function Scan") add(out.functions, {std::string(node.text("Function Name"))});
-    for (const std::string_view text : node.expressions()) {
-      const auto tree = sql::parse_expression(text);
-      if (!tree) continue;  // "a DESC" and other lists that are no expression
-      add(out.functions, sql::called_functions(*tree));
-      add(out.operators, sql::used_operators(*tree));
-    }
-  }
-  return out;
-}
 
 std::string options_text(bool analyze, const ExplainOptions& options) {
   std::string out = "EXPLAIN (FORMAT JSON, VERBOSE, SETTINGS";
@@ -136,9 +36,16 @@ Result<std::string> generic_plan(pg::Connection& conn, const sql::StatementInfo&
 }
 
 // A statement that this grammar cannot read, to be planned as it is.
-sql::StatementInfo unparsed(std::string_view sql) {
+Result<sql::StatementInfo> unparsed(std::string_view sql) {
   sql::StatementInfo info;
   info.text = trim(sql);
+  info.newer_syntax = true;
+  sql::TextNames text = sql::names_in_text(info.text);
+  if (text.opaque.starts_with("U&")) {
+    return Error{ErrorCode::Invalid, "the statement has names in U&\"...\" and newer syntax"}
+        .hinting("write the names as they are");
+  }
+  info.names = std::move(text.names);
   return info;
 }
 
@@ -149,20 +56,49 @@ Status check_kind(const sql::StatementInfo& info) {
                  {},
                  "give a SELECT, INSERT, UPDATE, DELETE or MERGE"};
   }
+  if (info.temporary) {
+    // EXPLAIN looks the name of the table up, which makes the session's temporary schema.
+    return Error{ErrorCode::Invalid,
+                 "planning the creation of a temporary table already writes to the catalogs"}
+        .hinting("give the SELECT alone");
+  }
   return ok();
 }
 
+// Volatile code may be allowed; for all else there is only the plan.
+Status check_running(pg::Connection& conn, const sql::StatementInfo& info,
+                     const ExplainOptions& options) {
+  const std::string why = TRY(analyze_refusal(conn, info, options.allow_volatile));
+  if (why.empty()) return ok();
+  const bool consent_helps =
+      !options.allow_volatile && TRY(analyze_refusal(conn, info, true)).empty();
+  return Error{ErrorCode::Invalid, cat("the statement is not run: ", why)}.hinting(
+      consent_helps ? "ask for the plan without --analyze, or run it all the same with "
+                      "--allow-volatile"
+                    : "ask for the plan without --analyze");
+}
+
 }  // namespace
+
+Status check_planning(pg::Connection& conn, const sql::StatementInfo& info) {
+  const std::string why = TRY(planning_refusal(conn, info));
+  if (why.empty()) return ok();
+  return Error{ErrorCode::Invalid, cat("the statement is not even planned: ", why)}.hinting(
+      "declare the function VOLATILE, or take the plan where its effect does not matter and give "
+      "it to pgtend explain");
+}
 
 Status begin_read_only(pg::Connection& conn, const ExplainOptions& options) {
   if (conn.in_transaction()) {
     return Error{ErrorCode::Invalid, "a plan cannot be asked for inside a transaction"};
   }
-  return conn.exec(cat("BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = ",
-                       options.statement_timeout.count(),
-                       "; SET LOCAL lock_timeout = ", options.lock_timeout.count(),
-                       "; SET LOCAL idle_in_transaction_session_timeout = ",
-                       options.statement_timeout.count() + 60'000));
+  // The string literals of the statement are what our parser takes them for.
+  return conn.exec(
+      cat("BEGIN TRANSACTION READ ONLY; SET LOCAL standard_conforming_strings = on; "
+          "SET LOCAL statement_timeout = ",
+          options.statement_timeout.count(), "; SET LOCAL lock_timeout = ",
+          options.lock_timeout.count(), "; SET LOCAL idle_in_transaction_session_timeout = ",
+          options.statement_timeout.count() + 60'000));
 }
 
 void end_read_only(pg::Connection& conn) {
@@ -170,41 +106,17 @@ void end_read_only(pg::Connection& conn) {
   (void)static_cast<bool>(conn.exec("ROLLBACK"));
 }
 
-Result<std::string> analyze_refusal(pg::Connection& conn, const sql::StatementInfo& info,
-                                    const Plan& plan, bool allow_volatile) {
-  if (info.kind != sql::StatementKind::Select) {
-    return cat("it is ", name(info.kind), ", which EXPLAIN ANALYZE would execute");
-  }
-  if (info.parameters > 0) return std::string("it has parameters without values");
-  const Used used = used_by(info, plan);
-  for (const std::string& function : used.functions) {
-    if (denied(function)) {
-      return cat("it calls ", printable(function), "(), whose effect outlives a rollback");
-    }
-  }
-  if (allow_volatile) return std::string();
-  std::vector<std::string> ask;
-  for (const std::string& function : used.functions) {
-    if (!harmless(function)) ask.push_back(function);
-  }
-  const auto volatility = TRY(load_volatility(conn, ask));
-  for (const auto& [function, worst] : volatility) {
-    if (worst == sql::Volatility::Volatile) {
-      return cat("it calls ", printable(function),
-                 "(), which is volatile: running it may change something");
-    }
-  }
-  json::array operators;
-  for (const std::string& entry : used.operators) operators.emplace_back(entry);
-  const pg::Rows op = TRY(conn.query(kVolatileOperatorsSql, {to_text(operators)}));
-  if (!op.empty() && !op[0].null(0)) {
-    return cat("operator ", printable(op[0].text(0)), " calls a volatile function");
-  }
-  const pg::Rows cast = TRY(conn.query(kVolatileCastsSql));
-  if (!cast.empty() && !cast[0].null(0)) {
-    return cat("the database has a cast by the volatile function ", printable(cast[0].text(0)));
-  }
-  return std::string();
+Result<std::string> prefer_catalog(pg::Connection& conn) {
+  const pg::Rows rows = TRY(conn.query("SELECT pg_catalog.current_setting('search_path')"));
+  std::string path = TRY(rows.scalar());
+  restore_path(conn, cat("pg_catalog", path.empty() ? "" : ", ", path));
+  return path;
+}
+
+void restore_path(pg::Connection& conn, const std::string& path) {
+  // A lost connection has no path any more; its error will be seen by the caller.
+  (void)static_cast<bool>(
+      conn.query("SELECT pg_catalog.set_config('search_path', $1, false)", {path}));
 }
 
 Result<Plan> explain_here(pg::Connection& conn, const sql::StatementInfo& info, bool analyze,
@@ -221,21 +133,12 @@ Result<Plan> explain(pg::Connection& conn, std::string_view sql, const ExplainOp
   auto parsed = sql::classify(sql);
   const bool readable = static_cast<bool>(parsed);
   if (!readable && parsed.error().sqlstate != "42601") return std::move(parsed).error();
-  const sql::StatementInfo info = readable ? *parsed : unparsed(sql);
+  const sql::StatementInfo info = readable ? *parsed : TRY(unparsed(sql));
   if (readable) TRY(check_kind(info));
   return in_read_only(conn, options, [&]() -> Result<Plan> {
-    Plan plan = TRY(explain_here(conn, info, false, options));
-    if (!options.analyze) return plan;
-    const std::string why = readable
-                                ? TRY(analyze_refusal(conn, info, plan, options.allow_volatile))
-                                : std::string("its syntax is newer than the parser that checks it");
-    if (!why.empty()) {
-      return Error{ErrorCode::Invalid,
-                   cat("the statement is not run: ", why),
-                   {},
-                   "ask for the plan without ANALYZE"};
-    }
-    return explain_here(conn, info, true, options);
+    TRY(check_planning(conn, info));
+    if (options.analyze) TRY(check_running(conn, info, options));
+    return explain_here(conn, info, options.analyze, options);
   });
 }
 

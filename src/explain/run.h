@@ -1,10 +1,8 @@
 // Asking a server for a plan without harm: one statement, read-only, limited, rolled back.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -20,15 +18,14 @@ struct ExplainOptions {
   bool timing = true;    // with analyze
   milliseconds statement_timeout = milliseconds(30'000);
   milliseconds lock_timeout = milliseconds(1'000);
-  // Run SELECTs that call volatile functions too (never those on the deny list).
+  // Run SELECTs that call somebody's volatile functions too, unless their bodies call what acts
+  // beyond the transaction.
   bool allow_volatile = false;
 };
 
-// Why EXPLAIN ANALYZE of `info` is refused; "" if it may run. Asks the server for the volatility of
-// the functions, operators and casts that the statement and its plan (views opened) use.
-// Errors: those of the connection.
-Result<std::string> analyze_refusal(pg::Connection& conn, const sql::StatementInfo& info,
-                                    const Plan& plan, bool allow_volatile);
+// Ok if the server may plan `info` (planning_refusal); to be asked before explain_here() about a
+// statement that explain() has not planned. Errors: Invalid, those of the connection.
+Status check_planning(pg::Connection& conn, const sql::StatementInfo& info);
 
 // The plan of the statement `sql` (a leading EXPLAIN is taken off). Runs in a READ ONLY transaction
 // of its own with time limits, always rolled back. A statement newer than the parser's grammar is
@@ -49,6 +46,18 @@ auto in_read_only(pg::Connection& conn, const ExplainOptions& options, Body body
   TRY(begin_read_only(conn, options));
   auto out = body();
   end_read_only(conn);
+  return out;
+}
+
+// Runs `body`, queries of ours, so that no operator on the session's search path can take the place
+// of the server's. Errors: those of the connection or of `body`.
+Result<std::string> prefer_catalog(pg::Connection& conn);
+void restore_path(pg::Connection& conn, const std::string& path);
+template <class Body>
+auto with_catalog_first(pg::Connection& conn, Body body) -> decltype(body()) {
+  const std::string path = TRY(prefer_catalog(conn));
+  auto out = body();
+  restore_path(conn, path);
   return out;
 }
 

@@ -87,7 +87,7 @@ Status try_indexes(pg::Connection& conn, const sql::StatementInfo& info, Diagnos
   const bool any = std::ranges::any_of(
       diagnosis.entries, [](const Diagnosis::Entry& entry) { return !entry.candidates.empty(); });
   if (!any) return ok();
-  const HypoPg hypopg = TRY(find_hypopg(conn));
+  const HypoPg hypopg = TRY(with_catalog_first(conn, [&] { return find_hypopg(conn); }));
   if (hypopg.schema.empty()) {
     diagnosis.warnings.push_back(
         cat("predictions are not checked by the planner: ", hypopg.why_not));
@@ -232,6 +232,13 @@ Status try_findings(pg::Connection& conn, std::string_view sql, const Plan& plan
   if (sql.empty() || diagnosis.entries.empty()) return ok();
   const auto info = sql::classify(sql);
   if (!info) return ok();  // newer syntax: explain() has planned it, it stays a heuristic
+  const Status may_plan = in_read_only(conn, {}, [&] { return check_planning(conn, *info); });
+  if (!may_plan && may_plan.error().code == ErrorCode::Invalid) {
+    diagnosis.warnings.push_back(
+        cat("predictions are not checked by the planner: ", may_plan.error().message));
+    return ok();
+  }
+  TRY(may_plan);
   if (request.ask_planner) {
     TRY(try_indexes(conn, *info, diagnosis));
     for (Diagnosis::Entry& entry : diagnosis.entries) {

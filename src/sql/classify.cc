@@ -5,7 +5,6 @@
 
 #include "base/sql_lexer.h"
 #include "base/text.h"
-#include "sql/columns.h"
 #include "sql/fingerprint.h"
 #include "sql/parse.h"
 
@@ -15,7 +14,8 @@ namespace {
 Result<const json::value*> only_statement(const Tree& tree) {
   if (tree.statements().size() != 1) {
     return Error{ErrorCode::Invalid,
-                 cat("exactly one statement is needed, the text holds ", tree.statements().size())};
+                 cat("exactly one statement is needed, the text holds ", tree.statements().size())}
+        .hinting("give one statement at a time");
   }
   const json::object* statement = tree.statements()[0].if_object();
   const json::value* node = statement ? member(*statement, "stmt") : nullptr;
@@ -71,6 +71,22 @@ int largest_parameter(const json::value& statement) {
     const json::value* number = body ? member(*body, "number") : nullptr;
     if (!number || !number->is_int64()) return;
     out = std::max(out, static_cast<int>(std::min<int64_t>(number->get_int64(), 65'535)));
+  });
+  return out;
+}
+
+// Whether an INTO clause of the statement names a temporary table.
+bool creates_temporary(const json::value& statement) {
+  bool out = false;
+  for_each_member(statement, [&](std::string_view name, const json::value& value) {
+    const json::object* into = name == "into" || name == "intoClause" ? value.if_object() : nullptr;
+    const json::value* rel = into ? member(*into, "rel") : nullptr;
+    const json::object* body = rel ? rel->if_object() : nullptr;
+    if (!body) return;
+    const json::value* persistence = member(*body, "relpersistence");
+    const json::value* schema = member(*body, "schemaname");
+    out |= persistence && *persistence == json::value("t");
+    out |= schema && *schema == json::value("pg_temp");
   });
   return out;
 }
@@ -133,9 +149,9 @@ Result<StatementInfo> classify(std::string_view sql) {
   while (info.text.ends_with(';'))
     info.text = trim(std::string_view(info.text).substr(0, info.text.size() - 1));
   info.kind = kind_of(*statement);
+  info.temporary = creates_temporary(*statement);
   info.parameters = largest_parameter(*statement);
-  info.functions = called_functions(*statement);
-  info.operators = used_operators(*statement);
+  info.names = names_in(*statement);
   auto print = fingerprint(info.text);
   if (print) info.fingerprint = *print;
   return info;

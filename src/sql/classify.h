@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
+#include "sql/names.h"
 
 namespace pgtend::sql {
 
@@ -23,10 +23,11 @@ struct StatementInfo {
   StatementKind kind = StatementKind::Utility;
   std::string text = {};  // the statement without a leading EXPLAIN (…)
   bool asked_explain = false;
-  bool asked_analyze = false;               // it began with EXPLAIN ANALYZE
-  int parameters = 0;                       // the largest n of $n
-  std::vector<std::string> functions = {};  // called, schema-qualified if written so
-  std::vector<std::string> operators = {};  // used, without schema
+  bool asked_analyze = false;  // it began with EXPLAIN ANALYZE
+  bool newer_syntax = false;   // not parsed: the caller filled it from the lexer
+  bool temporary = false;      // creates a temporary table
+  int parameters = 0;          // the largest n of $n
+  Names names = {};
   uint64_t fingerprint = 0;
 };
 

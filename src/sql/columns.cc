@@ -309,10 +309,6 @@ Predicate to_predicate(const json::value& node, std::string_view about, const Op
   return out;
 }
 
-void add_once(std::vector<std::string>& list, std::string name) {
-  if (!name.empty() && std::ranges::find(list, name) == list.end()) list.push_back(std::move(name));
-}
-
 }  // namespace
 
 std::string_view name(Volatility volatility) {
@@ -401,26 +397,6 @@ Result<std::vector<ColumnUse>> used_columns(std::string_view text) {
   }
   std::vector<ColumnUse> out;
   for (const auto& [qualifier, column] : once) out.push_back({qualifier, column});
-  return out;
-}
-
-std::vector<std::string> called_functions(const json::value& tree) {
-  std::vector<std::string> out;
-  for_each_member(tree, [&](std::string_view name, const json::value& value) {
-    const json::object* body = value.if_object();
-    if (name == "FuncCall" && body) add_once(out, dotted(member(*body, "funcname")));
-  });
-  return out;
-}
-
-std::vector<std::string> used_operators(const json::value& tree) {
-  std::vector<std::string> out;
-  for_each_member(tree, [&](std::string_view name, const json::value& value) {
-    const json::object* body = value.if_object();
-    if (name != "A_Expr" || !body) return;
-    const std::string op = dotted(member(*body, "name"));
-    add_once(out, op.substr(op.rfind('.') == std::string::npos ? 0 : op.rfind('.') + 1));
-  });
   return out;
 }
 

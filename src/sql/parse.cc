@@ -14,6 +14,19 @@ namespace {
 // Nesting of the tree's JSON; an expression level takes three.
 constexpr size_t kDepthMax = 3000;
 
+// The server's scanner, and ours, reads all operator characters behind each opening comment again:
+// "/*/*/*…" costs the square of its length.
+bool opens_many_comments(std::string_view sql) {
+  constexpr size_t kOpenedMax = 1000;
+  constexpr std::string_view kOperators = "~!@#^&|`?+-*/%<>=";
+  size_t opened = 0;
+  for (size_t i = 0; i < sql.size(); ++i) {
+    if (kOperators.find(sql[i]) == kOperators.npos) opened = 0;
+    if (sql[i] == '*' && i > 0 && sql[i - 1] == '/' && ++opened > kOpenedMax) return true;
+  }
+  return false;
+}
+
 struct ParseHandle {
   PgQueryParseResult result;
   explicit ParseHandle(const std::string& sql) : result(pg_query_parse(sql.c_str())) {}
@@ -34,10 +47,15 @@ const json::array& Tree::statements() const {
 Result<Tree> parse(std::string_view sql) {
   if (sql.size() > kSqlBytesMax) {
     return Error{ErrorCode::Limit,
-                 cat("SQL text of ", sql.size(), " bytes, at most ", kSqlBytesMax, " are parsed")};
+                 cat("SQL text of ", sql.size(), " bytes, at most ", kSqlBytesMax, " are parsed")}
+        .hinting("shorten its lists, or give the plan that EXPLAIN prints");
   }
   if (sql.find('\0') != std::string_view::npos) {
-    return Error{ErrorCode::Invalid, "SQL text with a zero byte"};
+    return Error{ErrorCode::Invalid, "SQL text with a zero byte"}.hinting("give it as text");
+  }
+  if (opens_many_comments(sql)) {
+    return Error{ErrorCode::Limit, "SQL text that opens a thousand comments at one place"}.hinting(
+        "take them out");
   }
   const ParseHandle handle{std::string(sql)};
   if (const PgQueryError* error = handle.result.error) {
@@ -48,7 +66,12 @@ Result<Tree> parse(std::string_view sql) {
   }
   auto root =
       parse_json(handle.result.parse_tree, {.bytes_max = size_t{1} << 30, .depth_max = kDepthMax});
-  if (!root) return std::move(root).error().during("reading the parse tree");
+  if (!root) {
+    return std::move(root)
+        .error()
+        .during("reading the parse tree")
+        .hinting("nest the statement less, or give the plan that EXPLAIN prints");
+  }
   return Tree{std::move(root).take()};
 }
 

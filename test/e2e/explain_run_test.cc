@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "e2e/support/database.h"
 #include "explain/explain.h"
+#include "explain/reach.h"
+#include "explain/refusal.h"
 
 namespace pgtend {
 namespace {
@@ -94,6 +96,56 @@ TEST_P(ExplainRun, ConsentStillMeetsTheReadOnlyTransaction) {
   EXPECT_THAT(denied.error().message, HasSubstr("outlives"));
   EXPECT_EQ(rows_of(conn), 100);
   EXPECT_FALSE(conn.in_transaction());
+}
+
+// Names of everything that `sql` reaches.
+std::vector<std::string> reached_by(pg::Connection& conn, std::string_view sql) {
+  explain::ReachFrom from;
+  from.names = e2e::must(sql::classify(sql)).names;
+  std::vector<std::string> out;
+  const auto reached =
+      e2e::must(explain::in_read_only(conn, {}, [&] { return explain::reach(conn, from); }));
+  for (const explain::Routine& routine : reached.routines) out.push_back(routine.shown());
+  return out;
+}
+
+TEST_P(ExplainRun, CodeIsReachedThroughViewsBodiesAndOperators) {
+  auto conn = connect();
+  e2e::must(
+      conn.exec("CREATE FUNCTION outer_one() RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
+                "'BEGIN RETURN (SELECT w FROM hides); END'"));
+
+  EXPECT_THAT(reached_by(conn, "SELECT outer_one()"),
+              testing::IsSupersetOf({"public.outer_one()", "public.writes()"}));
+  EXPECT_THAT(reached_by(conn, "SELECT 1 = ANY (SELECT id FROM t WHERE id === v)"),
+              testing::Contains("public.eq()"));
+  EXPECT_THAT(reached_by(conn, "SELECT id FROM t"), testing::IsEmpty());
+}
+
+TEST_P(ExplainRun, PlanningIsRefusedOnlyForCodeThatActsBeyondTheTransaction) {
+  auto conn = connect();
+  e2e::must(
+      conn.exec("CREATE FUNCTION moves_wal() RETURNS bool LANGUAGE plpgsql IMMUTABLE AS "
+                "'BEGIN RETURN pg_switch_wal() IS NULL; END'"));
+  const auto refusal = [&](std::string_view sql) {
+    const auto info = e2e::must(sql::classify(sql));
+    return e2e::must(
+        explain::in_read_only(conn, {}, [&] { return explain::planning_refusal(conn, info); }));
+  };
+
+  EXPECT_THAT(refusal("SELECT moves_wal()"), HasSubstr("pg_switch_wal()"));
+  EXPECT_EQ(refusal("SELECT writes(), nextval('s') FROM hides"), "");
+}
+
+TEST_P(ExplainRun, TextAloneRunsNothing) {
+  auto conn = connect();
+  explain::Request request;
+  request.sql = "EXPLAIN ANALYZE SELECT * FROM t";
+
+  const explain::Report report = e2e::must(explain::examine(conn, request));
+
+  EXPECT_FALSE(report.plan.analyzed());
+  EXPECT_THAT(report.warnings, testing::Contains(HasSubstr("--analyze runs it")));
 }
 
 TEST_P(ExplainRun, SeveralStatementsAndUtilitiesAreRefused) {

@@ -70,12 +70,18 @@ TEST(Classify, ExplainDoesNotHideWhatItExplains) {
   EXPECT_EQ(kind_of("EXPLAIN CREATE TABLE x AS SELECT 1"), StatementKind::Into);
 }
 
-TEST(Classify, FunctionsOperatorsAndParametersAreListed) {
+TEST(Classify, TemporaryTablesAreTold) {
+  EXPECT_TRUE(classify("CREATE TEMP TABLE x AS SELECT 1")->temporary);
+  EXPECT_TRUE(classify("SELECT 1 INTO TEMPORARY x")->temporary);
+  EXPECT_TRUE(classify("SELECT 1 INTO pg_temp.x")->temporary);
+  EXPECT_FALSE(classify("SELECT 1 INTO x")->temporary);
+}
+
+TEST(Classify, NamesAndParametersAreListed) {
   const auto info = classify("SELECT s.f(a) FROM t WHERE b ~~ $2 AND now() > g($1)");
 
   ASSERT_TRUE(info);
-  EXPECT_THAT(info->functions, testing::ElementsAre("s.f", "now", "g"));
-  EXPECT_THAT(info->operators, testing::ElementsAre("~~", ">"));
+  EXPECT_TRUE(info->names.functions.contains({"s", "f"}));
   EXPECT_EQ(info->parameters, 2);
 }
 

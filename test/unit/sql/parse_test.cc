@@ -39,6 +39,14 @@ TEST(Parse, DeepNestingIsAnErrorAndNoCrash) {
   EXPECT_FALSE(parse(negations + "true"));
 }
 
+TEST(Parse, ManyCommentsOpenedAtOnePlaceAreRefusedBeforeTheyCostTheSquare) {
+  std::string text = "SELECT 1 ";
+  for (int i = 0; i < 1'000'000; ++i) text += "/*";
+
+  EXPECT_EQ(parse(text).error().code, ErrorCode::Limit);
+  EXPECT_TRUE(parse("SELECT 1 /* /* /*/**/*/ */ */"));
+}
+
 TEST(Parse, MembersAreVisitedInTheOrderOfTheText) {
   const auto tree = parse("SELECT a, f(b)");
   ASSERT_TRUE(tree);
