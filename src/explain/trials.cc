@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "explain/member.h"
 #include "explain/rows.h"
+#include "explain/run.h"
 #include "explain/verify.h"
 #include "explain/words.h"
 #include "sql/classify.h"

@@ -400,6 +400,19 @@ Result<std::vector<ColumnUse>> used_columns(std::string_view text) {
   return out;
 }
 
+std::vector<std::string> called_functions(const json::value& tree) {
+  std::vector<std::string> out;
+  for_each_member(tree, [&](std::string_view name, const json::value& value) {
+    const json::object* body = value.if_object();
+    if (name != "FuncCall" || !body) return;
+    std::string function = dotted(member(*body, "funcname"));
+    if (!function.empty() && std::ranges::find(out, function) == out.end()) {
+      out.push_back(std::move(function));
+    }
+  });
+  return out;
+}
+
 Volatility builtin_volatility(std::string_view function) {
   const KnownFunction* entry = known(function);
   return entry ? entry->volatility : Volatility::Unknown;

@@ -84,6 +84,9 @@ struct ColumnUse {
 // Errors: as parse_expression(). Thread: any.
 Result<std::vector<ColumnUse>> used_columns(std::string_view text);
 
+// The names of all functions called in `tree`, schema-qualified if written so, each once.
+std::vector<std::string> called_functions(const json::value& tree);
+
 // The volatility of a built-in function that conditions often use; Unknown for others.
 Volatility builtin_volatility(std::string_view function);
 
