@@ -31,7 +31,7 @@ def dear_init_plan(d, sick):
 @case("C2")
 def list_not_hashed(d, sick):
     a, b, x, y = d.names(4)
-    rows = d.rows(6_000, 8_000)
+    rows = d.rows(4_500, 5_500)
     make = [*table(a, {x: ("int", "i * 2")}, rows), *table(b, {y: ("int", "i * 3")}, rows), f"ANALYZE {a}", f"ANALYZE {b}"]
     # In the select list IN cannot become a join.
     return Case(make, f"SELECT {x}, {x} IN (SELECT {y} FROM {b}) FROM {a}", {"work_mem": "64kB" if sick else "64MB"})

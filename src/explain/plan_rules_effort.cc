@@ -121,7 +121,9 @@ void find_f3(const Examination& in, Diagnosis& out) {
     if (below == kNone || part == kNone || !at(in.plan, below).actual) return;
     const double participants = at(in.plan, below).actual->loops;
     const double alone = time_of(in, part).process.mid;
-    const double mean = time_of(in, below).process.mid / std::max(participants, 1.0);
+    // Of the parts: what stands above them is done where they are run.
+    const int parts = at(in.plan, part).parent;
+    const double mean = time_of(in, parts).process.mid / std::max(participants, 1.0);
     if (participants < 2 || alone < kSkewMsMin || alone < kSkewFactorMin * mean) return;
     const auto weight = weigh(in, {.ms = alone - mean});
     if (!weight) return;
