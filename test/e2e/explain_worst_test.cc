@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "facts/statements.h"
 #include "support/database.h"
 #include "support/pool.h"
 
@@ -67,6 +68,22 @@ TEST_P(ExplainWorst, TakesThoseThatCostMostAndExplainsThem) {
   EXPECT_EQ(one.at("worst").as_array().size(), 1u);
   EXPECT_THAT(explain({"--query", "12"}).err, HasSubstr("no query 12 is known"));
   EXPECT_THAT(explain({"--worst", "1"}).out, Not(HasSubstr("#2 ")));
+}
+
+TEST_P(ExplainWorst, StatementsOfOtherRolesAreLeftOutForThoseWhoMayNotReadThem) {
+  auto conn = connect();
+  if (!conn.exec("CREATE EXTENSION pg_stat_statements")) GTEST_SKIP() << "not in the package";
+  e2e::must(conn.query(kSlow + "1"));
+  auto plain = connect(create_role());
+  e2e::must(plain.query("SELECT 41 + 1 AS mine"));
+  const auto seen = e2e::must(facts::load_statements(plain, 100));
+  EXPECT_EQ(seen.why_not, "");
+  bool mine = false;
+  for (const facts::StatementFacts& statement : seen.statements) {
+    EXPECT_THAT(statement.text, Not(HasSubstr("FROM readings WHERE")));
+    mine = mine || statement.text.find("AS mine") != std::string::npos;
+  }
+  EXPECT_TRUE(mine);
 }
 
 TEST_P(ExplainWorst, WithoutTheCounterItSaysWhatToDo) {
