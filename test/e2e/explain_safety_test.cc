@@ -199,9 +199,6 @@ constexpr std::pair<const char*, const char*> kProbes[] = {
      "SELECT md5(string_agg(name || coalesce(reset_val, ''), ' ' ORDER BY name)) "
      "FROM pg_settings"},
     {"notifications", "SELECT pg_notification_queue_usage()"},
-    {"rows written",
-     "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del + n_dead_tup)::text FROM "
-     "pg_stat_all_tables"},
 };
 
 State ExplainSafety::probes() {
