@@ -92,7 +92,7 @@ TEST_F(ExplainMetering, AppliedIndexTakesFindingAndBuffersAway) {
     e2e::must(conn.exec("DROP TABLE IF EXISTS t_dlpdata, m_meterinfo, m_customerinfo"));
     load(conn, headend);
     const explain::Report report = examined(conn);
-    ASSERT_EQ(report.findings.size(), 1u);
+    ASSERT_EQ(report.findings.size(), 1u) << explain::render_term(report, {});
     const auto before = e2e::must(explain::measure(conn, kDayQuery, 3));
 
     apply(conn, report.findings[0].actions[0]);
@@ -104,7 +104,8 @@ TEST_F(ExplainMetering, AppliedIndexTakesFindingAndBuffersAway) {
     const explain::Report again = examined(conn);
     EXPECT_TRUE(again.findings.empty()) << explain::render_term(again, {});
     for (const std::string& undo : report.findings[0].actions[0].undo) e2e::must(conn.exec(undo));
-    EXPECT_EQ(examined(conn).findings.size(), 1u);
+    const explain::Report undone = examined(conn);
+    EXPECT_EQ(undone.findings.size(), 1u) << explain::render_term(undone, {});
 
     std::printf("%s: %s\n", headend ? "headend" : "file", effect.text.c_str());
   }

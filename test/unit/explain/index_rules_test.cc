@@ -226,7 +226,8 @@ TEST(IndexRules, SearchWithoutTheFirstColumnReadsTheWholeIndex) {
 
   ASSERT_THAT(ids(out), ElementsAre("A16"));
   EXPECT_THAT(first_sql(out), HasSubstr("USING btree (k)"));
-  EXPECT_THAT(ids(examined(index_scan("(t.k = 5)", "", 0), leading)), IsEmpty());
+  // With its first column it is dead rows that the scan crawls over.
+  EXPECT_THAT(ids(examined(index_scan("(t.k = 5)", "", 0), leading)), ElementsAre("A23"));
 }
 
 std::string scan(const std::string& condition, double rows = 100, double plan_rows = 100) {
