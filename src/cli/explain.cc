@@ -53,7 +53,8 @@ constexpr Parameter kExplainParameters[] = {
     {"--timeout", "SECONDS", "stop the statement after this time, 30 by default"},
     {"--no-hypopg", "", "do not try the proposed index with HypoPG"},
     {"--verify", "",
-     "try statistics (rolled back; ANALYZE and DDL on the table wait) and settings (run both ways)"},
+     "try statistics (rolled back; ANALYZE and DDL on the table wait) and settings (run both "
+     "ways)"},
     {"--html", "FILE", "write a page to read in a browser, complete in one file; \"-\": stdout"},
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
 };

@@ -447,7 +447,8 @@ void find_row_checks(const Examination& in, Diagnosis& out, const TriggerTime& t
   finding.what = cat("foreign key ", printable(trigger.constraint), " takes ",
                      milliseconds_text(a_call), " a row, ", counted(trigger.calls), " times");
   finding.prediction =
-      "for a load, add the constraint NOT VALID afterwards and VALIDATE it: that checks all rows by "
+      "for a load, add the constraint NOT VALID afterwards and VALIDATE it: that checks all rows "
+      "by "
       "one join";
 }
 

@@ -7,6 +7,7 @@
 #include "base/sql_lexer.h"
 #include "base/text.h"
 #include "sql/parse.h"
+#include "sql/tokens.h"
 
 namespace pgtend::sql {
 namespace {
@@ -14,9 +15,6 @@ namespace {
 // EXPLAIN quotes every name that is not lower case, so an unquoted word in mixed case is its own.
 bool is_word(const std::vector<SqlToken>& list, size_t i, std::string_view text) {
   return i < list.size() && list[i].kind == SqlTokenKind::Word && list[i].text == text;
-}
-bool is_symbol(const std::vector<SqlToken>& list, size_t i, char c) {
-  return i < list.size() && list[i].kind == SqlTokenKind::Symbol && list[i].text[0] == c;
 }
 bool is_plan_name(const std::vector<SqlToken>& list, size_t i) {
   return i < list.size() &&

@@ -8,6 +8,7 @@
 #include "base/sql_lexer.h"
 #include "base/text.h"
 #include "sql/parse.h"
+#include "sql/tokens.h"
 
 namespace pgtend::sql {
 namespace {
@@ -51,10 +52,6 @@ std::string unquoted(const SqlToken& token) {
 
 bool is_name(const SqlToken& token) {
   return token.kind == SqlTokenKind::Word || token.kind == SqlTokenKind::Quoted;
-}
-
-bool is_symbol(const std::vector<SqlToken>& list, size_t i, char c) {
-  return i < list.size() && list[i].kind == SqlTokenKind::Symbol && list[i].text[0] == c;
 }
 
 bool is_operator(const SqlToken& token) {

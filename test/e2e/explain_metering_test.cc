@@ -38,7 +38,8 @@ void load(pg::Connection& conn, bool headend) {
                 "SELECT m, now() - s * interval '15 minutes' - interval '1 minute', 1.25 "
                 "FROM generate_series(0, 1343) s, generate_series(1, 300) m " +
                 order));
-  e2e::must(conn.exec("ANALYZE"));
+  // Else the first reader notes which rows are committed, which is a finding of its own (H3).
+  e2e::must(conn.exec("VACUUM (ANALYZE)"));
 }
 
 class ExplainMetering : public e2e::DatabaseTest {};

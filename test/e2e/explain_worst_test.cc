@@ -17,7 +17,7 @@ using testing::Not;
 class ExplainWorst : public e2e::VersionTest {
  protected:
   e2e::Settings settings() const override {
-    return {{"shared_preload_libraries", "'pg_stat_statements'"}};
+    return {{"shared_preload_libraries", "pg_stat_statements"}};
   }
 
   void SetUp() override {
@@ -114,7 +114,7 @@ TEST_P(ExplainWorst, ThePoolsShapesAreExplainedToo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, ExplainWorst, testing::Values("13", "15", "18"),
-                         [](const auto& info) { return "pg" + info.param; });
+                         [](const auto& version) { return "pg" + version.param; });
 
 }  // namespace
 }  // namespace pgtend
