@@ -22,6 +22,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position,unused-import
+import results as written  # noqa: E402
 from diagnosis import cases, servers  # noqa: E402
 from diagnosis import catalog, io, joins, memory, outside, parallel, scans, shape, subselects, writes  # noqa: E402,F401
 
@@ -177,14 +178,6 @@ def section(results, options):
     return "\n".join(lines), total
 
 
-def write_section(text):
-    path = ROOT / "bench" / "RESULTS.md"
-    old = path.read_text()
-    pattern = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-    new = pattern.sub(lambda _: text + "\n", old) if pattern.search(old) else old.rstrip("\n") + "\n\n" + text
-    path.write_text(new.rstrip("\n") + "\n")
-
-
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", default="1")
@@ -228,7 +221,7 @@ def main():
     for problem in options.broken:
         print(f"not built: {problem}", file=sys.stderr)
     if options.write:
-        write_section(text)
+        written.write_section(text)
     if options.broken or total.precision < PRECISION_MIN or total.recall < RECALL_MIN:
         sys.exit(1)
 

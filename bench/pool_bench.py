@@ -17,7 +17,6 @@ import datetime
 import glob
 import os
 import pathlib
-import pwd
 import re
 import resource
 import shutil
@@ -29,6 +28,7 @@ import tempfile
 import time
 
 import results as written
+from diagnosis import servers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "peers"
@@ -43,26 +43,6 @@ HEADING = "## Pool"
 
 def fail(text):
     sys.exit(f"pool_bench: {text}")
-
-
-def demote():
-    """The prefix that runs a program without root, whom PostgreSQL and PgBouncer refuse."""
-    if os.geteuid() != 0:
-        return []
-    for name in ("postgres", "nobody"):
-        try:
-            account = pwd.getpwnam(name)
-            return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}",
-                    "--clear-groups"]
-        except KeyError:
-            continue
-    fail("no unprivileged account (postgres, nobody) to run the servers as")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for_port(port, what, log):
@@ -103,20 +83,19 @@ def find_pgbouncer():
 class Bench:
     def __init__(self, options):
         self.options = options
-        self.demote = demote()
+        self.demote, account = servers.demote()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtend-bench-"))
         self.folder.chmod(0o755)
         self.work = self.folder / "run"
         self.work.mkdir()
         if self.demote:
-            uid = int(self.demote[1].split("=")[1])
-            os.chown(self.work, uid, -1)
+            os.chown(self.work, account, -1)
         self.processes = []
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
         if not found:
             fail("PostgreSQL's initdb is not in /usr/lib/postgresql/*/bin")
         self.binaries = pathlib.Path(found[-1]).parent
-        self.server_port = free_port()
+        self.server_port = servers.free_port()
 
     def start(self, command, log, environment=None):
         with open(self.folder / log, "w", encoding="utf-8") as out:
@@ -137,7 +116,7 @@ class Bench:
                         "create table sink (x text)", "postgres"], check=True)
 
     def start_pooler(self, name, command, settings="", environment=None):
-        port = free_port()
+        port = servers.free_port()
         (self.work / "users").write_text('"bench" ""\n')
         ini = self.work / f"{name}.ini"
         ini.write_text(

@@ -32,7 +32,7 @@ def demote():
         except KeyError:
             continue
         return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"], account.pw_uid
-    sys.exit("diagnosis_bench: no unprivileged account (postgres, nobody) to run the servers as")
+    sys.exit("no unprivileged account (postgres, nobody) to run the servers as")
 
 
 def make_links(package):
