@@ -251,9 +251,11 @@ std::span<const Parameter> explain_parameters() { return kExplainParameters; }
 Result<int> run_explain(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
   TRY(check_page(args, output));
-  if (args.apply && (args.has("--log") || args.has("--diff") || args.has("--worst"))) {
-    return Error{ErrorCode::Invalid, "--apply works on one statement"}.hinting(
-        "pgtend explain -c 'SELECT ...' --apply");
+  const bool several =
+      args.has("--log") || args.has("--diff") || args.has("--worst") || args.has("--query");
+  if (several && (args.apply || args.has("--html"))) {
+    return Error{ErrorCode::Invalid, "--apply and --html work on one statement or on plans"}
+        .hinting("pgtend explain -c 'SELECT ...' --apply");
   }
   if (args.has("--log")) return run_explain_log(args, output);
   if (args.has("--diff")) return run_diff(args, output);

@@ -144,6 +144,7 @@ Result<explain::LogReport> report_of(const Args& args, Output& output, const Log
   if (names_a_server(args) && !args.has("--offline")) {
     lookout.emplace(args, output);
     conn = TRY(lookout->connect());
+    TRY(conn->guard());
   }
   const explain::Request request{.ask_planner = !args.has("--no-hypopg")};
   auto report = explain::report_log(scan.summary(), top, [&](explain::ReadPlan read) {

@@ -1,17 +1,15 @@
 #include "cli/explain_worst.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <memory>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/explain_show.h"
 #include "cli/findings.h"
 #include "cli/lookout.h"
 #include "cli/pool_console.h"
+#include "explain/words.h"
 #include "facts/statements.h"
 
 namespace pgtend::cli {
@@ -68,10 +66,6 @@ Result<Statements> chosen_statements(const Args& args, pg::Connection& conn) {
   return out;
 }
 
-std::string time_of(double ms) {
-  return human(nanoseconds(std::llround(std::min(ms, 1e12) * 1e6)));
-}
-
 // What became of one statement: its report, or why there is none.
 struct Explained {
   facts::StatementFacts statement = {};
@@ -101,6 +95,7 @@ Result<int> run_explain_worst(const Args& args, const explain::Request& request,
   const FailOn limit = TRY(fail_on(args));
   Lookout lookout(args, output);
   pg::Connection conn = TRY(lookout.connect());
+  TRY(conn.guard());
   std::vector<Explained> all;
   const auto reports = std::make_shared<Reports>();
   for (facts::StatementFacts& statement : TRY(chosen_statements(args, conn))) {
@@ -125,9 +120,9 @@ Result<int> run_explain_worst(const Args& args, const explain::Request& request,
     const facts::StatementFacts& statement = all[i].statement;
     output.line(output.styled(
         Style::Bold,
-        cat(i > 0 ? "\n" : "", "#", i + 1, "  ", time_of(statement.total_ms), " in ",
-            grouped(statement.calls), statement.calls == 1 ? " call" : " calls", ", mean ",
-            time_of(statement.mean_ms()), ", id ", printable(statement.id))));
+        cat(i > 0 ? "\n" : "", "#", i + 1, "  ", explain::milliseconds_text(statement.total_ms),
+            " in ", grouped(statement.calls), statement.calls == 1 ? " call" : " calls", ", mean ",
+            explain::milliseconds_text(statement.mean_ms()), ", id ", printable(statement.id))));
     output.line(cat("    ", wrapped(printable(statement.text), output.terminal().width - 4, 4)));
     if (!all[i].report) {
       output.line(cat("    not explained: ", printable(all[i].why_not)));

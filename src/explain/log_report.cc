@@ -1,8 +1,6 @@
 #include "explain/log_report.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <utility>
 
 #include "base/text.h"
@@ -18,16 +16,13 @@ namespace {
 constexpr size_t kShapesShown = 5;  // of one query
 constexpr double kFlipFactor = 5;   // how much slower a plan is than another to be told
 
-std::string time_text(double ms) {
-  return human(std::chrono::nanoseconds(std::llround(std::min(ms, 1e12) * 1e6)));
-}
-
 std::string runs_text(const LogRuns& runs) {
   std::string out =
       cat(grouped(static_cast<int64_t>(runs.calls)), runs.calls == 1 ? " run" : " runs");
-  if (runs.calls == 1) return cat(out, " of ", time_text(runs.total_ms));
-  return cat(out, ", mean ", time_text(runs.mean_ms()), ", p95 ", time_text(runs.quantile_ms(0.95)),
-             ", slowest ", time_text(runs.slowest_ms));
+  if (runs.calls == 1) return cat(out, " of ", milliseconds_text(runs.total_ms));
+  return cat(out, ", mean ", milliseconds_text(runs.mean_ms()), ", p95 ",
+             milliseconds_text(runs.quantile_ms(0.95)), ", slowest ",
+             milliseconds_text(runs.slowest_ms));
 }
 
 std::string period_text(const LogRuns& runs) {
@@ -85,9 +80,10 @@ care::Finding flip_finding(const Flip& flip, const QueryReport& query) {
   const std::string change = plan_change(flip.fast->report->plan, flip.slow->report->plan);
   out.what = cat("the query flips between plans: with ",
                  change.empty() ? std::string("another plan") : printable(change), " it takes ",
-                 time_text(slow.mean_ms()), " on average, not ", time_text(fast.mean_ms()));
+                 milliseconds_text(slow.mean_ms()), " on average, not ",
+                 milliseconds_text(fast.mean_ms()));
   out.why = cat("the slow plan ran ", grouped(static_cast<int64_t>(slow.calls)), " times and cost ",
-                time_text(wasted_ms), " more than the fast one would have (",
+                milliseconds_text(wasted_ms), " more than the fast one would have (",
                 percent(wasted_ms / query.logged.runs.total_ms), " of the query's time)",
                 more_rows ? ", but the example of it had as many times more rows to read" : "");
   const auto note = [&](const char* name, const LogRuns& runs) {
@@ -96,7 +92,7 @@ care::Finding flip_finding(const Flip& flip, const QueryReport& query) {
   };
   note("fast plan", fast);
   note("slow plan", slow);
-  out.prediction = cat("up to ", time_text(wasted_ms), " less in the time of this log");
+  out.prediction = cat("up to ", milliseconds_text(wasted_ms), " less in the time of this log");
   return out;
 }
 
@@ -155,7 +151,7 @@ class LogWriter {
     if (report_.other_calls > 0) {
       line(0, cat("others: ", grouped(static_cast<int64_t>(report_.other_calls)),
                   " runs of queries that cost too little to be kept apart, ",
-                  time_text(report_.other_ms)));
+                  milliseconds_text(report_.other_ms)));
     }
     return std::move(out_);
   }
@@ -180,7 +176,7 @@ void LogWriter::head() {
       cat(grouped(static_cast<int64_t>(report_.plans)), report_.plans == 1 ? " plan" : " plans",
           " in ", human(Bytes{static_cast<int64_t>(report_.bytes)}), " of log");
   if (!report_.first.empty()) text += cat(", ", report_.first, " to ", report_.last);
-  line(0, cat(text, ": ", time_text(report_.total_ms), " in ", report_.queries,
+  line(0, cat(text, ": ", milliseconds_text(report_.total_ms), " in ", report_.queries,
               report_.queries == 1 ? " query" : " queries"));
   if (report_.plans == 0) {
     line(0,
@@ -197,7 +193,7 @@ void LogWriter::query(size_t index) {
   const QueryReport& query = report_.worst[index];
   const LogRuns& runs = query.logged.runs;
   line(0, cat("\n#", index + 1, "  ", percent(runs.total_ms / std::max(report_.total_ms, 1e-9)),
-              "  ", time_text(runs.total_ms), " in ", runs_text(runs)));
+              "  ", milliseconds_text(runs.total_ms), " in ", runs_text(runs)));
   constexpr size_t kTextShown = 400;
   std::string text;
   for (const char c : printable(query.logged.text, true)) {

@@ -94,9 +94,7 @@ std::set<std::string> filled_parameters(const Plan& plan) {
 
 // A plan with $1 in it was made without looking at the values.
 void find_k7(const Examination& in, Diagnosis& out) {
-  const bool told = std::ranges::any_of(
-      out.entries, [](const Diagnosis::Entry& entry) { return entry.finding.id == "D10"; });
-  if (told) return;
+  if (has_spoken(out, "D10")) return;
   const std::set<std::string> filled = filled_parameters(in.plan);
   constexpr std::array<std::string_view, 7> kHolding = {
       "Index Cond",  "Recheck Cond", "Filter",  "One-Time Filter",
