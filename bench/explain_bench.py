@@ -5,7 +5,7 @@ Three logs are made on a private PostgreSQL that runs the statements of STATEMEN
 seed: one with plans (stderr, TEXT), one whose records all have a plan of their own (tables are renamed in each, so
 that nothing is known again), one of statements without plans. Figures are MB of log a second of user CPU, median
 and spread of the rounds, the programs in turn; the largest resident size; and seconds of user CPU for one plan of
-100,000 nodes.
+100,000 nodes, the whole command and reading alone.
 
 usage: bench/explain_bench.py [--pgtend build/bench/pgtend] [--rounds 3] [--seed 1] [--large GB] [--write]
 --large also reads that many GB of plans through a pipe and tells the resident size. --write puts the section
@@ -184,6 +184,7 @@ def measure(options, folder):
                      f"{max(resident for _, resident in figures[name]) / 1024:.0f} MB"))
     plan = folder / "large.txt"
     large_plan(plan)
+    rows.append(reading(options, plan, f"a plan of {NODES:,} nodes, {plan.stat().st_size / MB:.1f} MB, read alone"))
     for form in ([], ["--json"]):
         times = [user_seconds([options.pgtend, "explain", "--offline", *form, "--plan", plan]) for _ in range(options.rounds)]
         seconds = [time for time, _ in times]
@@ -193,6 +194,14 @@ def measure(options, folder):
     if options.large:
         rows.append(through_pipe(options, logs["plans, each another"]))
     return rows
+
+
+def reading(options, path, name):
+    """Reading into a tree, in a program that does nothing else."""
+    program = options.pgtend.parent / "bench/reading_bench"
+    times = [float(subprocess.run([program, path, "1"], capture_output=True, text=True, check=True).stdout.split()[0])
+             for _ in range(options.rounds)]
+    return name, f"{statistics.median(times):.3f} ({min(times):.3f} – {max(times):.3f}) s", ""
 
 
 def through_pipe(options, log):

@@ -234,13 +234,13 @@ int fed_by_scan(const Plan& plan, int id) {
 
 // The keys of the Sort at `id` when all are plain columns of the table that `scan` reads.
 std::vector<sql::SortKey> sort_keys_of(const Plan& plan, int id, int scan) {
-  const json::value* list = at(plan, id).properties.if_contains("Sort Key");
+  const Value* list = at(plan, id).properties.if_contains("Sort Key");
   if (!list || !list->is_array()) return {};
   const Object& object = at(plan, scan).object;
   std::vector<sql::SortKey> out;
-  for (const json::value& entry : list->get_array()) {
+  for (const Value& entry : list->get_array()) {
     if (!entry.is_string()) return {};
-    auto key = sql::sort_key({entry.get_string().data(), entry.get_string().size()});
+    auto key = sql::sort_key(entry.get_string());
     const bool own = key && !key->column.empty() &&
                      (key->qualifier.empty() || key->qualifier == object.alias ||
                       key->qualifier == object.relation);

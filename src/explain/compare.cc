@@ -75,16 +75,14 @@ bool is_measured(std::string_view name) {
          std::ranges::any_of(kMeasuredFronts, [&](auto front) { return name.starts_with(front); });
 }
 
-std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
-
 // A value in a form that is the same for all formats: numbers as texts of the same precision.
 // Nullopt for what TEXT leaves out. Values nest no deeper than kPropertyDepthMax.
 class Canonical {
  public:
   explicit Canonical(const CompareOptions& options) : options_(options) {}
 
-  std::optional<json::value> value(const json::value& value, bool in_list = false);
-  json::object object(const json::object& object);
+  std::optional<json::value> value(const Value& value, bool in_list = false);
+  json::object object(const Properties& object);
 
  private:
   CompareOptions options_;
@@ -95,26 +93,27 @@ std::string number_form(double number) {
   return std::abs(number) < 1e15 ? cat(std::round(number * 1e4) / 1e4) : cat(number);
 }
 
-std::optional<json::value> Canonical::value(const json::value& value, bool in_list) {
+std::optional<json::value> Canonical::value(const Value& value, bool in_list) {
   if (value.is_null()) return {};
   if (value.is_bool()) {
     return value.get_bool() || in_list ? std::optional(json::value("true")) : std::nullopt;
   }
   if (value.is_number() ||
-      (value.is_string() && !in_list && looks_like_number(view(value.get_string())))) {
+      (value.is_string() && !in_list && looks_like_number(value.get_string()))) {
     const double number = to_double(value).value_or(0);
     if (number == 0 && !in_list) return {};
     return json::value(number_form(number));
   }
-  if (value.is_string()) return value.get_string().empty() ? std::nullopt : std::optional(value);
+  if (value.is_string())
+    return value.get_string().empty() ? std::nullopt : std::optional(to_json(value));
   if (++depth_ > kPropertyDepthMax) return {};
   std::optional<json::value> out;
-  if (const json::object* entries = value.if_object()) {
+  if (const Properties* entries = value.if_object()) {
     json::object form = object(*entries);
     if (!form.empty()) out = std::move(form);
   } else {
     json::array list;
-    for (const json::value& entry : value.get_array()) {
+    for (const Value& entry : value.get_array()) {
       std::optional<json::value> form = this->value(entry, true);
       if (form) list.push_back(std::move(*form));
       if (!form && entry.is_array()) list.push_back(json::array());
@@ -125,16 +124,18 @@ std::optional<json::value> Canonical::value(const json::value& value, bool in_li
   return out;
 }
 
-json::object Canonical::object(const json::object& object) {
+json::object Canonical::object(const Properties& object) {
   json::object out;
-  for (const auto& entry : object) {
-    const std::string_view name(entry.key().data(), entry.key().size());
+  for (const Property& entry : object) {
+    const std::string_view name = entry.key;
     if (std::ranges::find(kNotInText, name) != kNotInText.end()) continue;
     if (!options_.measured && is_measured(name)) continue;
-    if (auto form = value(entry.value())) out.emplace(entry.key(), std::move(*form));
+    if (auto form = value(entry.value)) {
+      out.emplace(json::string_view(name.data(), name.size()), std::move(*form));
+    }
   }
   // A worker that did nothing to tell of.
-  const json::value* worker = object.if_contains("Worker Number");
+  const Value* worker = object.if_contains("Worker Number");
   if (worker) out.erase("Worker Number");
   if (worker && !out.empty()) out["Worker Number"] = to_text(*worker);
   return out;
@@ -142,7 +143,8 @@ json::object Canonical::object(const json::object& object) {
 
 bool has_text(const json::object& object, const char* name, std::string_view text) {
   const json::value* value = object.if_contains(name);
-  return value && value->is_string() && view(value->get_string()) == text;
+  return value && value->is_string() &&
+         value->get_string() == json::string_view(text.data(), text.size());
 }
 
 // Without what a node's line in TEXT does not tell.

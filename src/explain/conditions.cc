@@ -4,8 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "explain/member.h"
-
 namespace pgtend::explain {
 namespace {
 
@@ -22,10 +20,10 @@ using Texts = std::vector<std::string_view>;
 
 Texts list_of(const Node& node, std::string_view name) {
   Texts out;
-  const json::value* value = find_member(node.properties, name);
+  const Value* value = find_member(node.properties, name);
   if (!value || !value->is_array()) return out;
-  for (const json::value& entry : value->get_array()) {
-    if (entry.is_string()) out.emplace_back(entry.get_string().data(), entry.get_string().size());
+  for (const Value& entry : value->get_array()) {
+    if (entry.is_string()) out.push_back(entry.get_string());
   }
   return out;
 }

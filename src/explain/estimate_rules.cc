@@ -260,13 +260,13 @@ struct Grouping {
   std::vector<std::string> columns = {};
 };
 Grouping grouping_of(const Plan& plan, int id) {
-  const json::value* list = at(plan, id).properties.if_contains("Group Key");
+  const Value* list = at(plan, id).properties.if_contains("Group Key");
   if (!list || !list->is_array()) return {};
   const Aliases aliases(plan);
   Grouping out;
-  for (const json::value& entry : list->get_array()) {
+  for (const Value& entry : list->get_array()) {
     if (!entry.is_string()) return {};
-    const auto key = sql::sort_key({entry.get_string().data(), entry.get_string().size()});
+    const auto key = sql::sort_key(entry.get_string());
     if (!key || key->column.empty()) return {};
     const int scan = aliases.scan(key->qualifier);
     if (scan == kNone || (out.scan != kNone && scan != out.scan)) return {};

@@ -64,6 +64,14 @@ size_t append_character(std::string& out, std::string_view text) {
   return 1;
 }
 
+// The length of what `text` begins with and that is taken as it is; there is no more in most texts.
+size_t plain_length(std::string_view text) {
+  const auto end = std::find_if(text.begin(), text.end(), [](char c) {
+    return static_cast<signed char>(c) < '\t' || c == '\x1b' || c == '\r';
+  });
+  return static_cast<size_t>(end - text.begin());
+}
+
 bool is_quote(std::string_view line) { return line.starts_with('>'); }
 
 // Most lines that say something are quoted.
@@ -91,6 +99,15 @@ std::string plain_text(std::string_view text) {
   out.reserve(text.size());
   bool margin = true;  // nothing but blanks in this line so far
   while (!text.empty()) {
+    if (const size_t plain = plain_length(text); plain > 0) {
+      const std::string_view run = text.substr(0, plain);
+      const size_t line = run.rfind('\n');
+      const std::string_view last = line == run.npos ? run : run.substr(line + 1);
+      margin = (margin || line != run.npos) && last.find_first_not_of(" \t") == last.npos;
+      out += run;
+      text.remove_prefix(plain);
+      continue;
+    }
     size_t used = 1;
     if (text.starts_with(kByteOrderMark)) {
       used = kByteOrderMark.size();
@@ -102,7 +119,7 @@ std::string plain_text(std::string_view text) {
       out += ' ';
       used = kNoBreakSpace.size();
     } else {
-      margin = text[0] == '\n' || (margin && (text[0] == ' ' || text[0] == '\t'));
+      margin = false;
       used = append_character(out, text);
     }
     text.remove_prefix(used);

@@ -91,7 +91,7 @@ Status JsonReader::read_word() {
     ++end;
   }
   const std::string_view word = text_.substr(at_, end - at_);
-  json::value value;
+  Value value;
   if (word == "true" || word == "false") {
     value = word == "true";
   } else if (word != "null") {
@@ -114,7 +114,7 @@ Status JsonReader::read_word() {
   }
   at_ = end;
   expect_ = Expect::Next;
-  return document_.value(std::move(value));
+  return document_.value(value);
 }
 
 Status JsonReader::step_value() {
@@ -131,7 +131,7 @@ Status JsonReader::step_value() {
     expect_ = Expect::Value;
     return document_.key(string_);
   }
-  return document_.value(json::value(json::string_view(string_.data(), string_.size())));
+  return document_.value(std::string_view(string_));
 }
 
 Status JsonReader::step_key() {

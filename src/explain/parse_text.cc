@@ -51,13 +51,8 @@ constexpr std::array<Inputs, 17> kInputs = {{{"Hash Join", 2},
 // An open node. Columns: the arrow's; a property of the node stands further right.
 struct Frame {
   int64_t column = 0;
-  json::object properties = {};
+  std::string_view type = {};
   int inputs = 0;  // children that are no InitPlans and SubPlans
-
-  std::string_view type() const {
-    const json::value* type = properties.if_contains("Node Type");
-    return type && type->is_string() ? std::string_view(type->get_string()) : std::string_view();
-  }
 };
 
 // A line that others below it, further right, belong to.
@@ -65,17 +60,19 @@ enum class GroupKind : uint8_t { Worker, Target, SortedSets, Other };
 struct Group {
   int64_t column;
   GroupKind kind;
-  std::string name;
-  json::object properties;
+  std::string_view name;
+  Properties* properties;
 };
 
 // Reads the lines of one plan in order. Lives during one call.
 class TextReader {
  public:
-  TextReader(const std::vector<TextLine>& lines, const ParseLimits& limits)
-      : lines_(lines), builder_(limits) {}
+  // `lines` are in `arena`.
+  TextReader(const std::vector<TextLine>& lines, const ParseLimits& limits,
+             std::shared_ptr<Arena> arena)
+      : lines_(lines), builder_(limits, std::move(arena)) {}
 
-  void set_query_text(std::string_view text) { document_["Query Text"] = as_text(text); }
+  void set_query_text(std::string_view text) { builder_.set("Query Text", text); }
   Result<Plan> run();
 
  private:
@@ -87,13 +84,10 @@ class TextReader {
   void read_property_line(const TextLine& line);
   bool read_group_line(const TextLine& line);
   bool read_key_line(std::string_view text);
-  void begin_group(const TextLine& line, GroupKind kind, std::string_view name,
-                   json::object properties = {});
+  Properties& begin_group(const TextLine& line, GroupKind kind, std::string_view name);
   void close_groups(int64_t column);
   void close_group();
-  void finish_cut_off();
-  json::object& target();
-  json::object& owner();
+  Properties& target();
   bool is_label(size_t index) const;
   bool is_cut_off() const;
 
@@ -101,7 +95,6 @@ class TextReader {
   PlanBuilder builder_;
   std::vector<Frame> frames_;
   std::vector<Group> groups_;
-  json::object document_;
   int64_t base_ = 0;  // column of the root
   size_t first_ = 0;  // line of the root
   bool blocks_ = false;
@@ -110,17 +103,16 @@ class TextReader {
   std::string_view label_;
 };
 
-json::object& TextReader::owner() { return below_tree_ ? document_ : frames_.back().properties; }
-
-json::object& TextReader::target() { return groups_.empty() ? owner() : groups_.back().properties; }
+// Where the next line's properties go: the innermost group, node, or the plan below its tree.
+Properties& TextReader::target() {
+  return groups_.empty() ? builder_.properties() : *groups_.back().properties;
+}
 
 // auto_explain's lines before the tree.
 Status TextReader::read_first_lines() {
   while (first_ < lines_.size() && lines_[first_].text.starts_with("Query Parameters:")) {
-    read_property(lines_[first_++].text, document_);
+    read_property(lines_[first_++].text, builder_.properties());
   }
-  for (const auto& entry : document_) builder_.set(entry.key(), entry.value());
-  document_.clear();
   if (first_ == lines_.size()) return Error{ErrorCode::Invalid, "no plan in the text"};
   const TextLine& root = lines_[first_];
   const bool more = first_ + 1 < lines_.size() && lines_[first_ + 1].indent > root.indent;
@@ -129,16 +121,19 @@ Status TextReader::read_first_lines() {
         "give the whole output of EXPLAIN, from its first line on");
   }
   base_ = static_cast<int64_t>(root.indent);
+  size_t nodes = 1;
   for (size_t i = first_ + 1; i < lines_.size(); ++i) {
     if (static_cast<int64_t>(lines_[i].indent) <= base_) break;
     blocks_ = blocks_ || lines_[i].text.starts_with("Buffers:");
+    nodes += lines_[i].arrow ? 1 : 0;
   }
+  builder_.expect_nodes(nodes);
   return ok();
 }
 
 // What JSON calls the place of a node's next child.
 std::string_view relationship_below(const Frame& parent) {
-  const std::string_view type = parent.type();
+  const std::string_view type = parent.type;
   if (type == "Append" || type == "Merge Append" || type == "BitmapAnd" || type == "BitmapOr") {
     return "Member";
   }
@@ -163,16 +158,15 @@ Status TextReader::open_node(const TextLine& line, std::string_view label) {
   TRY(builder_.open_node());
   Frame& frame = frames_.emplace_back();
   frame.column = static_cast<int64_t>(line.indent);
-  cut_off_ = !read_head(line.text, place, frame.properties);
+  cut_off_ = !read_head(line.text, place, builder_.properties());
+  frame.type = text_member(builder_.properties(), "Node Type");
   return ok();
 }
 
 Status TextReader::close_frame() {
   while (!groups_.empty()) close_group();
-  Frame& frame = frames_.back();
-  for (auto& entry : frame.properties) builder_.set(entry.key(), std::move(entry.value()));
   if (blocks_) {
-    for (const char* name : kBlockCounters) builder_.set(name, 0);
+    for (const char* name : kBlockCounters) builder_.properties().emplace(name, 0);
   }
   frames_.pop_back();
   return builder_.close_node();
@@ -191,41 +185,59 @@ bool TextReader::is_label(size_t index) const {
   return next.arrow && next.indent > lines_[index].indent;
 }
 
-void TextReader::begin_group(const TextLine& line, GroupKind kind, std::string_view name,
-                             json::object properties) {
-  groups_.push_back(
-      {static_cast<int64_t>(line.indent), kind, std::string(name), std::move(properties)});
+Properties& TextReader::begin_group(const TextLine& line, GroupKind kind, std::string_view name) {
+  Properties& properties = new_properties(builder_.arena());
+  groups_.push_back({static_cast<int64_t>(line.indent), kind, name, &properties});
+  return properties;
 }
 
 void TextReader::close_groups(int64_t column) {
   while (!groups_.empty() && groups_.back().column >= column) close_group();
 }
 
-json::array& list_in(json::object& properties, const char* name) {
-  json::value& list = properties.emplace(name, json::array()).first->value();
-  if (!list.is_array()) list = json::array();
-  return list.get_array();
+List& list_in(Properties& properties, std::string_view name) {
+  Value* list = properties.if_contains(name);
+  if (list && list->is_array()) return list->get_array();
+  List& made = new_list(properties.arena());
+  if (list) {
+    *list = made;
+  } else {
+    properties.emplace(name, made);
+  }
+  return made;
+}
+
+Properties& properties_with(Arena& arena, std::string_view name, Value value) {
+  Properties& out = new_properties(arena);
+  out.emplace(name, value);
+  return out;
+}
+
+List& list_of(Arena& arena, Value value) {
+  List& out = new_list(arena);
+  out.push_back(value);
+  return out;
 }
 
 void TextReader::close_group() {
-  Group group = std::move(groups_.back());
+  const Group group = groups_.back();
   groups_.pop_back();
-  json::object& into = target();
+  Properties& into = target();
   switch (group.kind) {
     case GroupKind::Worker:
-      list_in(into, "Workers").push_back(std::move(group.properties));
+      list_in(into, "Workers").push_back(*group.properties);
       break;
     case GroupKind::Target:
-      list_in(into, "Target Tables").push_back(std::move(group.properties));
+      list_in(into, "Target Tables").push_back(*group.properties);
       break;
     case GroupKind::SortedSets:
-      list_in(into, "Grouping Sets").push_back(std::move(group.properties));
+      list_in(into, "Grouping Sets").push_back(*group.properties);
       break;
     case GroupKind::Other:
-      if (group.properties.empty()) {
-        add_property(into, cat(group.name, ":"), nullptr);  // a label with nothing below it
+      if (group.properties->empty()) {  // a label with nothing below it
+        add_property(into, builder_.arena().name(cat(group.name, ":")), nullptr);
       } else {
-        add_property(into, group.name, std::move(group.properties));
+        add_property(into, group.name, *group.properties);
       }
       break;
   }
@@ -238,28 +250,29 @@ bool TextReader::read_key_line(std::string_view text) {
   if (hashed) keys = after_label(text, "Hash Key");
   if (!keys) return false;
   const bool none = *keys == "()";
-  json::value list = none ? json::value(json::array()) : list_value(*keys);
+  Arena& arena = builder_.arena();
+  const Value list = none ? Value(new_list(arena)) : list_value(*keys, arena);
   const char* name = hashed ? "Hash Keys" : "Group Keys";
+  Properties& node = target();
   if (!groups_.empty()) {
-    list_in(groups_.back().properties, name).push_back(std::move(list));
+    list_in(node, name).push_back(list);
     return true;
   }
-  json::object& node = owner();
   if (!node.contains("Grouping Sets") && !node.contains("Group Key") && !hashed && !none) {
-    node.emplace("Group Key", std::move(list));
+    node.emplace("Group Key", list);
     return true;
   }
-  if (const json::value* first = node.if_contains("Group Key")) {  // it was the first of the sets
-    json::object set{{"Group Keys", json::array{*first}}};
-    node.stable_erase("Group Key");
-    list_in(node, "Grouping Sets").push_back(std::move(set));
+  if (const Value* first = node.if_contains("Group Key")) {  // it was the first of the sets
+    Properties& set = properties_with(arena, "Group Keys", list_of(arena, *first));
+    node.erase("Group Key");
+    list_in(node, "Grouping Sets").push_back(set);
   }
-  json::array& sets = list_in(node, "Grouping Sets");
-  json::object* last = sets.empty() ? nullptr : sets.back().if_object();
+  List& sets = list_in(node, "Grouping Sets");
+  Properties* last = sets.empty() ? nullptr : sets.back().if_object();
   if (!hashed && last && last->contains("Group Keys") && !last->contains("Sort Key")) {
-    list_in(*last, name).push_back(std::move(list));
+    list_in(*last, name).push_back(list);
   } else {
-    sets.push_back(json::object{{name, json::array{std::move(list)}}});
+    sets.push_back(properties_with(arena, name, list_of(arena, list)));
   }
   return true;
 }
@@ -269,25 +282,27 @@ bool TextReader::read_group_line(const TextLine& line) {
   std::string_view text = line.text;
   if (text.starts_with("Worker ")) {
     const size_t colon = text.find(':');
-    const json::value number = number_value(text.substr(7, colon == text.npos ? 0 : colon - 7));
-    if (number.is_int64() || number == json::value("N")) {
-      begin_group(line, GroupKind::Worker, "Workers", {{"Worker Number", number}});
+    const Value number = number_value(text.substr(7, colon == text.npos ? 0 : colon - 7));
+    if (number.is_int64() || number == "N") {
+      Properties& worker = begin_group(line, GroupKind::Worker, "Workers");
+      worker.emplace("Worker Number", number);
       text = trim(text.substr(colon + 1));
-      if (!text.empty()) read_property(text, groups_.back().properties);
+      if (!text.empty()) read_property(text, worker);
       return true;
     }
   }
   if (!below_tree_ && groups_.empty()) {
-    const std::string_view type = frames_.back().type();
-    json::object table;
+    const std::string_view type = frames_.back().type;
+    Properties table(builder_.arena());
     if (type == "ModifyTable" && read_target(text, table)) {
       if (text.starts_with("Foreign ")) table.emplace("Foreign", true);
-      begin_group(line, GroupKind::Target, "Target Tables", std::move(table));
+      begin_group(line, GroupKind::Target, "Target Tables") = table;
       return true;
     }
     const std::optional<std::string_view> sort = after_label(text, "Sort Key");
     if (type == "Aggregate" && sort) {
-      begin_group(line, GroupKind::SortedSets, "Grouping Sets", {{"Sort Key", list_value(*sort)}});
+      begin_group(line, GroupKind::SortedSets, "Grouping Sets")
+          .emplace("Sort Key", list_value(*sort, builder_.arena()));
       return true;
     }
   }
@@ -302,22 +317,22 @@ bool TextReader::read_group_line(const TextLine& line) {
 void TextReader::read_property_line(const TextLine& line) {
   close_groups(static_cast<int64_t>(line.indent));
   const bool of_sets = groups_.empty() || groups_.back().kind == GroupKind::SortedSets;
-  if (!below_tree_ && of_sets && frames_.back().type() == "Aggregate" && read_key_line(line.text)) {
+  if (!below_tree_ && of_sets && frames_.back().type == "Aggregate" && read_key_line(line.text)) {
     return;
   }
   if (read_group_line(line)) return;
-  json::object trigger;
-  if (below_tree_ && read_trigger(line.text, trigger)) {
-    list_in(document_, "Triggers").push_back(std::move(trigger));
+  if (Properties trigger(builder_.arena()); below_tree_ && read_trigger(line.text, trigger)) {
+    Properties& entry = new_properties(builder_.arena()) = trigger;
+    list_in(builder_.properties(), "Triggers").push_back(entry);
     return;
   }
   read_property(line.text, target());
   if (line.text.starts_with("Serialization: ")) {  // its blocks follow
-    json::value* entry = target().if_contains("Serialization");
+    const Value* entry = target().if_contains("Serialization");
     if (entry && entry->is_object() && groups_.size() < kPropertyDepthMax) {
-      json::object properties = std::move(entry->get_object());
-      target().stable_erase("Serialization");
-      begin_group(line, GroupKind::Other, "Serialization", std::move(properties));
+      Properties& properties = entry->get_object();
+      target().erase("Serialization");
+      begin_group(line, GroupKind::Other, "Serialization") = properties;
     }
   }
 }
@@ -363,7 +378,7 @@ Status TextReader::read_line(size_t index) {
 bool TextReader::is_cut_off() const {
   if (cut_off_ || !lines_.back().closed) return true;
   return std::ranges::any_of(frames_, [](const Frame& frame) {
-    const auto* row = std::ranges::find(kInputs, frame.type(), &Inputs::type);
+    const auto* row = std::ranges::find(kInputs, frame.type, &Inputs::type);
     return row != kInputs.end() && frame.inputs < row->least;
   });
 }
@@ -376,7 +391,6 @@ Result<Plan> TextReader::run() {
   const bool cut_off = is_cut_off();
   while (!frames_.empty()) TRY(close_frame());
   while (!groups_.empty()) close_group();
-  for (auto& entry : document_) builder_.set(entry.key(), std::move(entry.value()));
   if (cut_off) builder_.cut_off(lines_.back().number);
   return std::move(builder_).finish();
 }
@@ -389,6 +403,8 @@ Result<Plan> parse_text_plan(std::string_view text, const ParseLimits& limits) {
   }
   const size_t start = std::min(text.find_first_not_of("\r\n"), text.size());
   text.remove_prefix(start);
+  auto arena = std::make_shared<Arena>();
+  text = arena->copy(text);
   std::optional<std::string_view> query;
   if (text.starts_with(kQueryText)) {
     const size_t end = end_of_query_text(text);
@@ -397,7 +413,7 @@ Result<Plan> parse_text_plan(std::string_view text, const ParseLimits& limits) {
     text.remove_prefix(end);
   }
   const std::vector<TextLine> lines = read_text_lines(text);
-  TextReader reader(lines, limits);
+  TextReader reader(lines, limits, std::move(arena));
   if (query) reader.set_query_text(*query);
   auto plan = reader.run();
   if (!plan) return std::move(plan).error().during("reading the plan");

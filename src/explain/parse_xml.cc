@@ -65,7 +65,7 @@ void append_unescaped(std::string& out, std::string_view text) {
 // them <Sort-Space>, memory first.
 constexpr std::string_view kSortGroups = "Incremental-Sort-Groups";
 
-bool is_external(const json::value& method) {
+bool is_external(const Value& method) {
   return method.is_string() && method.get_string().starts_with("external");
 }
 
@@ -73,7 +73,7 @@ bool is_external(const json::value& method) {
 void name_sort_spaces(std::vector<XmlMember>& members) {
   bool in_memory = true;
   for (const XmlMember& member : members) {
-    const json::array* methods = member.value.if_array();
+    const List* methods = member.value.if_array();
     if (member.tag != "Sort-Methods-Used" || !methods) continue;
     in_memory = !std::all_of(methods->begin(), methods->end(), is_external);
   }
@@ -113,9 +113,9 @@ class XmlReader {
   Status begin(std::string_view tag);
   Status end(std::string_view tag);
   Status end_value(std::string_view tag);
-  void keep(std::string_view tag, json::value value);
+  void keep(std::string_view tag, Value value);
   Status finish_query();
-  json::value value_of(std::string_view tag, Open open) const;
+  Value value_of(std::string_view tag, const Open& open);
   Status cut_off();
 
   std::string_view text_;
@@ -178,33 +178,35 @@ Status XmlReader::begin(std::string_view tag) {
   return ok();
 }
 
-json::value XmlReader::value_of(std::string_view tag, Open open) const {
+Value XmlReader::value_of(std::string_view tag, const Open& open) {
+  Arena& arena = builder_->arena();
   if (open.members.empty()) {
     const bool laid_out = open.text.find('\n') != std::string::npos && trim(open.text).empty();
-    if (laid_out) return json::array();  // "<Triggers>\n  </Triggers>"
+    if (laid_out) return new_list(arena);  // "<Triggers>\n  </Triggers>"
     // Settings are texts, whatever they look like.
     const bool setting = open_.size() > 0 && elements_.back().tag == "Settings";
-    return setting ? json::value(open.text) : xml_property_value(xml_property_name(tag), open.text);
+    const std::string_view text = arena.copy(open.text);
+    return setting ? Value(text) : xml_property_value(xml_property_name(tag), text);
   }
   if (is_xml_list(tag, open.members)) {
-    json::array list;
-    for (XmlMember& member : open.members) list.push_back(std::move(member.value));
+    List& list = new_list(arena);
+    for (const XmlMember& member : open.members) list.push_back(member.value);
     return list;
   }
-  json::object object;
-  for (XmlMember& member : open.members) {
+  Properties& object = new_properties(arena);
+  for (const XmlMember& member : open.members) {
     const bool setting = tag == "Settings";
-    object.emplace(setting ? member.tag : xml_property_name(member.tag), std::move(member.value));
+    object.emplace(arena.name(setting ? member.tag : xml_property_name(member.tag)), member.value);
   }
   return object;
 }
 
 // A finished value goes to the value or node that holds it.
-void XmlReader::keep(std::string_view tag, json::value value) {
+void XmlReader::keep(std::string_view tag, Value value) {
   if (!open_.empty()) {
-    open_.back().members.push_back({std::string(tag), std::move(value)});
+    open_.back().members.push_back({std::string(tag), value});
   } else {
-    builder_->set(xml_property_name(tag), std::move(value));
+    builder_->set(xml_property_name(tag), value);
   }
 }
 
@@ -221,10 +223,10 @@ Status XmlReader::end_value(std::string_view tag) {
         return tag != "Target-Tables" || member.tag == "Target-Table";
       });
   for (auto stray = strays; stray != open.members.end(); ++stray) {
-    keep(stray->tag, std::move(stray->value));
+    keep(stray->tag, stray->value);
   }
   open.members.erase(strays, open.members.end());
-  keep(tag, value_of(tag, std::move(open)));
+  keep(tag, value_of(tag, open));
   return ok();
 }
 

@@ -127,7 +127,7 @@ Status YamlReader::flow_list(std::string_view content) {
       const QuotedEnd end = read_json_string(content, at, string_);
       if (end == QuotedEnd::Bad) return wrong("a backslash that begins no escape");
       if (end == QuotedEnd::CutOff) break;
-      TRY(document_.value(json::value(json::string_view(string_.data(), string_.size()))));
+      TRY(document_.value(std::string_view(string_)));
     } else {
       const size_t end = std::min(content.find_first_of(",]", at), content.size());
       TRY(document_.value(number_value(trim(content.substr(at, end - at)))));
@@ -152,7 +152,7 @@ Status YamlReader::scalar(std::string_view content) {
       cut_off_ = true;
       return ok();
     }
-    return document_.value(json::value(json::string_view(string_.data(), string_.size())));
+    return document_.value(std::string_view(string_));
   }
   if (content == "true" || content == "false") return document_.value(content == "true");
   if (content == "null" || content == "~") return document_.value(nullptr);

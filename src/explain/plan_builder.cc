@@ -1,24 +1,24 @@
 #include "explain/plan_builder.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/text.h"
-#include "explain/member.h"
 #include "explain/number.h"
 
 namespace pgtend::explain {
 namespace {
 
 // What PostgreSQL prints for a number it has none of, and its regression tests for one they mask.
-bool is_unknown(const json::value& value) {
+bool is_unknown(const Value& value) {
   if (!value.is_string()) return false;
-  const json::string& text = value.get_string();
+  const std::string_view text = value.get_string();
   return text == "N" || text == "N.N" || text == "nan" || text == "NaN" || text == "-nan";
 }
 
 // Absent and unknown are nullopt. Errors: Invalid for anything but a number that is not negative.
-Result<std::optional<double>> number_of(const json::object& object, std::string_view name) {
-  const json::value* value = find_member(object, name);
+Result<std::optional<double>> number_of(const Value* value, std::string_view name) {
   if (!value || is_unknown(*value)) return std::optional<double>{};
   const std::optional<double> number = to_double(*value);
   if (!number) return Error{ErrorCode::Invalid, cat("\"", name, "\" is no number")};
@@ -26,7 +26,109 @@ Result<std::optional<double>> number_of(const json::object& object, std::string_
   return number;
 }
 
-#define NUMBER(object, name) TRY(number_of(object, name))
+#define NUMBER(object, name) TRY(number_of((object).if_contains(name), name))
+
+// The properties that a node has typed fields for.
+enum Field : uint8_t {
+  kAlias,
+  kSchema,
+  kWorkers,
+  kCTEName,
+  kNodeType,
+  kPlanRows,
+  kIndexName,
+  kPlanWidth,
+  kTotalCost,
+  kActualRows,
+  kActualLoops,
+  kStartupCost,
+  kSubplanName,
+  kFunctionName,
+  kRelationName,
+  kParallelAware,
+  kTuplestoreName,
+  kLocalHitBlocks,
+  kTempReadBlocks,
+  kActualTotalTime,
+  kLocalReadBlocks,
+  kSharedHitBlocks,
+  kSharedReadBlocks,
+  kActualStartupTime,
+  kParentRelationship,
+  kTempWrittenBlocks,
+  kSharedDirtiedBlocks,
+  kSharedWrittenBlocks
+};
+// Their names, in order of length.
+constexpr std::array<std::string_view, 28> kFieldNames = {"Alias",
+                                                          "Schema",
+                                                          "Workers",
+                                                          "CTE Name",
+                                                          "Node Type",
+                                                          "Plan Rows",
+                                                          "Index Name",
+                                                          "Plan Width",
+                                                          "Total Cost",
+                                                          "Actual Rows",
+                                                          "Actual Loops",
+                                                          "Startup Cost",
+                                                          "Subplan Name",
+                                                          "Function Name",
+                                                          "Relation Name",
+                                                          "Parallel Aware",
+                                                          "Tuplestore Name",
+                                                          "Local Hit Blocks",
+                                                          "Temp Read Blocks",
+                                                          "Actual Total Time",
+                                                          "Local Read Blocks",
+                                                          "Shared Hit Blocks",
+                                                          "Shared Read Blocks",
+                                                          "Actual Startup Time",
+                                                          "Parent Relationship",
+                                                          "Temp Written Blocks",
+                                                          "Shared Dirtied Blocks",
+                                                          "Shared Written Blocks"};
+static_assert(std::ranges::is_sorted(kFieldNames, {}, &std::string_view::size));
+
+// The first field whose name has so many bytes, or more.
+constexpr size_t kNameMax = kFieldNames.back().size();
+constexpr std::array<uint8_t, kNameMax + 2> kFirstOfLength = [] {
+  std::array<uint8_t, kNameMax + 2> out{};
+  for (size_t length = 0; length < out.size(); ++length) {
+    const auto at = std::ranges::lower_bound(kFieldNames, length, {}, &std::string_view::size);
+    out[length] = static_cast<uint8_t>(at - kFieldNames.begin());
+  }
+  return out;
+}();
+
+// The values of a node's fields, by one walk over its properties: one for each field would be most
+// of what reading a plan costs.
+class FieldValues {
+ public:
+  explicit FieldValues(const Properties& properties) {
+    for (const Property& property : properties) {
+      const size_t length = property.key.size();
+      if (length == 0 || length > kNameMax) continue;
+      for (size_t field = kFirstOfLength[length]; field < kFirstOfLength[length + 1]; ++field) {
+        const std::string_view name = kFieldNames[field];
+        if (name[0] == property.key[0] && name == property.key) values_[field] = &property.value;
+      }
+    }
+  }
+
+  const Value* value(Field field) const { return values_[field]; }
+  // "" if it is absent or no text.
+  std::string_view text(Field field) const {
+    const Value* value = values_[field];
+    return value && value->is_string() ? value->get_string() : std::string_view();
+  }
+  Result<std::optional<double>> number(Field field) const {
+    return number_of(values_[field], kFieldNames[field]);
+  }
+
+ private:
+  std::array<const Value*, kFieldNames.size()> values_ = {};
+};
 
 Relation relation_of(const Node& node) {
   // Whatever a root says of itself (a part of a plan, a forged one): it has no parent to charge.
@@ -38,38 +140,37 @@ Relation relation_of(const Node& node) {
   return Relation::Child;
 }
 
-Result<std::optional<Actual>> actual_of(const json::object& source) {
-  const std::optional<double> loops = NUMBER(source, "Actual Loops");
+Result<std::optional<Actual>> actual_of(const FieldValues& source) {
+  const std::optional<double> loops = TRY(source.number(kActualLoops));
   if (!loops) return std::optional<Actual>{};
   Actual out;
   out.loops = *loops;
-  out.rows = NUMBER(source, "Actual Rows").value_or(0);
-  out.startup_ms = NUMBER(source, "Actual Startup Time");
-  out.total_ms = NUMBER(source, "Actual Total Time");
+  out.rows = TRY(source.number(kActualRows)).value_or(0);
+  out.startup_ms = TRY(source.number(kActualStartupTime));
+  out.total_ms = TRY(source.number(kActualTotalTime));
   return std::optional<Actual>(out);
 }
 
-Result<std::optional<Blocks>> blocks_of(const json::object& source) {
-  const std::optional<double> hit = NUMBER(source, "Shared Hit Blocks");
+Result<std::optional<Blocks>> blocks_of(const FieldValues& source) {
+  const std::optional<double> hit = TRY(source.number(kSharedHitBlocks));
   if (!hit) return std::optional<Blocks>{};
   Blocks out;
   out.hit = *hit;
-  out.read = NUMBER(source, "Shared Read Blocks").value_or(0);
-  out.dirtied = NUMBER(source, "Shared Dirtied Blocks").value_or(0);
-  out.written = NUMBER(source, "Shared Written Blocks").value_or(0);
-  out.temp = NUMBER(source, "Temp Read Blocks").value_or(0) +
-             NUMBER(source, "Temp Written Blocks").value_or(0);
-  out.local = NUMBER(source, "Local Hit Blocks").value_or(0) +
-              NUMBER(source, "Local Read Blocks").value_or(0);
+  out.read = TRY(source.number(kSharedReadBlocks)).value_or(0);
+  out.dirtied = TRY(source.number(kSharedDirtiedBlocks)).value_or(0);
+  out.written = TRY(source.number(kSharedWrittenBlocks)).value_or(0);
+  out.temp = TRY(source.number(kTempReadBlocks)).value_or(0) +
+             TRY(source.number(kTempWrittenBlocks)).value_or(0);
+  out.local = TRY(source.number(kLocalHitBlocks)).value_or(0) +
+              TRY(source.number(kLocalReadBlocks)).value_or(0);
   return std::optional<Blocks>(out);
 }
 
-Result<std::vector<WorkerActual>> workers_of(const json::object& source) {
+Result<std::vector<WorkerActual>> workers_of(const Value* list) {
   std::vector<WorkerActual> out;
-  const json::value* list = find_member(source, "Workers");
   if (!list || !list->is_array()) return out;
-  for (const json::value& entry : list->get_array()) {
-    const json::object* worker = entry.if_object();
+  for (const Value& entry : list->get_array()) {
+    const Properties* worker = entry.if_object();
     if (!worker) return Error{ErrorCode::Invalid, "\"Workers\" holds no objects"};
     const std::optional<double> total = NUMBER(*worker, "Actual Total Time");
     const std::optional<double> loops = NUMBER(*worker, "Actual Loops");
@@ -80,37 +181,37 @@ Result<std::vector<WorkerActual>> workers_of(const json::object& source) {
 
 // The typed fields of `node` from its properties.
 Status fill(Node& node) {
-  const json::object& source = node.properties;
-  node.type = text_member(source, "Node Type");
+  const FieldValues source(node.properties);
+  node.type = source.text(kNodeType);
   if (node.type.empty()) return Error{ErrorCode::Invalid, "a plan node without \"Node Type\""};
-  node.relationship = text_member(source, "Parent Relationship");
-  node.subplan_name = text_member(source, "Subplan Name");
-  node.object.schema = text_member(source, "Schema");
-  node.object.relation = text_member(source, "Relation Name");
-  node.object.alias = text_member(source, "Alias");
-  node.object.index = text_member(source, "Index Name");
-  for (const std::string_view name : {"CTE Name", "Function Name", "Tuplestore Name"}) {
-    if (node.object.other.empty()) node.object.other = text_member(source, name);
+  node.relationship = source.text(kParentRelationship);
+  node.subplan_name = source.text(kSubplanName);
+  node.object.schema = source.text(kSchema);
+  node.object.relation = source.text(kRelationName);
+  node.object.alias = source.text(kAlias);
+  node.object.index = source.text(kIndexName);
+  for (const Field field : {kCTEName, kFunctionName, kTuplestoreName}) {
+    if (node.object.other.empty()) node.object.other = source.text(field);
   }
-  const json::value* aware = find_member(source, "Parallel Aware");
+  const Value* aware = source.value(kParallelAware);
   node.parallel_aware = aware && aware->is_bool() && aware->get_bool();
-  node.estimate.startup_cost = NUMBER(source, "Startup Cost").value_or(0);
-  node.estimate.total_cost = NUMBER(source, "Total Cost").value_or(0);
-  node.estimate.rows = NUMBER(source, "Plan Rows").value_or(0);
-  node.estimate.width = NUMBER(source, "Plan Width").value_or(0);
+  node.estimate.startup_cost = TRY(source.number(kStartupCost)).value_or(0);
+  node.estimate.total_cost = TRY(source.number(kTotalCost)).value_or(0);
+  node.estimate.rows = TRY(source.number(kPlanRows)).value_or(0);
+  node.estimate.width = TRY(source.number(kPlanWidth)).value_or(0);
   node.actual = TRY(actual_of(source));
   node.blocks = TRY(blocks_of(source));
-  node.workers = TRY(workers_of(source));
+  node.workers = TRY(workers_of(source.value(kWorkers)));
   node.relation = relation_of(node);
   return ok();
 }
 
-Result<std::vector<TriggerTime>> triggers_of(const json::object& document) {
+Result<std::vector<TriggerTime>> triggers_of(const Properties& document) {
   std::vector<TriggerTime> out;
-  const json::value* list = find_member(document, "Triggers");
+  const Value* list = find_member(document, "Triggers");
   if (!list || !list->is_array()) return out;
-  for (const json::value& entry : list->get_array()) {
-    const json::object* trigger = entry.if_object();
+  for (const Value& entry : list->get_array()) {
+    const Properties* trigger = entry.if_object();
     if (!trigger) return Error{ErrorCode::Invalid, "\"Triggers\" holds no objects"};
     std::string_view name = text_member(*trigger, "Trigger Name");
     const std::string_view constraint = text_member(*trigger, "Constraint Name");
@@ -126,6 +227,12 @@ Result<std::vector<TriggerTime>> triggers_of(const json::object& document) {
 
 }  // namespace
 
+PlanBuilder::PlanBuilder(const ParseLimits& limits, std::shared_ptr<Arena> arena)
+    : limits_(limits) {
+  plan_.properties = Properties(*arena);
+  plan_.arena = std::move(arena);
+}
+
 Status PlanBuilder::open_node() {
   if (open_.empty() && has_root()) {
     return Error{ErrorCode::Invalid, "one plan is needed, there are two root nodes"};
@@ -138,6 +245,7 @@ Status PlanBuilder::open_node() {
   }
   const int id = static_cast<int>(plan_.nodes.size());
   Node& node = plan_.nodes.emplace_back();
+  node.properties = Properties(arena());
   if (!open_.empty()) {
     node.parent = open_.back();
     Node& parent = plan_.nodes[static_cast<size_t>(node.parent)];
@@ -154,15 +262,14 @@ Status PlanBuilder::close_node() {
   open_.pop_back();
   Node& node = plan_.nodes[static_cast<size_t>(id)];
   TRY_DURING(fill(node), cat("plan node ", id + 1));
-  const json::value* rows = find_member(node.properties, "Actual Rows");
+  const Value* rows = find_member(node.properties, "Actual Rows");
   plan_.rows_have_decimals = plan_.rows_have_decimals || (rows && rows->is_double());
   return ok();
 }
 
-void PlanBuilder::set(std::string_view name, json::value value) {
-  json::object& target =
-      open_.empty() ? plan_.properties : plan_.nodes[static_cast<size_t>(open_.back())].properties;
-  target.emplace(json::string_view(name.data(), name.size()), std::move(value));
+Properties& PlanBuilder::properties() {
+  return open_.empty() ? plan_.properties
+                       : plan_.nodes[static_cast<size_t>(open_.back())].properties;
 }
 
 void PlanBuilder::cut_off(size_t line) {
@@ -194,17 +301,16 @@ Result<Plan> PlanBuilder::finish() && {
     const Node& parent = at(plan_, node.parent);
     node.gather = is_gather(parent) ? node.parent : parent.gather;
   }
-  const json::object& document = plan_.properties;
+  const Properties& document = plan_.properties;
   plan_.planning_ms = NUMBER(document, "Planning Time");
   plan_.execution_ms = NUMBER(document, "Execution Time");
   plan_.triggers = TRY(triggers_of(document));
   plan_.query_text = text_member(document, "Query Text");
-  if (const json::value* entry = find_member(document, "Serialization");
-      entry && entry->is_object()) {
+  if (const Value* entry = find_member(document, "Serialization"); entry && entry->is_object()) {
     plan_.serialization_ms = NUMBER(entry->get_object(), "Time");
   }
-  if (const json::value* entry = find_member(document, "JIT"); entry && entry->is_object()) {
-    const json::value* timing = find_member(entry->get_object(), "Timing");
+  if (const Value* entry = find_member(document, "JIT"); entry && entry->is_object()) {
+    const Value* timing = find_member(entry->get_object(), "Timing");
     if (timing && timing->is_object()) plan_.jit_ms = NUMBER(timing->get_object(), "Total");
   }
   return std::move(plan_);

@@ -3,6 +3,8 @@
 // vector: no plan is too deep for the thread that reads it.
 #pragma once
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +29,9 @@ inline constexpr size_t kPropertyDepthMax = 32;
 // belongs to the whole plan ("Planning Time"), finish(). Thread: one. Cost: O(properties).
 class PlanBuilder {
  public:
-  explicit PlanBuilder(const ParseLimits& limits = {}) : limits_(limits) {}
+  // The properties live in `arena`, which plans of one text may share.
+  explicit PlanBuilder(const ParseLimits& limits = {},
+                       std::shared_ptr<Arena> arena = std::make_shared<Arena>());
 
   // Begins the root, or a child of the innermost open node. Ids are given in this order.
   // Errors: Limit; Invalid for a second root.
@@ -35,10 +39,16 @@ class PlanBuilder {
   // Ends the innermost open node. Errors: Invalid, naming the node and the property that is missing
   // or mistyped.
   Status close_node();
-  // A property of the innermost open node or, when none is open, of the plan; JSON's name and type
-  // of value (numbers: number_value()). The first of several with one name stays. "Plan" and
-  // "Plans" are no properties: children are nodes.
-  void set(std::string_view name, json::value value);
+  // Those of the innermost open node or, when none is open, of the plan: JSON's names and types of
+  // values (numbers: number_value()). "Plan" and "Plans" are none: children are nodes. Good until
+  // the next open_node().
+  Properties& properties();
+  // Adds one; the first of several with one name stays. `value` lives in the arena, `name` need
+  // not.
+  void set(std::string_view name, Value value) { properties().emplace(arena().name(name), value); }
+  Arena& arena() { return *plan_.arena; }
+  // How many nodes to make room for.
+  void expect_nodes(size_t count) { plan_.nodes.reserve(std::min(count, limits_.nodes_max)); }
 
   size_t open_nodes() const { return open_.size(); }
   bool has_root() const { return !plan_.nodes.empty(); }

@@ -23,17 +23,14 @@ Status PlanDocument::check_place(bool object) {
   return ok();
 }
 
-// Nested values are bounded: json::value itself recurses.
+// Nested values are bounded: comparing and writing them recurses.
 Status PlanDocument::push_value(Kind kind) {
   if (open_values_.size() >= kPropertyDepthMax) {
     return Error{ErrorCode::Limit,
                  cat("values nested deeper than ", kPropertyDepthMax, " levels outside \"Plans\"")};
   }
-  if (kind == Kind::List) {
-    open_values_.emplace_back(json::array{});
-  } else {
-    open_values_.emplace_back(json::object{});
-  }
+  open_values_.push_back(kind == Kind::List ? Value(new_list(*arena_))
+                                            : Value(new_properties(*arena_)));
   levels_.push_back({kind});
   return ok();
 }
@@ -51,7 +48,7 @@ Status PlanDocument::begin_object() {
   if (in_plan()) return push_value(Kind::Object);
   if (in(Kind::Outer) && levels_.back().key == "Plan") {
     levels_.back().document = true;
-    builder_.emplace(limits_);
+    builder_.emplace(limits_, arena_);
     TRY(builder_->open_node());
     levels_.push_back({Kind::Node});
     return ok();
@@ -86,12 +83,11 @@ Status PlanDocument::key(std::string_view name) {
   open_values_.pop_back();
   levels_.back().kind = Kind::Node;
   levels_.back().document = true;
-  builder_.emplace(limits_);
+  builder_.emplace(limits_, arena_);
   return builder_->open_node();
 }
 
-void PlanDocument::keep_text(const std::string& key, const json::string& text) {
-  const std::string_view view(text.data(), text.size());
+void PlanDocument::keep_text(const std::string& key, std::string_view view) {
   if (key == kRow) {
     if (row_open_) {
       texts_.back() += cat("\n", view);
@@ -106,22 +102,22 @@ void PlanDocument::keep_text(const std::string& key, const json::string& text) {
 }
 
 // A finished value goes to whatever holds it.
-void PlanDocument::keep(json::value value) {
+void PlanDocument::keep(Value value) {
   if (levels_.empty()) return;
   Level& level = levels_.back();
   switch (level.kind) {
     case Kind::Node:
-      builder_->set(level.key, std::move(value));
+      builder_->set(level.key, value);
       return;
     case Kind::Outer:
     case Kind::Object:
-      open_values_.back().get_object().emplace(level.key, std::move(value));
+      open_values_.back().get_object().emplace(arena_->name(level.key), value);
       return;
     case Kind::List:
       if (level.key.empty()) {
-        open_values_.back().get_array().push_back(std::move(value));
+        open_values_.back().get_array().push_back(value);
       } else {
-        builder_->set(std::exchange(level.key, {}), std::move(value));
+        builder_->set(std::exchange(level.key, {}), value);
       }
       return;
     case Kind::OuterList:
@@ -130,7 +126,7 @@ void PlanDocument::keep(json::value value) {
   }
 }
 
-Status PlanDocument::value(json::value value) {
+Status PlanDocument::value(Value value) {
   TRY(check_place(false));
   if (in(Kind::Node) && levels_.back().key == "Plans") {
     return Error{ErrorCode::Invalid, "\"Plans\" is no list"};
@@ -138,7 +134,8 @@ Status PlanDocument::value(json::value value) {
   if (in(Kind::Outer) && !in_plan() && value.is_string()) {
     keep_text(levels_.back().key, value.get_string());
   }
-  keep(std::move(value));
+  if (value.is_string()) value = arena_->copy(value.get_string());
+  keep(value);
   return ok();
 }
 
@@ -151,13 +148,14 @@ Status PlanDocument::finish_plan() {
 
 // The document of a plan hands over its properties; any other object is forgotten.
 Status PlanDocument::end_outer(const Level& level) {
-  const json::object properties = std::move(open_values_.back().get_object());
+  const Properties& properties = open_values_.back().get_object();
   open_values_.pop_back();
-  if (!level.document) return ok();
-  for (const auto& property : properties) {
-    builder_->set(std::string_view(property.key().data(), property.key().size()), property.value());
+  if (level.document) {
+    for (const Property& property : properties) builder_->set(property.key, property.value);
+    TRY(finish_plan());
   }
-  return finish_plan();
+  if (open_values_.empty() && !in_plan()) arena_ = std::make_shared<Arena>();
+  return ok();
 }
 
 Status PlanDocument::end() {
@@ -172,9 +170,9 @@ Status PlanDocument::end() {
       return end_outer(level);
     case Kind::Object:
     case Kind::List: {
-      json::value whole = std::move(open_values_.back());
+      const Value whole = open_values_.back();
       open_values_.pop_back();
-      keep(std::move(whole));
+      keep(whole);
       return ok();
     }
     case Kind::OuterList:

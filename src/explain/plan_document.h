@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
 #include "base/result.h"
 #include "explain/plan_builder.h"
 
@@ -26,7 +26,7 @@ class PlanDocument {
   Status begin_list();
   // A name inside a list (servers up to 18 close "Target Tables" too late) is one of the node.
   Status key(std::string_view name);
-  Status value(json::value value);
+  Status value(Value value);  // copies a text
   Status end();
   // The text ended in the middle, after `line` lines: what is open ends, with a warning.
   Status cut_off(size_t line);
@@ -51,14 +51,15 @@ class PlanDocument {
   bool in_plan() const { return builder_.has_value(); }
   Status check_place(bool object);
   Status push_value(Kind kind);
-  void keep(json::value value);
-  void keep_text(const std::string& key, const json::string& text);
+  void keep(Value value);
+  void keep_text(const std::string& key, std::string_view view);
   Status end_outer(const Level& level);
   Status finish_plan();
 
   ParseLimits limits_;
+  std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();  // for what is open
   std::vector<Level> levels_;
-  std::vector<json::value> open_values_;  // one a Level that is Outer, Object or List
+  std::vector<Value> open_values_;  // one a Level that is Outer, Object or List
   std::optional<PlanBuilder> builder_;
   std::vector<Plan> plans_;
   std::vector<std::string> texts_;

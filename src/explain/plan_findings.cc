@@ -12,18 +12,18 @@
 
 namespace pgtend::explain {
 
-double number_in(const json::object& object, std::string_view name) {
-  const json::value* value = find_member(object, name);
-  return value != nullptr && value->is_number() ? std::max(0.0, value->to_number<double>()) : 0;
+double number_in(const Properties& object, std::string_view name) {
+  const Value* value = find_member(object, name);
+  return value != nullptr && value->is_number() ? std::max(0.0, value->to_number()) : 0;
 }
 
-const json::object* group_in(const json::object& object, std::string_view name) {
-  const json::value* value = find_member(object, name);
+const Properties* group_in(const Properties& object, std::string_view name) {
+  const Value* value = find_member(object, name);
   return value == nullptr ? nullptr : value->if_object();
 }
 
 std::string_view setting(const Plan& plan, std::string_view name) {
-  const json::object* settings = group_in(plan.properties, "Settings");
+  const Properties* settings = group_in(plan.properties, "Settings");
   return settings == nullptr ? std::string_view() : text_member(*settings, name);
 }
 
@@ -64,17 +64,16 @@ int input_past(const Plan& plan, int id) {
 
 bool makes_distinct(const Node& node) {
   if (node.type == "Unique") return true;
-  const json::value* output = find_member(node.properties, "Output");
-  const json::value* keys = find_member(node.properties, "Group Key");
+  const Value* output = find_member(node.properties, "Output");
+  const Value* keys = find_member(node.properties, "Group Key");
   if (node.type != "Aggregate" || output == nullptr || keys == nullptr) return false;
   if (!output->is_array() || !keys->is_array()) return false;
   std::set<std::string_view> grouped_by;
-  for (const json::value& key : keys->get_array()) {
-    if (key.is_string()) grouped_by.insert({key.get_string().data(), key.get_string().size()});
+  for (const Value& key : keys->get_array()) {
+    if (key.is_string()) grouped_by.insert(key.get_string());
   }
-  return std::ranges::all_of(output->get_array(), [&](const json::value& entry) {
-    return entry.is_string() &&
-           grouped_by.contains({entry.get_string().data(), entry.get_string().size()});
+  return std::ranges::all_of(output->get_array(), [&](const Value& entry) {
+    return entry.is_string() && grouped_by.contains(entry.get_string());
   });
 }
 

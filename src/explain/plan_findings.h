@@ -7,26 +7,25 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
-#include "explain/member.h"
+#include "explain/properties.h"
 #include "explain/rules.h"
 
 namespace pgtend::explain {
 
 // A number of `object`, 0 when it has none of that name; never below 0.
-double number_in(const json::object& object, std::string_view name);
+double number_in(const Properties& object, std::string_view name);
 inline double number_in(const Node& node, std::string_view name) {
   return number_in(node.properties, name);
 }
-const json::object* group_in(const json::object& object, std::string_view name);
+const Properties* group_in(const Properties& object, std::string_view name);
 
 // Of a member that is a list of groups: each group.
 template <class Visit>
-void each_group(const json::object& object, std::string_view name, Visit visit) {
-  const json::value* value = find_member(object, name);
+void each_group(const Properties& object, std::string_view name, Visit visit) {
+  const Value* value = find_member(object, name);
   if (value == nullptr || !value->is_array()) return;
-  for (const json::value& entry : value->get_array()) {
-    if (const json::object* group = entry.if_object()) visit(*group);
+  for (const Value& entry : value->get_array()) {
+    if (const Properties* group = entry.if_object()) visit(*group);
   }
 }
 

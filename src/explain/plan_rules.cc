@@ -220,16 +220,16 @@ void find_c8(const Examination& in, Diagnosis& out) {
 // What one process of a sort has put on disk, in kB; the largest of all.
 double sorted_on_disk(const Node& node, double& all) {
   double largest = 0;
-  const auto look = [&](const json::object& object) {
+  const auto look = [&](const Properties& object) {
     if (text_member(object, "Sort Space Type") != "Disk") return;
     const double used = number_in(object, "Sort Space Used");
     all += used;
     largest = std::max(largest, used);
   };
-  const auto look_at_groups = [&](const json::object& object) {
+  const auto look_at_groups = [&](const Properties& object) {
     for (const std::string_view name : {"Full-sort Groups", "Pre-sorted Groups"}) {
-      const json::object* groups = group_in(object, name);
-      const json::object* disk = groups ? group_in(*groups, "Sort Space Disk") : nullptr;
+      const Properties* groups = group_in(object, name);
+      const Properties* disk = groups ? group_in(*groups, "Sort Space Disk") : nullptr;
       if (disk == nullptr) continue;
       const double peak = number_in(*disk, "Peak Sort Space Used");
       all += peak;
@@ -238,7 +238,7 @@ double sorted_on_disk(const Node& node, double& all) {
   };
   look(node.properties);
   look_at_groups(node.properties);
-  each_group(node.properties, "Workers", [&](const json::object& worker) {
+  each_group(node.properties, "Workers", [&](const Properties& worker) {
     look(worker);
     look_at_groups(worker);
   });
@@ -253,11 +253,11 @@ bool could_hash(const Plan& plan, int id, double& need) {
   if (group.type != "Aggregate" || group.text("Strategy") != "Sorted" || !group.actual)
     return false;
   if (setting(plan, "enable_hashagg") == "off") return false;
-  const json::value* output = find_member(group.properties, "Output");
+  const Value* output = find_member(group.properties, "Output");
   if (output == nullptr || !output->is_array()) return false;
-  for (const json::value& entry : output->get_array()) {
+  for (const Value& entry : output->get_array()) {
     if (!entry.is_string()) return false;
-    const auto tree = sql::parse_expression({entry.get_string().data(), entry.get_string().size()});
+    const auto tree = sql::parse_expression(entry.get_string());
     // Aggregates over ordered rows need the sort.
     if (!tree || sql::shape_of(*tree).sorts_in_aggregate) return false;
   }
@@ -310,7 +310,7 @@ void find_e2(const Examination& in, Diagnosis& out) {
   each_run(in, "Aggregate", [&](int id, const Node& node) {
     double disk = number_in(node, "Disk Usage");
     double memory = number_in(node, "Peak Memory Usage");
-    each_group(node.properties, "Workers", [&](const json::object& worker) {
+    each_group(node.properties, "Workers", [&](const Properties& worker) {
       disk = std::max(disk, number_in(worker, "Disk Usage"));
       memory = std::max(memory, number_in(worker, "Peak Memory Usage"));
     });
@@ -536,7 +536,7 @@ void find_k1(const Examination& in, Diagnosis& out) {
 }
 
 bool is_disabled(const Node& node) {
-  const json::value* flag = node.properties.if_contains("Disabled");
+  const Value* flag = node.properties.if_contains("Disabled");
   if (flag != nullptr && flag->is_bool() && flag->get_bool()) return true;
   return node.estimate.total_cost >= kDisabledCost;
 }
@@ -554,17 +554,16 @@ std::vector<std::string> odd_settings(const Plan& plan) {
        {"random_page_cost", "0"},
        {"cpu_tuple_cost", "0"}}};
   std::vector<std::string> resets;
-  const json::object* settings = group_in(plan.properties, "Settings");
+  const Properties* settings = group_in(plan.properties, "Settings");
   if (settings == nullptr) return resets;
   for (const auto& [name, value] : *settings) {
     if (!value.is_string()) continue;
-    const std::string key(name.data(), name.size());
-    const std::string_view text(value.get_string().data(), value.get_string().size());
-    const bool off = key.starts_with("enable_") && text == "off";
+    const std::string_view text = value.get_string();
+    const bool off = name.starts_with("enable_") && text == "off";
     const bool forced =
-        (key == "debug_parallel_query" || key == "force_parallel_mode") && text != "off";
-    const bool odd = std::ranges::find(kOdd, std::pair(std::string_view(key), text)) != kOdd.end();
-    if (off || forced || odd) resets.push_back(cat("RESET ", pg::ident(key)));
+        (name == "debug_parallel_query" || name == "force_parallel_mode") && text != "off";
+    const bool odd = std::ranges::find(kOdd, std::pair(name, text)) != kOdd.end();
+    if (off || forced || odd) resets.push_back(cat("RESET ", pg::ident(name)));
   }
   return resets;
 }

@@ -27,7 +27,7 @@ void find_e4(const Examination& in, Diagnosis& out) {
   each_run(in, "Incremental Sort", [&](int id, const Node& node) {
     double groups = 0;
     for (const std::string_view name : {"Full-sort Groups", "Pre-sorted Groups"}) {
-      const json::object* group = group_in(node.properties, name);
+      const Properties* group = group_in(node.properties, name);
       if (group != nullptr) groups += number_in(*group, "Group Count");
     }
     const int below = input_of(in.plan, id);
@@ -158,7 +158,7 @@ void find_f5(const Examination& in, Diagnosis& out) {
 }
 
 void find_g3(const Examination& in, Diagnosis& out) {
-  const json::object* planning = group_in(in.plan.properties, "Planning");
+  const Properties* planning = group_in(in.plan.properties, "Planning");
   if (planning == nullptr || has_spoken(out, "G2") || has_spoken(out, "B13") ||
       has_spoken(out, "I3")) {
     return;

@@ -90,9 +90,9 @@ void find_a9(const Examination& in, Diagnosis& out) {
 }
 
 bool counts_only(const Node& node) {
-  const json::value* output = find_member(node.properties, "Output");
+  const Value* output = find_member(node.properties, "Output");
   if (output == nullptr || !output->is_array() || output->get_array().empty()) return false;
-  return std::ranges::all_of(output->get_array(), [](const json::value& entry) {
+  return std::ranges::all_of(output->get_array(), [](const Value& entry) {
     return entry.is_string() &&
            (entry.get_string() == "count(*)" || entry.get_string() == "PARTIAL count(*)");
   });

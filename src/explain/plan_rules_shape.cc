@@ -48,11 +48,11 @@ void find_i4(const Examination& in, Diagnosis& out) {
 
 void find_k2(const Examination& in, Diagnosis& out) {
   each_run(in, "Sort", [&](int id, const Node& node) {
-    const json::value* keys = find_member(node.properties, "Sort Key");
+    const Value* keys = find_member(node.properties, "Sort Key");
     if (keys == nullptr || !keys->is_array()) return;
-    const bool random = std::ranges::any_of(keys->get_array(), [](const json::value& key) {
+    const bool random = std::ranges::any_of(keys->get_array(), [](const Value& key) {
       if (!key.is_string()) return false;
-      const auto tree = sql::parse_expression({key.get_string().data(), key.get_string().size()});
+      const auto tree = sql::parse_expression(key.get_string());
       if (!tree) return false;
       const auto functions = sql::called_functions(*tree);
       return std::ranges::find(functions, "random") != functions.end();

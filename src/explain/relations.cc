@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "explain/member.h"
 
 namespace pgtend::explain {
 namespace {
@@ -12,7 +11,7 @@ namespace {
 template <class T>
 Status read_list(const json::object& object, std::string_view name,
                  Result<T> (*read)(const json::value&), std::vector<T>& out) {
-  const json::value* list = find_member(object, name);
+  const json::value* list = object.if_contains(json::string_view(name.data(), name.size()));
   if (!list) return ok();
   if (!list->is_array()) return Error{ErrorCode::Invalid, cat("\"", name, "\" is no list")};
   for (const json::value& entry : list->get_array()) out.push_back(TRY(read(entry)));
@@ -65,7 +64,7 @@ Result<Facts> facts_from_json(const json::value& value) {
   const json::object* object = value.if_object();
   const json::value* list = object ? object->if_contains("relations") : nullptr;
   if (!list || !list->is_array()) return Error{ErrorCode::Invalid, "no list of relations"};
-  const json::value* version = find_member(*object, "version");
+  const json::value* version = object->if_contains("version");
   if (version && version->is_int64()) out.version = static_cast<int>(version->get_int64());
   for (const json::value& entry : list->get_array()) {
     const json::object* source = entry.if_object();

@@ -50,10 +50,10 @@ class Names {
 class Shapes {
  public:
   // [shape, value, value …]
-  json::array row(const json::object& properties) {
+  json::array row(const Properties& properties) {
     std::string key;
-    for (const auto& member : properties) {
-      key.append(member.key().data(), member.key().size());
+    for (const Property& member : properties) {
+      key += member.key;
       key += '\n';
     }
     const auto [it, fresh] = numbers_.try_emplace(std::move(key), numbers_.size());
@@ -61,9 +61,9 @@ class Shapes {
     json::array names;
     out.reserve(properties.size() + 1);
     out.emplace_back(it->second);
-    for (const auto& member : properties) {
-      if (fresh) names.emplace_back(member.key());
-      out.push_back(member.value());
+    for (const Property& member : properties) {
+      if (fresh) names.emplace_back(json::string_view(member.key.data(), member.key.size()));
+      out.push_back(to_json(member.value));
     }
     if (fresh) list_.push_back(std::move(names));
     return out;

@@ -20,10 +20,6 @@ bool stands_first(std::string_view name) {
   return name == "Query Text" || name == "Query Parameters";
 }
 
-std::string_view name_of(const json::key_value_pair& entry) {
-  return {entry.key().data(), entry.key().size()};
-}
-
 // Writes one plan. Lives during one call.
 class TextWriter {
  public:
@@ -34,14 +30,14 @@ class TextWriter {
  private:
   void line(size_t column, std::string_view text);
   void write_node(int id);
-  void write_group(std::string_view name, const json::value& value, size_t column);
-  void write_properties(const json::object& properties, size_t column, bool of_node);
-  bool write_special(std::string_view name, const json::value& value, size_t column);
-  void write_workers(const json::array& list, size_t column);
-  void write_targets(const json::array& list, size_t column);
-  void write_sets(const json::array& list, size_t column);
-  void write_triggers(const json::array& list, size_t column);
-  bool is_foreign(const json::object& table) const;
+  void write_group(std::string_view name, const Value& value, size_t column);
+  void write_properties(const Properties& properties, size_t column, bool of_node);
+  bool write_special(std::string_view name, const Value& value, size_t column);
+  void write_workers(const List& list, size_t column);
+  void write_targets(const List& list, size_t column);
+  void write_sets(const List& list, size_t column);
+  void write_triggers(const List& list, size_t column);
+  bool is_foreign(const Properties& table) const;
   bool is_full() const { return out_.size() > bytes_max_; }
 
   const Plan& plan_;
@@ -61,18 +57,18 @@ void TextWriter::line(size_t column, std::string_view text) {
 }
 
 // A foreign table among those that a ModifyTable changes: JSON tells by what is scanned.
-bool TextWriter::is_foreign(const json::object& table) const {
-  if (const json::value* told = table.if_contains("Foreign")) return told->is_bool();
+bool TextWriter::is_foreign(const Properties& table) const {
+  if (const Value* told = table.if_contains("Foreign")) return told->is_bool();
   if (table.contains("Remote SQL")) return true;
-  const json::value* alias = table.if_contains("Alias");
+  const Value* alias = table.if_contains("Alias");
   if (!alias || !alias->is_string()) return false;
-  return foreign_.contains(std::string_view(alias->get_string()));
+  return foreign_.contains(alias->get_string());
 }
 
-void TextWriter::write_workers(const json::array& list, size_t column) {
-  for (const json::value& entry : list) {
-    const json::object* worker = entry.if_object();
-    const json::value* number = worker ? worker->if_contains("Worker Number") : nullptr;
+void TextWriter::write_workers(const List& list, size_t column) {
+  for (const Value& entry : list) {
+    const Properties* worker = entry.if_object();
+    const Value* number = worker ? worker->if_contains("Worker Number") : nullptr;
     if (!number) continue;
     const size_t start = out_.size();
     write_properties(*worker, column + 2, false);
@@ -86,10 +82,10 @@ void TextWriter::write_workers(const json::array& list, size_t column) {
   }
 }
 
-void TextWriter::write_targets(const json::array& list, size_t column) {
+void TextWriter::write_targets(const List& list, size_t column) {
   const std::string_view operation = at(plan_, node_).text("Operation");
-  for (const json::value& entry : list) {
-    const json::object* table = entry.if_object();
+  for (const Value& entry : list) {
+    const Properties* table = entry.if_object();
     if (!table) continue;
     const std::string word = cat(is_foreign(*table) ? "Foreign " : "", operation);
     line(column, write_target(*table, word));
@@ -97,66 +93,65 @@ void TextWriter::write_targets(const json::array& list, size_t column) {
   }
 }
 
-std::string keys_text(const json::value& keys) {
-  const json::array* list = keys.if_array();
+std::string keys_text(const Value& keys) {
+  const List* list = keys.if_array();
   if (!list || list->empty()) return "()";
   std::string out;
-  for (const json::value& key : *list) {
+  for (const Value& key : *list) {
     if (!key.is_string()) continue;
     if (!out.empty()) out += ", ";
-    out += std::string_view(key.get_string());
+    out += key.get_string();
   }
   return out;
 }
 
-void TextWriter::write_sets(const json::array& list, size_t column) {
-  for (const json::value& entry : list) {
-    const json::object* set = entry.if_object();
+void TextWriter::write_sets(const List& list, size_t column) {
+  for (const Value& entry : list) {
+    const Properties* set = entry.if_object();
     if (!set) continue;
     size_t keys_column = column;
-    if (const json::value* sort = set->if_contains("Sort Key")) {
+    if (const Value* sort = set->if_contains("Sort Key")) {
       line(column, cat("Sort Key: ", keys_text(*sort)));
       keys_column += 2;
     }
     for (const auto& [name, label] :
          {std::pair{"Group Keys", "Group Key: "}, std::pair{"Hash Keys", "Hash Key: "}}) {
-      const json::value* keys = set->if_contains(name);
+      const Value* keys = set->if_contains(name);
       if (!keys || !keys->is_array()) continue;
-      for (const json::value& key : keys->get_array())
-        line(keys_column, cat(label, keys_text(key)));
+      for (const Value& key : keys->get_array()) line(keys_column, cat(label, keys_text(key)));
     }
-    json::object others = *set;
+    Properties others = *set;
     for (const char* name : {"Sort Key", "Group Keys", "Hash Keys"}) others.erase(name);
     write_properties(others, keys_column, false);
   }
 }
 
 // The server names the relation of a trigger when there can be several.
-void TextWriter::write_triggers(const json::array& list, size_t column) {
+void TextWriter::write_triggers(const List& list, size_t column) {
   const Node& root = plan_.root();
   bool several = root.properties.contains("Target Tables");
-  const json::value* changed = root.properties.if_contains("Relation Name");
-  for (const json::value& entry : list) {
-    const json::value* relation =
+  const Value* changed = root.properties.if_contains("Relation Name");
+  for (const Value& entry : list) {
+    const Value* relation =
         entry.is_object() ? entry.get_object().if_contains("Relation") : nullptr;
     if (relation && changed && *relation != *changed) several = true;
     if (relation && !changed) changed = relation;
   }
-  for (const json::value& entry : list) {
+  for (const Value& entry : list) {
     if (entry.is_object()) line(column, write_trigger(entry.get_object(), verbose_, several));
   }
 }
 
 // A name with lines below it; nothing if those are left out.
-void TextWriter::write_group(std::string_view name, const json::value& value, size_t column) {
+void TextWriter::write_group(std::string_view name, const Value& value, size_t column) {
   if (++depth_ <= kPropertyDepthMax) {
     const size_t start = out_.size();
     line(column, cat(name, ":"));
     const size_t inside = out_.size();
-    if (const json::object* object = value.if_object()) {
+    if (const Properties* object = value.if_object()) {
       write_properties(*object, column + 2, false);
     } else {
-      for (const json::value& entry : value.get_array()) {
+      for (const Value& entry : value.get_array()) {
         if (entry.is_object()) write_properties(entry.get_object(), column + 2, false);
       }
     }
@@ -165,11 +160,11 @@ void TextWriter::write_group(std::string_view name, const json::value& value, si
   --depth_;
 }
 
-bool is_list_of_objects(const json::value& value) {
+bool is_list_of_objects(const Value& value) {
   return value.is_array() && !value.get_array().empty() && value.get_array().front().is_object();
 }
 
-bool TextWriter::write_special(std::string_view name, const json::value& value, size_t column) {
+bool TextWriter::write_special(std::string_view name, const Value& value, size_t column) {
   const bool objects = is_list_of_objects(value);
   if (name == "Workers" && objects) {
     write_workers(value.get_array(), column);
@@ -188,27 +183,27 @@ bool TextWriter::write_special(std::string_view name, const json::value& value, 
   return true;
 }
 
-void TextWriter::write_properties(const json::object& properties, size_t column, bool of_node) {
+void TextWriter::write_properties(const Properties& properties, size_t column, bool of_node) {
   std::vector<std::string_view> done;
-  for (const auto& entry : properties) {
-    const std::string_view name = name_of(entry);
+  for (const Property& entry : properties) {
+    const std::string_view name = entry.key;
     if (of_node && (is_of_head(name) || name == "Foreign")) continue;
     if (!of_node && name == "Worker Number") continue;
     if (node_ == kNone && depth_ == 0 && stands_first(name)) continue;
     if (name == "Inner Unique" && !verbose_) continue;
     if (std::ranges::find(done, name) != done.end()) continue;
     if (is_full()) return;
-    if (write_special(name, entry.value(), column)) continue;
+    if (write_special(name, entry.value, column)) continue;
     const size_t before = done.size();
     const std::vector<std::string> lines = write_property(properties, name, done);
     for (const std::string& text : lines) line(column, text);
-    if (name == "Serialization" && entry.value().is_object()) {
-      json::object blocks = entry.value().get_object();
+    if (name == "Serialization" && entry.value.is_object()) {
+      Properties blocks = entry.value.get_object();
       for (const char* printed : {"Time", "Output Volume", "Format"}) blocks.erase(printed);
       write_properties(blocks, column + 2, false);
     } else if (done.size() == before &&
-               (entry.value().is_object() || is_list_of_objects(entry.value()))) {
-      write_group(name, entry.value(), column);
+               (entry.value.is_object() || is_list_of_objects(entry.value))) {
+      write_group(name, entry.value, column);
     }
   }
 }
@@ -238,9 +233,9 @@ Result<std::string> TextWriter::run() {
   for (const Node& node : plan_.nodes) {
     if (node.type == "Foreign Scan") foreign_.insert(node.object.alias);
   }
-  for (const auto& entry : plan_.properties) {
-    if (!stands_first(name_of(entry)) || !entry.value().is_string()) continue;
-    line(0, cat(name_of(entry), ": ", std::string_view(entry.value().get_string())));
+  for (const Property& entry : plan_.properties) {
+    if (!stands_first(entry.key) || !entry.value.is_string()) continue;
+    line(0, cat(entry.key, ": ", entry.value.get_string()));
   }
   for (size_t id = 0; id < plan_.nodes.size() && !is_full(); ++id) {
     write_node(static_cast<int>(id));

@@ -56,7 +56,7 @@ json::object node_json(const Report& report, int id) {
   out["blocks"] = node.blocks ? json::value(node.blocks->shared()) : json::value(nullptr);
   out["self_blocks"] = time.self_blocks;
   out["cost"] = node.estimate.total_cost;
-  out["properties"] = node.properties;
+  out["properties"] = to_json(node.properties);
   return out;
 }
 
@@ -124,7 +124,7 @@ json::object summary_json(const Report& report) {
   out["gap_ms"] = number_or_null(report.timing.gap_ms);
   out["self_times_add_up"] = report.timing.adds_up();
   out["query"] = text_or_null(plan.query_text);
-  out["properties"] = plan.properties;
+  out["properties"] = to_json(plan.properties);
   return out;
 }
 

@@ -26,11 +26,10 @@ bool partial(const Plan& plan, int id) {
 }
 
 bool leader_participates(const Plan& plan) {
-  const json::value* settings = plan.properties.if_contains("Settings");
-  const json::object* object = settings ? settings->if_object() : nullptr;
-  const json::value* value =
-      object ? object->if_contains("parallel_leader_participation") : nullptr;
-  return !value || *value != json::value("off");
+  const Value* settings = plan.properties.if_contains("Settings");
+  const Properties* object = settings ? settings->if_object() : nullptr;
+  const Value* value = object ? object->if_contains("parallel_leader_participation") : nullptr;
+  return !value || !(*value == "off");
 }
 
 bool blocks_rows(const Node& node) {
@@ -48,7 +47,7 @@ std::string_view stops_early(const Plan& plan, int id) {
     if (at(plan, child).relation != Relation::Child) return {};
     if (parent.type == "Limit") return "under LIMIT";
     if (parent.type == "Merge Join") return "a merge join may stop early or read again";
-    const json::value* unique = parent.properties.if_contains("Inner Unique");
+    const Value* unique = parent.properties.if_contains("Inner Unique");
     const std::string_view join = parent.text("Join Type");
     const bool inner = at(plan, child).relationship == "Inner";
     const bool first_only =

@@ -14,12 +14,21 @@ namespace {
 
 using Words = std::vector<std::string_view>;
 
-constexpr std::string_view kCosts =
-    "  (cost={Startup Cost.2}..{Total Cost.2} rows={Plan Rows} width={Plan Width})";
-constexpr std::string_view kTimed =
-    " (actual time={Actual Startup Time.3}..{Actual Total Time.3} rows={Actual Rows.r} "
-    "loops={Actual Loops})";
-constexpr std::string_view kCounted = " (actual rows={Actual Rows.r} loops={Actual Loops})";
+const LinePattern& costs() {
+  static const LinePattern pattern(
+      "  (cost={Startup Cost.2}..{Total Cost.2} rows={Plan Rows} width={Plan Width})");
+  return pattern;
+}
+const LinePattern& timed() {
+  static const LinePattern pattern(
+      " (actual time={Actual Startup Time.3}..{Actual Total Time.3} rows={Actual Rows.r} "
+      "loops={Actual Loops})");
+  return pattern;
+}
+const LinePattern& counted() {
+  static const LinePattern pattern(" (actual rows={Actual Rows.r} loops={Actual Loops})");
+  return pattern;
+}
 constexpr std::string_view kNeverExecuted = " (never executed)";
 // Figures that other servers add, as they are.
 constexpr std::string_view kRemark = "Figures";
@@ -106,32 +115,46 @@ std::string_view object_property(std::string_view type) {
   return row == kObjectNames.end() ? "Relation Name" : row->property;
 }
 
-void set(json::object& out, std::string_view name, json::value value) {
-  out.emplace(json::string_view(name.data(), name.size()), std::move(value));
-}
-
-std::string_view string_at(const json::object& properties, std::string_view name) {
-  const json::value* value = property(properties, name);
+std::string_view string_at(const Properties& properties, std::string_view name) {
+  const Value* value = property(properties, name);
   if (!value || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
+  return value->get_string();
 }
 
-// A name as it is in the catalog: without quotes.
-std::string unquoted(std::string_view word) {
-  if (!word.starts_with('"') || !word.ends_with('"') || word.size() < 2) return std::string(word);
+// A name as it is in the catalog: without quotes. It borrows `word` or lives in `arena`.
+std::string_view unquoted(std::string_view word, Arena& arena) {
+  if (!word.starts_with('"') || !word.ends_with('"') || word.size() < 2) return word;
   std::string out;
   for (size_t at = 1; at + 1 < word.size(); ++at) {
     out += word[at];
     if (word[at] == '"') ++at;  // a doubled one
   }
-  return out;
+  return arena.copy(out);
 }
+
+// What the words of a node's line tell; "" is what they do not.
+struct Names {
+  std::string_view type = {};
+  std::string_view property = {};  // "Strategy" or "Operation"
+  std::string_view value = {};     // of that
+  std::string_view mode = {};
+  std::string_view command = {};
+  std::string_view provider = {};
+  std::string_view join = {};
+  std::string_view direction = {};
+  std::string_view index = {};
+  Words object = {};  // behind "on"
+};
 
 // Where the figures begin: the first "  (cost=" or the like outside of names.
 size_t start_of_figures(std::string_view line) {
   size_t at = 0;
   if (line.starts_with("Custom Scan (")) at = std::min(line.find(')'), line.size());
   while (at < line.size()) {
+    if (line[at] != ' ' && line[at] != '"') {
+      ++at;
+      continue;
+    }
     const std::string_view rest = line.substr(at);
     for (const std::string_view start : {"  (cost=", " (actual ", " (never executed)"}) {
       const bool cut_off = rest.size() > 1 && start.starts_with(rest);
@@ -143,47 +166,48 @@ size_t start_of_figures(std::string_view line) {
 }
 
 // Cuts the figures in one pair of brackets off the front of `figures`, if `pattern` is theirs.
-bool read_figures(std::string_view pattern, std::string_view& figures, json::object& out) {
+bool read_figures(const LinePattern& pattern, std::string_view& figures, Properties& out) {
   const size_t end = std::min(figures.find(')'), figures.size() - 1) + 1;
-  if (!read_pattern(pattern, figures.substr(0, end), out)) return false;
+  if (!pattern.read(figures.substr(0, end), out)) return false;
   figures.remove_prefix(end);
   return true;
 }
 
-bool read_all_figures(std::string_view figures, json::object& out) {
+bool read_all_figures(std::string_view figures, Properties& out) {
   if (figures.empty()) return true;
-  read_figures(kCosts, figures, out);
+  read_figures(costs(), figures, out);
   if (figures.starts_with(kNeverExecuted)) {
     out.emplace("Actual Rows", 0);
     out.emplace("Actual Loops", 0);
     figures.remove_prefix(kNeverExecuted.size());
-  } else if (!figures.empty() && !read_figures(kTimed, figures, out)) {
-    read_figures(kCounted, figures, out);
+  } else if (!figures.empty() && !read_figures(timed(), figures, out)) {
+    read_figures(counted(), figures, out);
   }
   if (figures.empty()) return true;
   const bool whole = figures.ends_with(')');
-  if (whole) set(out, kRemark, as_text(figures));
+  if (whole) out.emplace(kRemark, figures);
   return whole;
 }
 
 // "Left" of "Hash Left Join"; "Inner" of "Hash Join". False if `kind` is no join.
-bool read_join(std::string_view kind, json::object& out) {
-  for (const std::string_view start : {"Hash", "Merge", "Nested Loop"}) {
+bool read_join(std::string_view kind, Names& out) {
+  for (const std::string_view type : {"Hash Join", "Merge Join", "Nested Loop"}) {
+    const bool loop = type == "Nested Loop";
+    const std::string_view start = loop ? type : type.substr(0, type.find(' '));
     if (!kind.starts_with(start)) continue;
     std::string_view rest = kind.substr(start.size());
-    const bool loop = start == "Nested Loop";
     if (!rest.ends_with(" Join") && !(loop && rest.empty())) continue;
     if (!rest.empty()) rest.remove_suffix(5);
     if (rest.starts_with(' ')) rest.remove_prefix(1);
-    out["Node Type"] = loop ? std::string(start) : cat(start, " Join");
-    set(out, "Join Type", as_text(rest.empty() ? "Inner" : rest));
+    out.type = type;
+    out.join = rest.empty() ? "Inner" : rest;
     return true;
   }
   return false;
 }
 
 // Sets what `kind`, the words before "using" and "on", tells of the node.
-void read_kind(std::string_view kind, json::object& out) {
+void read_kind(std::string_view kind, Names& out) {
   std::string_view mode = "Simple";
   for (const std::string_view word : {"Partial", "Finalize"}) {
     if (kind.starts_with(word) && kind.ends_with("Aggregate") && kind.size() > word.size()) {
@@ -199,34 +223,36 @@ void read_kind(std::string_view kind, json::object& out) {
   }
   const auto* row = std::ranges::find(kHeadNames, kind, &HeadName::text);
   if (row != kHeadNames.end()) {
-    out["Node Type"] = row->type;
-    set(out, row->property, as_text(row->value));
-    if (row->type == "Aggregate") set(out, "Partial Mode", as_text(mode));
-    if (!command.empty()) set(out, "Command", as_text(command));
+    out.type = row->type;
+    out.property = row->property;
+    out.value = row->value;
+    if (row->type == "Aggregate") out.mode = mode;
+    out.command = command;
   } else if (kind.starts_with("Custom Scan (") && kind.ends_with(')')) {
-    out["Node Type"] = "Custom Scan";
-    set(out, "Custom Plan Provider", as_text(kind.substr(13, kind.size() - 14)));
+    out.type = "Custom Scan";
+    out.provider = kind.substr(13, kind.size() - 14);
   } else if (!read_join(kind, out)) {
-    out["Node Type"] = as_text(kind);
+    out.type = kind;
   }
 }
 
 // The words after "on": name, or schema.name, and an alias that differs.
-void read_object(const Words& words, std::string_view name_property, json::object& out) {
+void read_object(const Words& words, std::string_view name_property, Properties& out) {
   std::string_view name = words[0];
   size_t point = name.starts_with('"') ? end_of_quoted(name, 0) : name.find('.');
   if (point >= name.size() || name[point] != '.') point = name.npos;
   const std::string_view schema = point == name.npos ? name.substr(0, 0) : name.substr(0, point);
   if (point != name.npos) name.remove_prefix(point + 1);
-  if (!name_property.empty()) set(out, name_property, as_text(unquoted(name)));
-  if (!schema.empty()) set(out, "Schema", as_text(unquoted(schema)));
+  Arena& arena = out.arena();
+  if (!name_property.empty()) out.emplace(name_property, unquoted(name, arena));
+  if (!schema.empty()) out.emplace("Schema", unquoted(schema, arena));
   const std::string_view alias = words.size() > 1 ? words.back() : name;
-  if (name_property != "Index Name") set(out, "Alias", as_text(unquoted(alias)));
+  if (name_property != "Index Name") out.emplace("Alias", unquoted(alias, arena));
 }
 
-std::string write_object(const json::object& properties, std::string_view name_property) {
-  const json::value* name = name_property.empty() ? nullptr : property(properties, name_property);
-  const json::value* alias = property(properties, "Alias");
+std::string write_object(const Properties& properties, std::string_view name_property) {
+  const Value* name = name_property.empty() ? nullptr : property(properties, name_property);
+  const Value* alias = property(properties, "Alias");
   const std::string_view schema = string_at(properties, "Schema");
   std::string out;
   if (name) {
@@ -246,7 +272,8 @@ std::string_view kind_of(std::string_view line, const Words& words, size_t names
   return trim(line.substr(0, static_cast<size_t>(words[names].data() - line.data())));
 }
 
-void read_names(std::string_view line, json::object& out) {
+Names read_names(std::string_view line) {
+  Names out;
   std::string_view names = line;
   std::string_view provider;
   if (line.starts_with("Custom Scan (")) {  // the provider's name is not quoted
@@ -255,7 +282,7 @@ void read_names(std::string_view line, json::object& out) {
     provider = line.substr(0, end);
     names.remove_prefix(end);
   }
-  const Words words = split_words(names);
+  Words words = split_words(names);
   const auto is_mark = [](std::string_view word) {
     return word == "on" || word == "using" || word == "Backward";
   };
@@ -271,17 +298,17 @@ void read_names(std::string_view line, json::object& out) {
   }
   const bool on = at + 1 < words.size() && words[at] == "on" && words.size() - at <= 3;
   if (at < words.size() && !on) {  // not of this grammar: all of it is the type
-    out["Node Type"] = as_text(line);
-    return;
+    out.type = line;
+    return out;
   }
   read_kind(provider.empty() ? kind_of(names, words, first) : provider, out);
-  if (backward) set(out, "Scan Direction", "Backward");
-  if (!backward && !index.empty()) set(out, "Scan Direction", "Forward");
-  if (!index.empty()) set(out, "Index Name", as_text(unquoted(index)));
-  if (!on) return;
-  const std::string_view type = string_at(out, "Node Type");
-  read_object(Words(words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end()),
-              object_property(type), out);
+  if (backward) out.direction = "Backward";
+  if (!backward && !index.empty()) out.direction = "Forward";
+  out.index = index;
+  if (!on) return out;
+  words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  out.object = std::move(words);
+  return out;
 }
 
 std::string write_join(std::string_view type, std::string_view join) {
@@ -291,7 +318,7 @@ std::string write_join(std::string_view type, std::string_view join) {
   return cat(type.substr(0, type.find(' ')), " ", join, " Join");
 }
 
-std::string write_kind(const json::object& properties) {
+std::string write_kind(const Properties& properties) {
   const std::string_view type = string_at(properties, "Node Type");
   if (type == "Custom Scan") {
     const std::string_view provider = string_at(properties, "Custom Plan Provider");
@@ -310,28 +337,28 @@ std::string write_kind(const json::object& properties) {
   return command.empty() ? out : cat(out, " ", command);
 }
 
-bool is_true(const json::object& properties, std::string_view name) {
-  const json::value* value = property(properties, name);
+bool is_true(const Properties& properties, std::string_view name) {
+  const Value* value = property(properties, name);
   return value && value->is_bool() && value->get_bool();
 }
 
-std::string write_figures(const json::object& properties) {
+std::string write_figures(const Properties& properties) {
   std::string out;
-  if (can_write(kCosts, properties)) out = write_pattern(kCosts, properties);
-  const json::value* loops = property(properties, "Actual Loops");
+  if (costs().can_write(properties)) out = costs().write(properties);
+  const Value* loops = property(properties, "Actual Loops");
   if (loops && !is_shown(*loops)) {
     out += kNeverExecuted;
-  } else if (can_write(kTimed, properties)) {
-    out += write_pattern(kTimed, properties);
-  } else if (can_write(kCounted, properties)) {
-    out += write_pattern(kCounted, properties);
+  } else if (timed().can_write(properties)) {
+    out += timed().write(properties);
+  } else if (counted().can_write(properties)) {
+    out += counted().write(properties);
   }
   return cat(out, string_at(properties, kRemark));
 }
 
 }  // namespace
 
-bool read_head(std::string_view line, const HeadPlace& place, json::object& out) {
+bool read_head(std::string_view line, const HeadPlace& place, Properties& out) {
   const size_t figures = start_of_figures(line);
   std::string_view names = line.substr(0, figures);
   bool parallel = false, async = false;
@@ -340,33 +367,37 @@ bool read_head(std::string_view line, const HeadPlace& place, json::object& out)
     *flag = true;
     names.remove_prefix(std::string_view(word).size());
   }
-  json::object told;
-  read_names(names, told);
+  const Names told = read_names(names);
+  Arena& arena = out.arena();
+  const auto set = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) out.emplace(name, value);
+  };
   // In JSON's order.
-  for (const char* name : {"Node Type", "Strategy", "Partial Mode", "Operation"}) {
-    if (const json::value* value = told.if_contains(name)) out.emplace(name, *value);
-  }
-  if (!place.relationship.empty()) {
-    out.emplace("Parent Relationship", as_text(place.relationship));
-  }
-  if (!place.subplan_name.empty()) out.emplace("Subplan Name", as_text(place.subplan_name));
-  if (const json::value* value = told.if_contains("Custom Plan Provider")) {
-    out.emplace("Custom Plan Provider", *value);
-  }
+  out.emplace("Node Type", told.type);
+  if (told.property == "Strategy") set("Strategy", told.value);
+  set("Partial Mode", told.mode);
+  if (told.property == "Operation") set("Operation", told.value);
+  set("Parent Relationship", place.relationship);
+  set("Subplan Name", place.subplan_name);
+  if (told.provider.data() != nullptr) out.emplace("Custom Plan Provider", told.provider);
   out.emplace("Parallel Aware", parallel);
   if (async) out.emplace("Async Capable", true);
-  for (const auto& entry : told) out.emplace(entry.key(), entry.value());
+  set("Join Type", told.join);
+  set("Command", told.command);
+  set("Scan Direction", told.direction);
+  set("Index Name", unquoted(told.index, arena));
+  if (!told.object.empty()) read_object(told.object, object_property(told.type), out);
   return read_all_figures(line.substr(figures), out);
 }
 
-std::string write_head(const json::object& properties) {
+std::string write_head(const Properties& properties) {
   std::string out;
   if (is_true(properties, "Parallel Aware")) out += "Parallel ";
   if (is_true(properties, "Async Capable")) out += "Async ";
   out += write_kind(properties);
   if (string_at(properties, "Scan Direction") == "Backward") out += " Backward";
   const std::string_view name = object_property(string_at(properties, "Node Type"));
-  const json::value* index = name == "Index Name" ? nullptr : property(properties, "Index Name");
+  const Value* index = name == "Index Name" ? nullptr : property(properties, "Index Name");
   if (index) out += cat(" using ", pg::ident(string_at(properties, "Index Name")));
   out += write_object(properties, name);
   return out + write_figures(properties);
@@ -379,14 +410,12 @@ bool is_of_head(std::string_view name) {
 
 bool looks_like_head(std::string_view line) {
   if (start_of_figures(line) < line.size()) return true;
-  json::object told;
-  read_names(line, told);
-  const std::string_view type = string_at(told, "Node Type");
+  const std::string_view type = read_names(line).type;
   return type != line || type.ends_with(" Scan") || line == "Aggregate" ||
          std::ranges::find(kFirstWords, type) != kFirstWords.end();
 }
 
-bool read_target(std::string_view line, json::object& out) {
+bool read_target(std::string_view line, Properties& out) {
   const Words words = split_words(line);
   const size_t foreign = !words.empty() && words[0] == "Foreign" ? 1 : 0;
   if (words.size() < foreign + 3 || words.size() > foreign + 4) return false;
@@ -398,7 +427,7 @@ bool read_target(std::string_view line, json::object& out) {
   return true;
 }
 
-std::string write_target(const json::object& properties, std::string_view operation) {
+std::string write_target(const Properties& properties, std::string_view operation) {
   return cat(operation, write_object(properties, "Relation Name"));
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/json.h"
+#include "explain/properties.h"
 #include "explain/tree.h"
 
 namespace pgtend::explain {
@@ -16,12 +16,12 @@ struct HeadPlace {
   std::string_view subplan_name = {};
 };
 
-// Adds the properties of the node whose line (without indent and arrow) is `line`. False when it is
-// cut off. Thread: any. Cost: O(size).
-bool read_head(std::string_view line, const HeadPlace& place, json::object& out);
+// Adds the properties of the node whose line (without indent and arrow) is `line`, which they
+// borrow. False when it is cut off. Thread: any. Cost: O(size).
+bool read_head(std::string_view line, const HeadPlace& place, Properties& out);
 
 // The line of a node with these properties. Thread: any.
-std::string write_head(const json::object& properties);
+std::string write_head(const Properties& properties);
 
 // Whether `name` is a property of a node that its head line shows, or that TEXT does not show.
 bool is_of_head(std::string_view name);
@@ -30,7 +30,7 @@ bool is_of_head(std::string_view name);
 bool looks_like_head(std::string_view line);
 
 // A relation that a ModifyTable changes: "Foreign Update on s.t a". False if `line` is none.
-bool read_target(std::string_view line, json::object& out);
-std::string write_target(const json::object& properties, std::string_view operation);
+bool read_target(std::string_view line, Properties& out);
+std::string write_target(const Properties& properties, std::string_view operation);
 
 }  // namespace pgtend::explain

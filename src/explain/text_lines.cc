@@ -16,6 +16,12 @@ constexpr std::array<std::string_view, 8> kUnquoted = {
     "CTE ",          "InitPlan",         "SubPlan",  "Trigger ",
     "Foreign File:", "Foreign Program:", "Settings", "Conflict Arbiter Indexes:"};
 
+bool is_unquoted(std::string_view line) {
+  return std::ranges::any_of(kUnquoted, [&](std::string_view word) {
+    return !line.empty() && line[0] == word[0] && line.starts_with(word);
+  });
+}
+
 // How far a name with newlines in it is looked for.
 constexpr size_t kNameLinesMax = 16;
 // A quote that does not end costs a look at the whole rest, so only the first ones get it.
@@ -113,10 +119,11 @@ void LineReader::read_line() {
   const std::string_view rest = text_.substr(start);
   const size_t physical = end_of_line(text_, start);
   const bool label = !line.arrow && !lines_.empty();
+  const std::string_view printed = text_.substr(start, physical - start);
   size_t end = physical;
-  if (label && std::ranges::any_of(kUnquoted, [&](auto word) { return rest.starts_with(word); })) {
+  if (label && is_unquoted(rest)) {
     end = end_of_unquoted(start, line.indent);
-  } else {
+  } else if (printed.find('\'') != printed.npos || printed.find('"') != printed.npos) {
     size_t from = start;
     if (rest.starts_with("Custom Scan (")) from = std::min(text_.find(')', start), physical);
     const bool whole = open_quotes_ < kOpenQuotesMax;

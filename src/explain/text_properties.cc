@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "explain/member.h"
 #include "explain/number.h"
 #include "explain/text_head.h"
 #include "explain/text_lines.h"
@@ -17,11 +16,11 @@ namespace pgtend::explain {
 namespace {
 
 // Lines of several properties. Of those that share a property the first that fits is written.
-struct LinePattern {
+struct PatternSource {
   std::string_view pattern;
   std::string_view needs = {};  // written only beside this property
 };
-constexpr std::array<LinePattern, 33> kPatterns = {{
+constexpr std::array<PatternSource, 33> kPatterns = {{
     {"actual time={Actual Startup Time.3}..{Actual Total Time.3} rows={Actual Rows.r} "
      "loops={Actual Loops}"},
     {"actual rows={Actual Rows.r} loops={Actual Loops}"},
@@ -190,41 +189,59 @@ constexpr std::array<PropertyKind, 60> kKinds = {{
     {"Disk Usage", Kind::Counter},
 }};
 
-const PropertyKind* kind_of(std::string_view name) {
-  const auto* row = std::ranges::find(kKinds, name, &PropertyKind::name);
-  return row == kKinds.end() ? nullptr : row;
-}
-
-// What of a pattern stands in every line of it, at its front.
-std::string_view fixed_front(std::string_view pattern) {
-  return pattern.substr(0, pattern.find_first_of("{<["));
-}
-
-// The patterns that print a property, with all that they print.
-struct PatternNames {
-  const LinePattern* row;
+struct PatternRow {
+  LinePattern pattern;
+  std::string_view needs;
   std::vector<std::string_view> names;
 };
-const std::vector<PatternNames>& patterns_of(std::string_view name) {
-  static const auto index = [] {
-    std::unordered_map<std::string_view, std::vector<PatternNames>> out;
-    for (const LinePattern& row : kPatterns) {
-      const std::vector<std::string_view> names = names_of(row.pattern);
-      for (const std::string_view each : names) out[each].push_back({&row, names});
+
+// The tables above, by what a line begins with and by what it prints. Made once.
+struct Tables {
+  std::vector<PatternRow> patterns;
+  // By the front of the line up to its first colon; "" for those without one.
+  std::unordered_map<std::string_view, std::vector<const PatternRow*>> by_label;
+  std::unordered_map<std::string_view, std::vector<const PatternRow*>> by_name;
+  std::unordered_map<std::string_view, const PropertyKind*> kinds;
+};
+
+const Tables& tables() {
+  static const Tables made = [] {
+    Tables out;
+    for (const PatternSource& row : kPatterns) {
+      LinePattern pattern(row.pattern);
+      std::vector<std::string_view> names = pattern.names();
+      out.patterns.push_back({std::move(pattern), row.needs, std::move(names)});
     }
+    for (const PatternRow& row : out.patterns) {
+      const std::string_view front = row.pattern.front();
+      const size_t colon = front.find(':');
+      out.by_label[colon == front.npos ? "" : front.substr(0, colon)].push_back(&row);
+      for (const std::string_view name : row.names) out.by_name[name].push_back(&row);
+    }
+    for (const PropertyKind& row : kKinds) out.kinds.emplace(row.name, &row);
     return out;
   }();
-  static const std::vector<PatternNames> none;
-  const auto at = index.find(name);
-  return at == index.end() ? none : at->second;
+  return made;
+}
+
+template <class Rows>
+const std::vector<const PatternRow*>& rows_at(const Rows& rows, std::string_view key) {
+  static const std::vector<const PatternRow*> none;
+  const auto at = rows.find(key);
+  return at == rows.end() ? none : at->second;
+}
+
+const PropertyKind* kind_of(std::string_view name) {
+  const auto at = tables().kinds.find(name);
+  return at == tables().kinds.end() ? nullptr : at->second;
 }
 
 // A value of a kind that is not known: a number or a flag only if it is printed the same again.
-json::value guessed(std::string_view text) {
+Value guessed(std::string_view text) {
   if (text == "true" || text == "false") return text == "true";
-  const json::value number = number_value(text);
+  const Value number = number_value(text);
   if (number.is_int64() && number_text(number, 0) == text) return number;
-  return as_text(text);
+  return text;
 }
 
 std::string_view without(std::string_view text, std::string_view unit) {
@@ -232,13 +249,13 @@ std::string_view without(std::string_view text, std::string_view unit) {
   return text;
 }
 
-json::value value_of(const PropertyKind* kind, std::string_view text) {
+Value value_of(const PropertyKind* kind, std::string_view text, Arena& arena) {
   if (!kind) return guessed(text);
   switch (kind->kind) {
     case Kind::Text:
-      return as_text(text);
+      return text;
     case Kind::List:
-      return list_value(text);
+      return list_value(text, arena);
     case Kind::Count:
       return number_value(text);
     case Kind::Time:
@@ -246,22 +263,22 @@ json::value value_of(const PropertyKind* kind, std::string_view text) {
     case Kind::Bytes:
       return number_value(without(text, " b"));
     case Kind::Counter: {
-      const json::value number = number_value(text);
-      return is_shown(number) ? number : as_text(text);  // a zero that is printed is rounded
+      const Value number = number_value(text);
+      return is_shown(number) ? number : Value(text);  // a zero that is printed is rounded
     }
     case Kind::Flag:
       if (text == "true" || text == "false") return text == "true";
-      return as_text(text);
+      return text;
   }
   std::abort();
 }
 
-std::string joined(const json::array& list) {
+std::string joined(const List& list) {
   std::string out;
-  for (const json::value& entry : list) {
+  for (const Value& entry : list) {
     if (!out.empty()) out += ", ";
     if (entry.is_string()) {
-      out += std::string_view(entry.get_string());
+      out += entry.get_string();
     } else {
       out += to_text(entry);
     }
@@ -269,19 +286,18 @@ std::string joined(const json::array& list) {
   return out;
 }
 
-bool is_list_of_one(const json::value& value) {
+bool is_list_of_one(const Value& value) {
   return value.is_array() && value.get_array().size() == 1;
 }
 
 // Whether `list` holds lists of one: a name that was printed several times. Its first entry tells.
-bool is_repeated(const json::array& list) { return !list.empty() && is_list_of_one(list.front()); }
+bool is_repeated(const List& list) { return !list.empty() && is_list_of_one(list.front()); }
 
-std::string write_value(std::string_view name, const json::value& value) {
+std::string write_value(std::string_view name, const Value& value) {
   const PropertyKind* kind = kind_of(name);
   if (value.is_null()) return std::string(name);
   if (value.is_string()) {
-    const json::string& text = value.get_string();
-    std::string out = cat(name, ": ", std::string_view(text.data(), text.size()));
+    std::string out = cat(name, ": ", value.get_string());
     if (kind && kind->kind == Kind::Time) out += " ms";
     if (kind && kind->kind == Kind::Bytes) out += " b";
     return out;
@@ -294,7 +310,16 @@ std::string write_value(std::string_view name, const json::value& value) {
   return cat(name, ": ", number_text(value, 0));
 }
 
-bool is_left_out(std::string_view name, const json::value& value) {
+const LinePattern& timed_trigger() {
+  static const LinePattern pattern(": time={Time.3} calls={Calls}");
+  return pattern;
+}
+const LinePattern& counted_trigger() {
+  static const LinePattern pattern(": calls={Calls}");
+  return pattern;
+}
+
+bool is_left_out(std::string_view name, const Value& value) {
   const PropertyKind* kind = kind_of(name);
   if (value.is_object()) return true;
   if (value.is_array()) {
@@ -314,35 +339,31 @@ std::optional<std::string_view> after_label(std::string_view line, std::string_v
   return line.substr(2);
 }
 
-json::value list_value(std::string_view text) {
-  json::array out;
-  for (const std::string_view entry : split_list(text)) out.push_back(as_text(entry));
+Value list_value(std::string_view text, Arena& arena) {
+  List& out = new_list(arena);
+  for (const std::string_view entry : split_list(text)) out.push_back(entry);
   return out;
 }
 
-void add_property(json::object& out, std::string_view name, json::value value) {
+void add_property(Properties& out, std::string_view name, Value value) {
   // A line below a node cannot change what the node's own line says.
-  if (is_of_head(name)) return add_property(out, cat(name, ":"), std::move(value));
-  const auto [at, added] = out.emplace(json::string_view(name.data(), name.size()), value);
+  if (is_of_head(name)) return add_property(out, out.arena().name(cat(name, ":")), value);
+  const auto [old, added] = out.emplace(name, value);
   if (added) return;
-  json::value& old = at->value();
-  // By push_back: compilers disagree on what braces around a list make of it.
-  const auto list_of_one = [](json::value entry) {
-    json::array list;
-    list.push_back(std::move(entry));
+  const auto list_of_one = [&](Value entry) -> List& {
+    List& list = new_list(out.arena());
+    list.push_back(entry);
     return list;
   };
-  if (!old.is_array() || !is_repeated(old.get_array())) {
-    json::value first = std::move(old);
-    old = list_of_one(list_of_one(std::move(first)));
-  }
-  old.get_array().push_back(list_of_one(std::move(value)));
+  if (!old->is_array() || !is_repeated(old->get_array())) *old = list_of_one(list_of_one(*old));
+  old->get_array().push_back(list_of_one(value));
 }
 
-void read_property(std::string_view line, json::object& out) {
-  for (const LinePattern& row : kPatterns) {
-    if (line.starts_with(fixed_front(row.pattern)) && read_pattern(row.pattern, line, out)) {
-      return;
+void read_property(std::string_view line, Properties& out) {
+  const std::string_view label = line.substr(0, std::min(line.find(':'), line.size()));
+  for (const std::string_view key : {label, std::string_view()}) {
+    for (const PatternRow* row : rows_at(tables().by_label, key)) {
+      if (row->pattern.read(line, out)) return;
     }
   }
   size_t colon = line.find(':');
@@ -357,29 +378,26 @@ void read_property(std::string_view line, json::object& out) {
   const std::string_view name = line.substr(0, colon);
   const std::string_view text = line.substr(colon + 2);
   if (name == "Settings") {
-    json::object settings;
-    if (read_settings(text, settings)) {
-      add_property(out, name, std::move(settings));
-      return;
-    }
+    Properties& settings = new_properties(out.arena());
+    if (read_settings(text, settings)) return add_property(out, name, settings);
   }
-  add_property(out, name, value_of(kind_of(name), text));
+  add_property(out, name, value_of(kind_of(name), text, out.arena()));
 }
 
-std::vector<std::string> write_property(const json::object& properties, std::string_view name,
+std::vector<std::string> write_property(const Properties& properties, std::string_view name,
                                         std::vector<std::string_view>& done) {
-  for (const auto& [row, names] : patterns_of(name)) {
-    if (!can_write(row->pattern, properties)) continue;
+  for (const PatternRow* row : rows_at(tables().by_name, name)) {
+    if (!row->pattern.can_write(properties)) continue;
     if (!row->needs.empty() && !property(properties, row->needs)) continue;
-    done.insert(done.end(), names.begin(), names.end());
-    std::string line = write_pattern(row->pattern, properties);
+    done.insert(done.end(), row->names.begin(), row->names.end());
+    std::string line = row->pattern.write(properties);
     return line.empty() ? std::vector<std::string>{} : std::vector{std::move(line)};
   }
-  const json::value* value = find_member(properties, name);
+  const Value* value = find_member(properties, name);
   std::vector<std::string> out;
   if (!value || is_left_out(name, *value)) return out;
   if (value->is_array() && is_repeated(value->get_array())) {
-    for (const json::value& entry : value->get_array()) {
+    for (const Value& entry : value->get_array()) {
       if (is_list_of_one(entry)) out.push_back(write_value(name, entry.get_array().front()));
     }
     return out;
@@ -389,7 +407,7 @@ std::vector<std::string> write_property(const json::object& properties, std::str
 }
 
 // Values are printed as they are, with quotes in them: one ends where the next setting begins.
-bool read_settings(std::string_view source, json::object& out) {
+bool read_settings(std::string_view source, Properties& out) {
   std::string_view text = source;
   while (!text.empty()) {
     const size_t equals = text.find(" = '");
@@ -405,31 +423,30 @@ bool read_settings(std::string_view source, json::object& out) {
       end = text.find("', ", end + 1);
     }
     const std::string_view value = end == text.npos ? without(text, "'") : text.substr(0, end);
-    add_property(out, name, as_text(value));
+    add_property(out, name, value);
     text.remove_prefix(end == text.npos ? text.size() : end + 3);
   }
   return !out.empty() && write_settings(out) == source;
 }
 
-std::string write_settings(const json::object& settings) {
+std::string write_settings(const Properties& settings) {
   std::string out;
   for (const auto& entry : settings) {
     if (!out.empty()) out += ", ";
-    const json::value& value = entry.value();
+    const Value& value = entry.value;
     const std::string shown = value.is_string() ? std::string(value.get_string()) : to_text(value);
-    out += cat(std::string_view(entry.key().data(), entry.key().size()), " = '", shown, "'");
+    out += cat(entry.key, " = '", shown, "'");
   }
   return out;
 }
 
-bool read_trigger(std::string_view line, json::object& out) {
+bool read_trigger(std::string_view line, Properties& out) {
   if (!line.starts_with("Trigger ")) return false;
   const size_t colon = std::max(line.rfind(": time=") + 1, line.rfind(": calls=") + 1);
   if (colon == 0) return false;
   const std::string_view figures = line.substr(colon - 1);
-  json::object numbers;
-  if (!read_pattern(": time={Time.3} calls={Calls}", figures, numbers) &&
-      !read_pattern(": calls={Calls}", figures, numbers)) {
+  Properties numbers(out.arena());
+  if (!timed_trigger().read(figures, numbers) && !counted_trigger().read(figures, numbers)) {
     return false;
   }
   const std::string_view label = line.substr(0, colon - 1);
@@ -438,22 +455,22 @@ bool read_trigger(std::string_view line, json::object& out) {
   const size_t constraint = names.find(kConstraint);
   const size_t on = names.rfind(" on ");
   if (on != names.npos) {
-    out.emplace("Relation", as_text(names.substr(on + 4)));
+    out.emplace("Relation", names.substr(on + 4));
     names = names.substr(0, on);
   }
   if (constraint < names.size()) {
-    out.emplace("Constraint Name", as_text(names.substr(constraint + kConstraint.size())));
+    out.emplace("Constraint Name", names.substr(constraint + kConstraint.size()));
     names = names.substr(0, constraint);
   }
-  if (names.size() > 1) out.emplace("Trigger Name", as_text(names.substr(1)));
-  out.emplace("Shown As", as_text(label));
-  for (const auto& entry : numbers) out.emplace(entry.key(), entry.value());
+  if (names.size() > 1) out.emplace("Trigger Name", names.substr(1));
+  out.emplace("Shown As", label);
+  for (const auto& entry : numbers) out.emplace(entry.key, entry.value);
   return true;
 }
 
-std::string write_trigger(const json::object& trigger, bool verbose, bool several_relations) {
+std::string write_trigger(const Properties& trigger, bool verbose, bool several_relations) {
   const auto text = [&](std::string_view name) {
-    const json::value* value = property(trigger, name);
+    const Value* value = property(trigger, name);
     return value && value->is_string() ? std::string(value->get_string()) : std::string();
   };
   std::string out = text("Shown As");
@@ -465,7 +482,7 @@ std::string write_trigger(const json::object& trigger, bool verbose, bool severa
     if (several_relations) out += cat(" on ", text("Relation"));
   }
   const bool timed = trigger.contains("Time");
-  return out + write_pattern(timed ? ": time={Time.3} calls={Calls}" : ": calls={Calls}", trigger);
+  return out + (timed ? timed_trigger() : counted_trigger()).write(trigger);
 }
 
 }  // namespace pgtend::explain

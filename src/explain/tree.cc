@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "explain/member.h"
 #include "explain/number.h"
 
 namespace pgtend::explain {
@@ -21,20 +20,19 @@ constexpr std::array<std::string_view, 17> kNoExpressions = {
 std::string_view Node::text(std::string_view name) const { return text_member(properties, name); }
 
 std::optional<double> Node::number(std::string_view name) const {
-  const json::value* value = find_member(properties, name);
+  const Value* value = find_member(properties, name);
   return value ? to_double(*value) : std::nullopt;
 }
 
 std::vector<std::string_view> Node::expressions() const {
   std::vector<std::string_view> out;
-  for (const auto& property : properties) {
-    const std::string_view key(property.key().data(), property.key().size());
-    if (std::ranges::find(kNoExpressions, key) != kNoExpressions.end()) continue;
-    const json::value& value = property.value();
-    if (value.is_string()) out.emplace_back(value.get_string().data(), value.get_string().size());
+  for (const Property& property : properties) {
+    if (std::ranges::find(kNoExpressions, property.key) != kNoExpressions.end()) continue;
+    const Value& value = property.value;
+    if (value.is_string()) out.push_back(value.get_string());
     if (!value.is_array()) continue;
-    for (const json::value& entry : value.get_array()) {
-      if (entry.is_string()) out.emplace_back(entry.get_string().data(), entry.get_string().size());
+    for (const Value& entry : value.get_array()) {
+      if (entry.is_string()) out.push_back(entry.get_string());
     }
   }
   return out;

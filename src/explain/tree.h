@@ -3,12 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
+#include "explain/properties.h"
 
 namespace pgtend::explain {
 
@@ -76,7 +77,7 @@ struct Node {
   std::optional<Actual> actual = {};
   std::optional<Blocks> blocks = {};
   std::vector<WorkerActual> workers = {};  // only in VERBOSE plans
-  json::object properties = {};            // everything printed but "Plans", in its order
+  Properties properties = {};              // everything printed but "Plans", in its order
 
   bool never_executed() const { return actual && actual->loops == 0; }
   // The text of property `name`; "" if absent or no text.
@@ -96,7 +97,8 @@ struct TriggerTime {
 };
 
 struct Plan {
-  std::vector<Node> nodes = {};  // [0] is the root; never empty in a plan that was read
+  std::shared_ptr<Arena> arena = {};  // holds what the properties of this plan are
+  std::vector<Node> nodes = {};       // [0] is the root; never empty in a plan that was read
   std::optional<double> planning_ms = {};
   std::optional<double> execution_ms = {};
   std::vector<TriggerTime> triggers = {};
@@ -105,7 +107,7 @@ struct Plan {
       {};                           // all of it: generation lies outside the nodes, the rest inside
   std::string query_text = {};      // auto_explain gives it
   bool rows_have_decimals = false;  // PostgreSQL 18 prints two
-  json::object properties = {};     // everything beside "Plan", in its order
+  Properties properties = {};       // everything beside "Plan", in its order
   std::vector<std::string> warnings = {};  // of the reader: "plan is cut off after line 17"
 
   const Node& root() const { return nodes[0]; }

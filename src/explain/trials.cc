@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "explain/member.h"
 #include "explain/rows.h"
 #include "explain/run.h"
 #include "explain/verify.h"
@@ -152,8 +151,8 @@ Status run_settings(pg::Connection& conn, const sql::StatementInfo& info, const 
 bool same_place(const Node& a, const Node& b) {
   if (a.object.relation != b.object.relation || a.object.alias != b.object.alias) return false;
   if (!a.object.relation.empty()) return b.type.ends_with("Scan");
-  const json::value* first = find_member(a.properties, "Group Key");
-  const json::value* second = find_member(b.properties, "Group Key");
+  const Value* first = find_member(a.properties, "Group Key");
+  const Value* second = find_member(b.properties, "Group Key");
   return a.type == b.type && (first == nullptr || (second != nullptr && *first == *second));
 }
 

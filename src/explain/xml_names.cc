@@ -81,12 +81,12 @@ std::string xml_property_name(std::string_view tag) {
   return out;
 }
 
-json::value xml_property_value(std::string_view name, std::string_view text) {
+Value xml_property_value(std::string_view name, std::string_view text) {
   if (!is_text(name)) {
     if (text == "true" || text == "false") return text == "true";
     if (looks_like_number(text)) return number_value(text);
   }
-  return json::value(json::string_view(text.data(), text.size()));
+  return text;
 }
 
 bool is_xml_list(std::string_view tag, const std::vector<XmlMember>& members) {

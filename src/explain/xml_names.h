@@ -5,21 +5,21 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
+#include "explain/properties.h"
 
 namespace pgtend::explain {
 
 // "I-O-Read-Time" is "I/O Read Time", "One-Time-Filter" "One-Time Filter".
 std::string xml_property_name(std::string_view tag);
 
-// The text of a property as JSON's type: flags and numbers by their look, unless the property is
-// known to be text (a Filter may be "false", an Alias "1").
-json::value xml_property_value(std::string_view name, std::string_view text);
+// The text of a property, borrowed, as JSON's type: flags and numbers by their look, unless the
+// property is known to be text (a Filter may be "false", an Alias "1").
+Value xml_property_value(std::string_view name, std::string_view text);
 
 // Elements inside another one: their tags and values.
 struct XmlMember {
   std::string tag;
-  json::value value;
+  Value value;
 };
 
 // Whether `members` of element `tag` are a list's items ("Workers" of "Worker") or an object's

@@ -178,6 +178,7 @@ TEST_F(ExplainPage, HostileTextsStayTexts) {
 explain::Report huge_report() {
   explain::Report report;
   constexpr int kParts = 99'999;
+  report.plan.arena = std::make_shared<explain::Arena>();
   report.plan.execution_ms = kParts;
   const auto add = [&](int parent, const std::string& type, double ms) {
     explain::Node node;
@@ -186,7 +187,8 @@ explain::Report huge_report() {
     node.type = type;
     node.relation = parent < 0 ? explain::Relation::Root : explain::Relation::Child;
     node.actual = {.startup_ms = 0.0, .total_ms = ms, .rows = 1, .loops = 1};
-    node.properties = {{"Node Type", type}};
+    node.properties = explain::Properties(*report.plan.arena);
+    node.properties.emplace("Node Type", report.plan.arena->name(type));
     const int id = static_cast<int>(report.plan.nodes.size());
     if (parent >= 0) report.plan.nodes[static_cast<size_t>(parent)].children.push_back(id);
     report.plan.nodes.push_back(std::move(node));
@@ -197,8 +199,8 @@ explain::Report huge_report() {
     add(1, "Seq Scan", 1);
     explain::Node& node = report.plan.nodes.back();
     node.object.relation = cat("part_", i);
-    node.properties["Relation Name"] = node.object.relation;
-    node.properties["Filter"] = "(tenant_id = 7)";
+    node.properties.emplace("Relation Name", report.plan.arena->copy(node.object.relation));
+    node.properties.emplace("Filter", "(tenant_id = 7)");
   }
   report.timing = explain::measure_time(report.plan);
   return report;

@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto read = pgtend::explain::read_xml_plans(text, {.nodes_max = 1000});
   for (const pgtend::explain::Plan& plan : read.plans) {
     for (const pgtend::explain::Node& node : plan.nodes) {
-      (void)pgtend::to_text(node.properties);
+      (void)to_text(node.properties);
     }
   }
   return 0;

@@ -44,7 +44,7 @@ TEST(ParseJson, UnknownNodesAndPropertiesAreKeptInOrder) {
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->root().type, "Quantum Scan");
   std::vector<std::string> names;
-  for (const auto& entry : plan->root().properties) names.emplace_back(entry.key());
+  for (const auto& entry : plan->root().properties) names.emplace_back(entry.key);
   EXPECT_THAT(names, testing::ElementsAre("Node Type", "Zeta", "Alpha"));
   EXPECT_TRUE(plan->properties.contains("New"));
 }
@@ -135,12 +135,9 @@ TEST(ParseJson, NumbersBeyondADoubleKeepTheirDigits) {
           "Startup Cost": inf, "Actual Rows": 3.00, "Actual Loops": 9007199254740993}})");
 
   ASSERT_TRUE(plan) << plan.error().message;
-  const json::object& kept = plan->root().properties;
-  EXPECT_EQ(kept.at("Plan Rows"), json::value("12345678901234567890123"));
-  EXPECT_EQ(kept.at("Total Cost"), json::value("1e400"));
-  EXPECT_EQ(kept.at("Startup Cost"), json::value("inf"));
-  EXPECT_EQ(kept.at("Actual Loops").as_int64(), 9007199254740993);
-  EXPECT_TRUE(kept.at("Actual Rows").is_double());
+  EXPECT_EQ(to_text(plan->root().properties),
+            R"({"Node Type":"A","Plan Rows":"12345678901234567890123","Total Cost":"1e400",)"
+            R"("Startup Cost":"inf","Actual Rows":3E0,"Actual Loops":9007199254740993})");
   EXPECT_EQ(plan->root().estimate.rows, 12345678901234567890123.0);
   EXPECT_EQ(plan->root().estimate.total_cost, 1e100);
   EXPECT_EQ(plan->root().number("Plan Rows"), 12345678901234567890123.0);

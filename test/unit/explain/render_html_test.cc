@@ -96,7 +96,7 @@ TEST(RenderHtml, NothingInThePlanIsMarkup) {
   report.plan.query_text = evil;
   report.plan.nodes[0].type = evil;
   report.plan.nodes[1].object.relation = evil;
-  report.plan.nodes[1].properties[evil] = evil;
+  report.plan.nodes[1].properties.emplace(evil, std::string_view(evil));
   report.findings[0].what = evil;
   report.findings[0].statements = {evil};
   report.warnings = {evil};
