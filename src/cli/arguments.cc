@@ -62,6 +62,20 @@ std::string suggestion(const Command& command, const std::vector<std::string>& w
   return cat("see pgtend ", title(command), " --help");
 }
 
+// "--param=" as two words: CLI11 would take the word after it for the value.
+std::vector<std::string> with_empty_values(const Command& command,
+                                           const std::vector<std::string>& words) {
+  std::vector<std::string> out;
+  for (const std::string& word : words) {
+    const bool empty = std::ranges::any_of(command.parameters, [&](const Parameter& parameter) {
+      return parameter.each_adds && word == cat(parameter.name, "=");
+    });
+    out.push_back(empty ? word.substr(0, word.size() - 1) : word);
+    if (empty) out.emplace_back();
+  }
+  return out;
+}
+
 // psql's -h -p -U -d over a -d that may be a whole connection string.
 Result<pg::Options> connection_from(const Args& args) {
   pg::Options options = TRY(pg::Options::parse(args.get("-d")));
@@ -113,6 +127,11 @@ Result<Parsed> parse_arguments(const Command& command, const std::vector<std::st
       } else if (parameter.value.ends_with("...")) {
         app.add_option_function<std::vector<std::string>>(
             names, [&values, key](const std::vector<std::string>& given) { values[key] = given; });
+      } else if (parameter.each_adds) {
+        auto* option = app.add_option_function<std::vector<std::string>>(
+            names, [&values, key](const std::vector<std::string>& given) { values[key] = given; });
+        option->expected(1)->allow_extra_args(false);
+        option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
       } else {
         auto* option = app.add_option_function<std::string>(
             names, [&values, key](const std::string& value) { values[key] = {value}; });
@@ -120,7 +139,8 @@ Result<Parsed> parse_arguments(const Command& command, const std::vector<std::st
       }
     }
   }
-  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  const std::vector<std::string> whole = with_empty_values(command, words);
+  std::vector<std::string> reversed(whole.rbegin(), whole.rend());
   try {  // CLI11 reports by throwing
     app.parse(reversed);
   } catch (const CLI::ParseError& failure) {

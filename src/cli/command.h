@@ -22,6 +22,7 @@ struct Parameter {
   std::string_view name;
   std::string_view value;
   std::string_view help;
+  bool each_adds = false;  // may be given several times, one value each time
 };
 
 // The parsed command line of one command.

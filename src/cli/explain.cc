@@ -42,6 +42,10 @@ constexpr Parameter kExplainParameters[] = {
     {"--query", "ID", "the statement of this queryid, or of this shape with --pool"},
     {"--pool", "CONNINFO", "with --worst and --query: ask SHOW QUERIES of this pool's console"},
     {"--analyze", "", "run the statement (a SELECT that changes nothing) and use real numbers"},
+    {"--param", "VALUE",
+     "the value of $1, with the next --param of $2, ...: plan (and run) for these; \\N is NULL",
+     true},
+    {"--sample", "", "take values that are not given from pg_stats; --analyze does so, too"},
     {"--apply", "",
      "carry a proposal out, measured before and after; it is taken back when it does not help"},
     {"--finding", "N",
@@ -118,12 +122,31 @@ Result<Input> input_of(std::string text, bool plans_only) {
   return std::move(read).error();
 }
 
+// COPY's notation of NULL; a backslash more is the text itself.
+pg::Params values_of(const std::vector<std::string>& words) {
+  pg::Params out;
+  for (const std::string& word : words) {
+    const bool escape =
+        word.ends_with("N") && word.find_first_not_of('\\') == word.size() - 1 && word.size() > 1;
+    if (!escape) {
+      out.emplace_back(word);
+    } else if (word.size() == 2) {
+      out.emplace_back(std::nullopt);
+    } else {
+      out.emplace_back(word.substr(1));
+    }
+  }
+  return out;
+}
+
 Result<explain::Request> request_from(const Args& args) {
   explain::Request request;
   request.options.analyze = args.has("--analyze");
   request.options.allow_volatile = args.has("--allow-volatile");
   request.options.statement_timeout =
       seconds(TRY(args.number("--timeout", 30, 1, kTimeoutSecondsMax)));
+  request.options.values = values_of(args.list("--param"));
+  request.sample = args.has("--sample");
   request.ask_planner = !args.has("--no-hypopg");
   request.verify = args.has("--verify");
   return request;
@@ -137,6 +160,8 @@ Error with_next_step(Error error) {
       {"42501",
        "GRANT SELECT on the tables of the statement to this role, or connect as their owner"},
       {"42601", "correct the statement; psql's \\h shows the grammar"},
+      {"42P18", "say in the statement which type it is: $1::date"},
+      {"22P02", "give --param a value of the parameter's type"},
       {"57014", "allow more time with --timeout SECONDS, or leave --analyze out"},
   };
   for (const auto& [sqlstate, next] : kNext) {

@@ -67,6 +67,7 @@ Result<Reports> apply_and_measure(pg::Connection& conn, const explain::Request& 
   Reports reports;
   reports.push_back(TRY(explain::examine(conn, analyzed)));
   explain::Report& report = reports.front();
+  analyzed.options.values = explain::to_params(report.parameters);
   const size_t index = TRY(chosen(report, args));
   care::Finding& finding = report.findings[index];
   const care::Action action = finding.actions.front();

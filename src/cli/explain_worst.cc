@@ -89,6 +89,15 @@ json::value to_json(const std::vector<Explained>& all) {
   return out;
 }
 
+// The generic plan, where no values could be sampled.
+Result<explain::Report> without_values(pg::Connection& conn, explain::Request request,
+                                       const std::string& why) {
+  request.sample = request.options.analyze = false;
+  explain::Report report = TRY(explain::examine(conn, request));
+  report.warnings.push_back(cat("the generic plan, not run: ", why));
+  return report;
+}
+
 }  // namespace
 
 Result<int> run_explain_worst(const Args& args, const explain::Request& request, Output& output) {
@@ -104,6 +113,9 @@ Result<int> run_explain_worst(const Args& args, const explain::Request& request,
     one.sql = statement.text;
     each.statement = std::move(statement);
     auto report = explain::examine(conn, one);
+    if (!report && report.error().code == ErrorCode::NotFound && report.error().sqlstate.empty()) {
+      report = without_values(conn, one, report.error().message);
+    }
     if (report) {
       each.report = reports->size();
       reports->push_back(std::move(report).take());

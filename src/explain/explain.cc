@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/generic_plan.h"
 #include "explain/rules.h"
 #include "explain/trials.h"
 #include "sql/classify.h"
@@ -79,9 +80,19 @@ Result<Report> examine(pg::Connection& conn, const Request& request) {
   if (request.sql.empty()) return Error{ErrorCode::Invalid, "a statement is needed"};
   const auto info = sql::classify(request.sql);
   Report report;
-  report.plan = TRY(explain(conn, request.sql, request.options));
+  Request filled = request;
+  const bool parameters = info && info->parameters > 0;
+  const bool sample = request.sample || request.options.analyze;
+  if ((parameters && sample) || !request.options.values.empty()) {
+    report.parameters = TRY(parameter_values(conn, request.sql, request.options.values, sample));
+    filled.options.values = to_params(report.parameters);
+  }
+  report.plan = TRY(explain(conn, request.sql, filled.options));
   report.plan.query_text = info ? info->text : request.sql;
-  TRY(examine_here(conn, request.sql, request, report));
+  TRY(examine_here(conn, request.sql, filled, report));
+  if (parameters && !report.parameters.empty()) {
+    TRY(compare_generic(conn, *info, filled, report));
+  }
   if (info && info->asked_analyze && !request.options.analyze) {
     report.warnings.emplace_back(
         "the statement says EXPLAIN ANALYZE; it was planned only, --analyze runs it");

@@ -12,6 +12,7 @@
 #include "explain/read_plans.h"
 #include "explain/relations.h"
 #include "explain/run.h"
+#include "explain/sampling.h"
 #include "explain/timing.h"
 #include "explain/tree.h"
 #include "pg/connection.h"
@@ -20,7 +21,10 @@ namespace pgtend::explain {
 
 struct Request {
   std::string sql = {};  // the statement, for examine()
+  // options.values may be fewer than the parameters if `sample`.
   ExplainOptions options = {};
+  // Take the values of parameters that none is given for from pg_stats; implied by options.analyze.
+  bool sample = false;
   bool ask_planner = true;  // try the proposed indexes with HypoPG where it is installed
   // Try what else the findings propose: statistics in a transaction that is rolled back (it keeps
   // ANALYZE and DDL on the table waiting for that long), settings by running the statement with and
@@ -38,12 +42,12 @@ struct Report {
   std::vector<std::vector<int>> places = {};  // the plan nodes of each finding
   std::vector<std::string> warnings = {};
   std::vector<facts::MissingRight> missing = {};
+  std::vector<ParameterValue> parameters = {};  // that the plan was made for, $1 first
 };
 
 // Plans (or runs, if asked) the statement, reads the facts, finds causes and proposes actions, each
 // checked by the planner when HypoPG is there. Changes nothing. `conn` must be a direct connection
-// outside a transaction. A leading "EXPLAIN ANALYZE" asks for a run as options.analyze does.
-// Errors: as explain().
+// outside a transaction. Errors: as explain() and parameter_values().
 Result<Report> examine(pg::Connection& conn, const Request& request);
 
 // The same for a plan made elsewhere, with this server's facts. Errors: those of the connection.

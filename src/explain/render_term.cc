@@ -82,6 +82,7 @@ class Writer {
       if (!folds_[id].hidden) node_line(id);
     }
     summary();
+    parameters();
     for (size_t i = 0; i < report_.findings.size(); ++i) finding(i);
     for (const std::string& warning : report_.warnings) {
       paragraph(options_.ascii ? "! " : "⚠ ", printable(warning), "33");
@@ -104,6 +105,7 @@ class Writer {
   void heading();
   void node_line(size_t id);
   void summary();
+  void parameters();
   void finding(size_t i);
   void action(const care::Action& action, bool first);
   void paragraph(const std::string& lead, const std::string& text, std::string_view color = {});
@@ -311,6 +313,14 @@ void Writer::summary() {
     parts.push_back(cat("outside the nodes ", ms(*gap)));
   }
   if (!parts.empty()) line(join(parts, options_.ascii ? ", " : " · "), "2");
+}
+
+void Writer::parameters() {
+  for (size_t i = 0; i < report_.parameters.size(); ++i) {
+    const ParameterValue& each = report_.parameters[i];
+    paragraph(cat("$", i + 1, " = "), cat(printable(shown(each)), "  ", printable(each.origin)),
+              "2");
+  }
 }
 
 void Writer::action(const care::Action& entry, bool first) {

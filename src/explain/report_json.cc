@@ -125,6 +125,13 @@ json::object summary_json(const Report& report) {
   out["self_times_add_up"] = report.timing.adds_up();
   out["query"] = text_or_null(plan.query_text);
   out["properties"] = to_json(plan.properties);
+  json::array parameters;
+  for (const ParameterValue& each : report.parameters) {
+    parameters.push_back(
+        json::object{{"value", each.value ? json::value(*each.value) : json::value(nullptr)},
+                     {"origin", each.origin}});
+  }
+  out["parameters"] = std::move(parameters);
   return out;
 }
 

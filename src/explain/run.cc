@@ -1,10 +1,13 @@
 #include "explain/run.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/sql_lexer.h"
 #include "base/text.h"
 #include "explain/parse_json.h"
 #include "explain/refusal.h"
+#include "pg/quote.h"
 #include "sql/names.h"
 
 namespace pgtend::explain {
@@ -20,16 +23,20 @@ std::string options_text(bool analyze, const ExplainOptions& options) {
 }
 
 // The generic plan of a statement with parameters: prepared, so that the server infers their types,
-// and planned without looking at the NULLs given.
-Result<std::string> generic_plan(pg::Connection& conn, const sql::StatementInfo& info,
+// and planned without looking at the values given. (GENERIC_PLAN exists from 16 on only, and leaves
+// out what happens at start-up.)
+Result<std::string> generic_plan(pg::Connection& conn, const sql::StatementInfo& info, bool analyze,
                                  const ExplainOptions& options) {
   constexpr std::string_view kName = "pgtend_explain";
   TRY(conn.query("SET LOCAL plan_cache_mode = force_generic_plan"));
   TRY_DURING(conn.query(cat("PREPARE ", kName, " AS ", info.text)),
              "inferring the types of the parameters");
-  const std::vector<std::string> nulls(static_cast<size_t>(info.parameters), "NULL");
-  auto rows =
-      conn.query(cat(options_text(false, options), "EXECUTE ", kName, "(", join(nulls, ", "), ")"));
+  std::vector<std::string> values(static_cast<size_t>(info.parameters), "NULL");
+  for (size_t i = 0; i < std::min(values.size(), options.values.size()); ++i) {
+    if (options.values[i]) values[i] = pg::literal(*options.values[i]);
+  }
+  auto rows = conn.query(
+      cat(options_text(analyze, options), "EXECUTE ", kName, "(", join(values, ", "), ")"));
   if (!rows) return std::move(rows).error().during("EXPLAIN EXECUTE");
   TRY(conn.query(cat("DEALLOCATE ", kName)));
   return rows->scalar();
@@ -46,6 +53,14 @@ Result<sql::StatementInfo> unparsed(std::string_view sql) {
         .hinting("write the names as they are");
   }
   info.names = std::move(text.names);
+  for (const SqlToken& token : sql_tokens(info.text)) {
+    if (token.kind != SqlTokenKind::Parameter) continue;
+    constexpr int64_t kMax = 65'535;  // of the protocol
+    const auto number = parse_int(token.text.substr(1));
+    if (number && *number <= kMax) {
+      info.parameters = std::max(info.parameters, static_cast<int>(*number));
+    }
+  }
   return info;
 }
 
@@ -68,6 +83,10 @@ Status check_kind(const sql::StatementInfo& info) {
 // Volatile code may be allowed; for all else there is only the plan.
 Status check_running(pg::Connection& conn, const sql::StatementInfo& info,
                      const ExplainOptions& options) {
+  if (info.parameters > 0 && options.values.size() != static_cast<size_t>(info.parameters)) {
+    return Error{ErrorCode::Invalid, "the statement is not run: it has parameters without values"}
+        .hinting("give them with --param, or let --sample take them from pg_stats");
+  }
   const std::string why = TRY(analyze_refusal(conn, info, options.allow_volatile));
   if (why.empty()) return ok();
   const bool consent_helps =
@@ -121,10 +140,14 @@ void restore_path(pg::Connection& conn, const std::string& path) {
 
 Result<Plan> explain_here(pg::Connection& conn, const sql::StatementInfo& info, bool analyze,
                           const ExplainOptions& options) {
-  if (info.parameters > 0) return parse_json_plan(TRY(generic_plan(conn, info, options)));
-  // The extended protocol takes one statement only, whatever the text holds.
-  const pg::Rows rows = TRY_DURING(conn.query(cat(options_text(analyze, options), info.text)),
-                                   analyze ? "EXPLAIN ANALYZE" : "EXPLAIN");
+  if (info.parameters > 0 && (options.generic || options.values.empty())) {
+    return parse_json_plan(TRY(generic_plan(conn, info, analyze, options)));
+  }
+  // The extended protocol takes one statement only, whatever the text holds; values are no part of
+  // the text, and the plan is made for them as by EXECUTE with plan_cache_mode = force_custom_plan.
+  const pg::Rows rows =
+      TRY_DURING(conn.query(cat(options_text(analyze, options), info.text), options.values),
+                 analyze ? "EXPLAIN ANALYZE" : "EXPLAIN");
   const std::string text = TRY(rows.scalar());
   return parse_json_plan(text);
 }

@@ -21,6 +21,10 @@ struct ExplainOptions {
   // Run SELECTs that call somebody's volatile functions too, unless their bodies call what acts
   // beyond the transaction.
   bool allow_volatile = false;
+  // Of the parameters $1, $2 …, all or none. With them the plan is made for these values, and may
+  // be run; without it is the generic one.
+  pg::Params values = {};
+  bool generic = false;  // the generic plan all the same
 };
 
 // Ok if the server may plan `info` (planning_refusal); to be asked before explain_here() about a
@@ -30,8 +34,8 @@ Status check_planning(pg::Connection& conn, const sql::StatementInfo& info);
 // The plan of the statement `sql` (a leading EXPLAIN is taken off). Runs in a READ ONLY transaction
 // of its own with time limits, always rolled back. A statement newer than the parser's grammar is
 // planned, never run. `conn` must be outside a transaction and not behind transaction pooling.
-// Errors: Invalid (several statements, a utility command, ANALYZE refused, $n on servers before
-// 16), and what the server answers.
+// Errors: Invalid (several statements, a utility command, ANALYZE refused), and what the server
+// answers.
 Result<Plan> explain(pg::Connection& conn, std::string_view sql,
                      const ExplainOptions& options = {});
 

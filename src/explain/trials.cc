@@ -28,11 +28,18 @@ void note_planner(care::Finding& finding, const Candidate& candidate, const What
            cost_text(answer.cost_after))});
 }
 
+// The statement that is tried.
+struct Asked {
+  const sql::StatementInfo& info;
+  const ExplainOptions& options;
+};
+
 // What the planner said to a candidate; nullopt when it could not be asked.
 Result<std::optional<WhatIf>> ask_about(pg::Connection& conn, const HypoPg& hypopg,
-                                        const sql::StatementInfo& info, const Candidate& candidate,
+                                        const Asked& asked, const Candidate& candidate,
                                         Diagnosis::Entry& entry) {
-  auto answer = what_if(conn, hypopg, info, entry.target, candidate);
+  auto answer =
+      what_if(conn, hypopg, asked.info, index_statement(entry.target, candidate), asked.options);
   if (answer) {
     note_planner(entry.finding, candidate, *answer);
     return std::optional<WhatIf>(*answer);
@@ -46,7 +53,7 @@ Result<std::optional<WhatIf>> ask_about(pg::Connection& conn, const HypoPg& hypo
 
 // Asks the planner about every candidate of `entry`. The first it would use becomes the proposal;
 // advice that the planner would not follow at all is none.
-Status try_candidates(pg::Connection& conn, const HypoPg& hypopg, const sql::StatementInfo& info,
+Status try_candidates(pg::Connection& conn, const HypoPg& hypopg, const Asked& statement,
                       Diagnosis::Entry& entry) {
   care::Finding& finding = entry.finding;
   if (finding.actions.size() != entry.candidates.size()) return ok();
@@ -57,7 +64,7 @@ Status try_candidates(pg::Connection& conn, const HypoPg& hypopg, const sql::Sta
     const Candidate& candidate = entry.candidates[i];
     if (!candidate.hypothetical()) continue;
     ++asked;
-    const std::optional<WhatIf> answer = TRY(ask_about(conn, hypopg, info, candidate, entry));
+    const std::optional<WhatIf> answer = TRY(ask_about(conn, hypopg, statement, candidate, entry));
     if (answer && !answer->used) ++unused;
     if (!answer || !answer->proves() || best) continue;
     best = i;
@@ -83,7 +90,7 @@ Status try_candidates(pg::Connection& conn, const HypoPg& hypopg, const sql::Sta
   return ok();
 }
 
-Status try_indexes(pg::Connection& conn, const sql::StatementInfo& info, Diagnosis& diagnosis) {
+Status try_indexes(pg::Connection& conn, const Asked& asked, Diagnosis& diagnosis) {
   const bool any = std::ranges::any_of(
       diagnosis.entries, [](const Diagnosis::Entry& entry) { return !entry.candidates.empty(); });
   if (!any) return ok();
@@ -94,7 +101,7 @@ Status try_indexes(pg::Connection& conn, const sql::StatementInfo& info, Diagnos
     return ok();
   }
   for (Diagnosis::Entry& entry : diagnosis.entries) {
-    if (!entry.candidates.empty()) TRY(try_candidates(conn, hypopg, info, entry));
+    if (!entry.candidates.empty()) TRY(try_candidates(conn, hypopg, asked, entry));
   }
   return ok();
 }
@@ -107,10 +114,10 @@ Status note_failure(Diagnosis::Entry& entry, Error error) {
 }
 
 // Whether the planner reads the index that the finding says it should, with the settings.
-Status try_settings(pg::Connection& conn, const sql::StatementInfo& info, Diagnosis::Entry& entry) {
+Status try_settings(pg::Connection& conn, const Asked& asked, Diagnosis::Entry& entry) {
   const auto plan = in_read_only(conn, {}, [&]() -> Result<Plan> {
     for (const std::string& setting : entry.finding.statements) TRY(conn.exec(setting));
-    return explain_here(conn, info, false, {});
+    return explain_here(conn, asked.info, false, asked.options);
   });
   if (!plan) return note_failure(entry, plan.error());
   const bool used = std::ranges::any_of(
@@ -132,8 +139,8 @@ bool only_settings(const care::Finding& finding) {
 // Runs the statement with and without the settings, in turns.
 Status run_settings(pg::Connection& conn, const sql::StatementInfo& info, const Request& request,
                     Diagnosis::Entry& entry) {
-  const auto both =
-      measure_in_turns(conn, info.text, entry.finding.statements, kRuns, request.options);
+  const auto both = measure_in_turns(conn, info.text, {.settings = entry.finding.statements}, kRuns,
+                                     request.options);
   if (!both) return note_failure(entry, both.error());
   const Comparison comparison = compare(both->before, both->after);
   entry.finding.measured =
@@ -240,10 +247,11 @@ Status try_findings(pg::Connection& conn, std::string_view sql, const Plan& plan
   }
   TRY(may_plan);
   if (request.ask_planner) {
-    TRY(try_indexes(conn, *info, diagnosis));
+    const Asked asked{*info, request.options};
+    TRY(try_indexes(conn, asked, diagnosis));
     for (Diagnosis::Entry& entry : diagnosis.entries) {
       const bool index = entry.trial.kind == TrialKind::Settings && !entry.trial.index.empty();
-      if (index) TRY(try_settings(conn, *info, entry));
+      if (index) TRY(try_settings(conn, asked, entry));
     }
   }
   if (request.verify) TRY(verify(conn, *info, plan, request, diagnosis));

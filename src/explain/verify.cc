@@ -64,10 +64,10 @@ Status check_runs(int runs) {
 
 // The hypothetical index of this call, dropped at the end whatever happened.
 Result<WhatIf> ask(pg::Connection& conn, const HypoPg& hypopg, const sql::StatementInfo& info,
-                   const std::string& index_sql) {
+                   const std::string& index_sql, const ExplainOptions& options) {
   const std::string schema = pg::ident(hypopg.schema);
   WhatIf out;
-  const Plan before = TRY(explain_here(conn, info, false, {}));
+  const Plan before = TRY(explain_here(conn, info, false, options));
   out.cost_before = before.root().estimate.total_cost;
   const pg::Rows made = TRY_DURING(conn.query(cat("SELECT indexrelid::int8, indexname FROM ",
                                                   schema, ".hypopg_create_index($1)"),
@@ -76,7 +76,7 @@ Result<WhatIf> ask(pg::Connection& conn, const HypoPg& hypopg, const sql::Statem
   if (made.size() != 1) return Error{ErrorCode::Invalid, "hypopg made no index"};
   const std::string id = cat(TRY(made[0].get<int64_t>(0)));
   const std::string name(made[0].text(1));
-  auto plan = explain_here(conn, info, false, {});
+  auto plan = explain_here(conn, info, false, options);
   if (plan) {
     out.used = reads_index(*plan, name);
     out.cost_after = plan->root().estimate.total_cost;
@@ -108,11 +108,14 @@ Result<HypoPg> find_hypopg(pg::Connection& conn) {
   return out;
 }
 
+std::string index_statement(const std::string& table, const Candidate& candidate) {
+  return cat("CREATE INDEX ON ", table, " ", index_clause(candidate));
+}
+
 Result<WhatIf> what_if(pg::Connection& conn, const HypoPg& hypopg, const sql::StatementInfo& info,
-                       const std::string& table, const Candidate& candidate) {
+                       const std::string& index_sql, const ExplainOptions& options) {
   if (hypopg.schema.empty()) return Error{ErrorCode::Invalid, hypopg.why_not};
-  const std::string index_sql = cat("CREATE INDEX ON ", table, " ", index_clause(candidate));
-  auto out = in_read_only(conn, {}, [&] { return ask(conn, hypopg, info, index_sql); });
+  auto out = in_read_only(conn, {}, [&] { return ask(conn, hypopg, info, index_sql, options); });
   if (!out) {
     // An error inside the transaction has kept hypopg_drop_index from running.
     (void)static_cast<bool>(
@@ -131,17 +134,18 @@ Result<Measurement> measure(pg::Connection& conn, std::string_view sql, int runs
   return summary_of(std::move(plans));
 }
 
-Result<InTurns> measure_in_turns(pg::Connection& conn, std::string_view sql,
-                                 const std::vector<std::string>& settings, int runs,
-                                 ExplainOptions options) {
+Result<InTurns> measure_in_turns(pg::Connection& conn, std::string_view sql, const OtherWay& other,
+                                 int runs, ExplainOptions options) {
   TRY(check_runs(runs));
   options.analyze = true;
   TRY(explain(conn, sql, options));  // refuses what must not run, and warms up
   const sql::StatementInfo info = TRY(sql::classify(sql));
+  ExplainOptions otherwise = options;
+  otherwise.generic = other.generic;
   const auto changed = [&] {
     return in_read_only(conn, options, [&]() -> Result<Plan> {
-      for (const std::string& setting : settings) TRY(conn.exec(setting));
-      return explain_here(conn, info, true, options);
+      for (const std::string& setting : other.settings) TRY(conn.exec(setting));
+      return explain_here(conn, info, true, otherwise);
     });
   };
   TRY(changed());

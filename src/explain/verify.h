@@ -33,11 +33,15 @@ struct HypoPg {
 // Errors: those of the connection.
 Result<HypoPg> find_hypopg(pg::Connection& conn);
 
-// Plans `info` without and with `candidate` on `table` (quoted), in a read-only transaction;
-// nothing is built, the hypothetical index is gone afterwards. Needs a session of its own. Errors:
-// Invalid when HypoPG refuses the index, those of the connection.
+// "CREATE INDEX ON table …" of `candidate` on `table` (quoted).
+std::string index_statement(const std::string& table, const Candidate& candidate);
+
+// Plans `info`, with the parameters' values of `options`, without and with the index that
+// `index_sql` would make, in a read-only transaction; nothing is built, the hypothetical index is
+// gone afterwards. Needs a session of its own. Errors: Invalid when HypoPG refuses the index, those
+// of the connection.
 Result<WhatIf> what_if(pg::Connection& conn, const HypoPg& hypopg, const sql::StatementInfo& info,
-                       const std::string& table, const Candidate& candidate);
+                       const std::string& index_sql, const ExplainOptions& options = {});
 
 // Several real runs of one statement.
 struct Measurement {
@@ -55,14 +59,17 @@ Result<Measurement> measure(pg::Connection& conn, std::string_view sql, int runs
                             ExplainOptions options = {});
 
 // The same for two ways to run the statement, in turns, so that both meet the same machine: as it
-// is, and after `settings` (SET LOCAL statements). Errors: as explain().
+// is, and `other`. Errors: as explain().
+struct OtherWay {
+  std::vector<std::string> settings = {};  // SET LOCAL statements
+  bool generic = false;                    // by the generic plan, with the values of the options
+};
 struct InTurns {
   Measurement before = {};
   Measurement after = {};
 };
-Result<InTurns> measure_in_turns(pg::Connection& conn, std::string_view sql,
-                                 const std::vector<std::string>& settings, int runs,
-                                 ExplainOptions options = {});
+Result<InTurns> measure_in_turns(pg::Connection& conn, std::string_view sql, const OtherWay& other,
+                                 int runs, ExplainOptions options = {});
 
 // What a change brought: buffers first, then time.
 struct Comparison {

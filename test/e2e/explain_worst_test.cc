@@ -66,6 +66,10 @@ TEST_P(ExplainWorst, TakesThoseThatCostMostAndExplainsThem) {
   const std::string id(slow->at("id").as_string());
   const json::value one = data({"--query", id});
   EXPECT_EQ(one.at("worst").as_array().size(), 1u);
+  const json::value run = data({"--query", id, "--analyze"}).at("plans").at(0);
+  EXPECT_TRUE(run.at("analyzed").as_bool());
+  EXPECT_THAT(std::string(run.at("parameters").at(0).at("origin").as_string()),
+              HasSubstr("of readings.meter"));
   EXPECT_THAT(explain({"--query", "12"}).err, HasSubstr("no query 12 is known"));
   EXPECT_THAT(explain({"--worst", "1"}).out, Not(HasSubstr("\n#2 ")));
 }

@@ -13,6 +13,7 @@ constexpr Parameter kParameters[] = {
     {"--every", "INTERVAL", "how long a partition is"},
     {"--analyze", "", "run it"},
     {"--log", "FILE...", "logs to read"},
+    {"--param", "VALUE", "a value", true},
 };
 constexpr Command kCommand = {"sample",          "run",       "Does a thing",
                               Needs::Connection, kParameters, nullptr};
@@ -38,6 +39,17 @@ TEST(Arguments, AFlagOfSeveralWordsTakesAllUpToTheNextFlag) {
   EXPECT_EQ(parsed->args.list("--log"), (std::vector<std::string>{"a.log", "-", "b.log", "c.log"}));
   EXPECT_TRUE(parsed->args.list("--every").size() == 1 && parsed->args.list("--json").empty());
   EXPECT_FALSE(parse_arguments(kCommand, {"app.t", "--log"}));
+}
+
+TEST(Arguments, ARepeatedFlagTakesOneValueEachTimeWhateverItLooksLike) {
+  const auto parsed = parse_arguments(
+      kCommand, {"--param", "-5", "app.t", "--param=", "--param", "--json", "--param=a=b", "sql"});
+
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->args.list("--param"), (std::vector<std::string>{"-5", "", "--json", "a=b"}));
+  EXPECT_EQ(parsed->args.get("TABLE"), "app.t");
+  EXPECT_EQ(parsed->args.get("SQL"), "sql");
+  EXPECT_FALSE(parsed->json);
 }
 
 TEST(Arguments, ConnectionWordsMeanWhatPsqlMeansByThem) {
