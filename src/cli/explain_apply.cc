@@ -1,12 +1,15 @@
 #include "cli/explain_apply.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "base/text.h"
 #include "cli/gate_session.h"
 #include "explain/verify.h"
+#include "explain/workload.h"
+#include "sql/classify.h"
 
 namespace pgtend::cli {
 
@@ -57,6 +60,36 @@ json::object to_json(const explain::Measurement& measured) {
           {"blocks", measured.blocks}};
 }
 
+json::object to_json(const explain::Workload& others) {
+  json::array statements;
+  for (const explain::KnownStatement& each : others.statements) {
+    if (!each.changed() && !each.worse()) continue;
+    statements.push_back(json::object{{"id", each.id},
+                                      {"query", each.text},
+                                      {"cost_before", each.cost_before},
+                                      {"cost_after", each.cost_after},
+                                      {"plan_changed", each.changed()}});
+  }
+  return {{"planned", others.statements.size()},
+          {"unplanned", others.unplanned},
+          {"why_not", others.why_not.empty() ? json::value(nullptr) : json::value(others.why_not)},
+          {"changed", std::move(statements)}};
+}
+
+// What an index that stays means for others, as lines and as evidence of the finding.
+void tell_others(const explain::Workload& others, care::Finding& finding, Output& output) {
+  const std::string effect = explain::effect_text(others);
+  const std::string writes = explain::write_text(others.writes);
+  finding.evidence.push_back({"other statements", effect});
+  output.line(printable(effect));
+  for (const explain::KnownStatement& each : others.statements) {
+    if (each.worse()) output.line(cat("  dearer: ", printable(each.text)));
+  }
+  if (writes.empty()) return;
+  finding.evidence.push_back({"writes", writes});
+  output.line(cat("writes: ", writes));
+}
+
 }  // namespace
 
 Result<Reports> apply_and_measure(pg::Connection& conn, const explain::Request& request,
@@ -76,6 +109,12 @@ Result<Reports> apply_and_measure(pg::Connection& conn, const explain::Request& 
   care::Gate gate(session->setup());
   const explain::Measurement before =
       TRY(explain::measure(conn, request.sql, runs, analyzed.options));
+  // Costs by other statistics are no costs to compare with: for an index alone.
+  std::optional<explain::Workload> others;
+  if (action.kind == "create-index") {
+    const auto own = TRY(sql::classify(request.sql));
+    others = TRY(explain::plan_workload(conn, action.object, own, request.options));
+  }
   const care::Outcome outcome = TRY(gate.run(action));
   auto after = explain::measure(conn, request.sql, runs, analyzed.options);
   const explain::Comparison comparison =
@@ -92,6 +131,15 @@ Result<Reports> apply_and_measure(pg::Connection& conn, const explain::Request& 
     if (comparison.better) finding.proof = care::Proof::RunVerified;
     output.line(cat("measured: ", comparison.text, comparison.better ? "" : ": it did not help"));
     if (!finding.prediction.empty()) output.line(cat("predicted: ", printable(finding.prediction)));
+  }
+  if (others && after && keep) {
+    if (const Status again = explain::plan_again(conn, *others, action.object, request.options);
+        !again) {
+      others->why_not = cat("not planned again: ", again.error().message);
+    }
+    if (comparison.better && others->proves()) finding.proof = care::Proof::WorkloadVerified;
+    measured["others"] = to_json(*others);
+    tell_others(*others, finding, output);
   }
   if (!keep) {
     const care::Outcome undone = TRY_DURING(gate.run(undo_of(action)), "taking it back");

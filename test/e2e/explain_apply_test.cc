@@ -43,6 +43,13 @@ class ExplainApply : public e2e::DatabaseTest {
   e2e::Scratch scratch_;
 };
 
+class ExplainApplyWorkload : public ExplainApply {
+ protected:
+  e2e::Settings settings() const override {
+    return {{"shared_preload_libraries", "pg_stat_statements"}};
+  }
+};
+
 // Sessions whose planner takes no index, whatever it is.
 constexpr const char* kNoIndexes = "-c enable_indexscan=off -c enable_bitmapscan=off";
 
@@ -66,6 +73,39 @@ TEST_F(ExplainApply, BuildsWhatIsProposedAndTellsWhatItBrought) {
             data.at("measured").at("before").at("blocks").as_double() / 5);
   EXPECT_EQ(data.at("measured").at("kept"), true);
   EXPECT_THAT(explain({"--apply"}).err, HasSubstr("nothing to apply"));
+}
+
+TEST_F(ExplainApplyWorkload, OtherStatementsAndWritesAreLookedAt) {
+  auto conn = connect();
+  if (!conn.exec("CREATE EXTENSION pg_stat_statements")) GTEST_SKIP() << "not in the package";
+  e2e::must(conn.exec("CREATE VIEW of_meter AS SELECT * FROM readings"));
+  for (const char* other :
+       {"SELECT sum(id) FROM of_meter WHERE meter = 5", "SELECT count(*) FROM readings",
+        "SELECT count(*) FROM pg_class", "SELECT note FROM readings WHERE meter = 3"}) {
+    e2e::must(conn.query(other));
+  }
+  e2e::must(conn.exec("UPDATE readings SET note = 'y' WHERE id = 7"));
+
+  const auto outcome = explain({"--apply", "--json"});
+
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json::value data = parse_json(outcome.out)->at("data");
+  const json::value& finding = data.at("plans").at(0).at("findings").at(0);
+  EXPECT_EQ(finding.at("level"), "L3") << to_text(data.at("measured"));
+  const json::value& others = data.at("measured").at("others");
+  // The view's statement and the one with another list of columns take the index; the UPDATE and
+  // the count of everything keep their plans.
+  std::vector<std::string> changed;
+  for (const json::value& each : others.at("changed").as_array()) {
+    EXPECT_LT(each.at("cost_after").to_number<double>(),
+              each.at("cost_before").to_number<double>());
+    changed.emplace_back(each.at("query").as_string());
+  }
+  EXPECT_THAT(changed,
+              testing::UnorderedElementsAre("SELECT sum(id) FROM of_meter WHERE meter = $1",
+                                            "SELECT note FROM readings WHERE meter = $1"));
+  EXPECT_EQ(others.at("planned"), 4);
+  EXPECT_THAT(to_text(finding.at("evidence")), HasSubstr("each writes one entry more"));
 }
 
 TEST_F(ExplainApply, TakesBackWhatDoesNotHelpUnlessItIsToBeKept) {
