@@ -59,6 +59,8 @@ constexpr Parameter kExplainParameters[] = {
     {"--verify", "",
      "try statistics (rolled back; ANALYZE and DDL on the table wait) and settings (run both "
      "ways)"},
+    {"--anonymize", "",
+     "show pseudonyms for all names and values, so that it can be given to anybody"},
     {"--html", "FILE", "write a page to read in a browser, complete in one file; \"-\": stdout"},
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
 };
@@ -181,6 +183,17 @@ Reports reports_offline(explain::PlanInput read) {
   return reports;
 }
 
+// What works on the database's own names.
+Status check_anonymize(const Args& args) {
+  if (!args.has("--anonymize")) return ok();
+  for (const std::string_view flag : {"--apply", "--verify"}) {
+    if (!args.has(flag)) continue;
+    return Error{ErrorCode::Invalid, cat("--anonymize and ", flag, " cannot be had together")}
+        .hinting("look first, then show the plan to others with --anonymize");
+  }
+  return ok();
+}
+
 Result<Reports> reports_from(pg::Connection& conn, Input input, const explain::Request& request) {
   Reports reports;
   if (!input.sql.empty()) {
@@ -197,6 +210,7 @@ Result<Reports> make_reports(const Args& args, Output& output, Input input) {
   explain::Request request = TRY(request_from(args));
   request.sql = input.sql;
   const bool plans = input.sql.empty();
+  if (args.has("--anonymize") && plans) return reports_offline(std::move(input.read));
   if (args.apply && plans) {
     return Error{ErrorCode::Invalid, "--apply needs the statement, not its plan"}.hinting(
         "what is changed is measured by running the statement before and after");
@@ -246,6 +260,10 @@ Result<int> run_diff(const Args& args, Output& output) {
   }
   const auto reports = std::make_shared<Reports>();
   for (const std::string& file : files) reports->push_back(TRY(report_on_file(file, output)));
+  if (args.has("--anonymize")) {
+    explain::Pseudonyms pseudonyms;  // of both, so that they can be compared
+    *reports = TRY(anonymous_reports(std::move(*reports), pseudonyms));
+  }
   show_diff(reports, output);
   return 0;
 }
@@ -276,6 +294,7 @@ std::span<const Parameter> explain_parameters() { return kExplainParameters; }
 Result<int> run_explain(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
   TRY(check_page(args, output));
+  TRY(check_anonymize(args));
   const bool several =
       args.has("--log") || args.has("--diff") || args.has("--worst") || args.has("--query");
   if (several && (args.apply || args.has("--html"))) {
@@ -296,9 +315,16 @@ Result<int> run_explain(const Args& args, Output& output) {
     input = TRY(input_of(std::move(text), args.has("--plan")));
   }
   lookout.reset();
-  for (const std::string& warning : input.read.warnings) output.warn(warning);
-  const auto reports =
-      std::make_shared<const Reports>(TRY(make_reports(args, output, std::move(input))));
+  const bool anonymize = args.has("--anonymize");
+  for (const std::string& warning : input.read.warnings) {
+    if (!anonymize) output.warn(warning);  // it may quote the input
+  }
+  Reports made = TRY(make_reports(args, output, std::move(input)));
+  if (anonymize) {
+    explain::Pseudonyms pseudonyms;
+    made = TRY(anonymous_reports(std::move(made), pseudonyms));
+  }
+  const auto reports = std::make_shared<const Reports>(std::move(made));
   if (args.get("--html") != "-") TRY(show_reports(reports, args, output));
   if (args.has("--html")) TRY(write_page(args, output, *reports));
   int exit = 0;

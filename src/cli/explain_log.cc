@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "cli/findings.h"
 #include "cli/lookout.h"
+#include "explain/anonymize.h"
 #include "explain/log_report.h"
 
 namespace pgtend::cli {
@@ -137,21 +138,34 @@ Status LogScan::run() {
   return ok();
 }
 
+// What a log's report quotes beside the plans.
+void hide_texts(explain::LogReport& report, explain::Pseudonyms& pseudonyms) {
+  if (!report.first_problem.empty()) report.first_problem = "(not shown)";
+  for (explain::QueryReport& query : report.worst) {
+    query.logged.text = explain::anonymous_sql(query.logged.text, pseudonyms);
+  }
+}
+
 Result<explain::LogReport> report_of(const Args& args, Output& output, const LogScan& scan) {
   const size_t top = static_cast<size_t>(TRY(args.number("--top", 10, 1, kTopMax)));
   std::optional<pg::Connection> conn;
   std::optional<Lookout> lookout;
-  if (names_a_server(args) && !args.has("--offline")) {
+  if (names_a_server(args) && !args.has("--offline") && !args.has("--anonymize")) {
     lookout.emplace(args, output);
     conn = TRY(lookout->connect());
     TRY(conn->guard());
   }
   const explain::Request request{.ask_planner = !args.has("--no-hypopg")};
-  auto report = explain::report_log(scan.summary(), top, [&](explain::ReadPlan read) {
-    return conn ? explain::examine_plan(*conn, std::move(read), request)
-                : Result<explain::Report>(explain::examine_offline(std::move(read)));
-  });
+  const bool anonymize = args.has("--anonymize");
+  explain::Pseudonyms pseudonyms;
+  const auto examine = [&](explain::ReadPlan read) -> Result<explain::Report> {
+    if (anonymize) read.plan = TRY(explain::anonymous_plan(read.plan, pseudonyms));
+    if (conn) return explain::examine_plan(*conn, std::move(read), request);
+    return explain::examine_offline(std::move(read));
+  };
+  auto report = explain::report_log(scan.summary(), top, examine);
   if (!report) return report;
+  if (anonymize) hide_texts(*report, pseudonyms);
   report->files = args.list("--log");
   report->bytes = scan.bytes();
   report->too_long = scan.too_long();

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "explain/anonymize.h"
 #include "explain/plan_diff.h"
 #include "explain/render_term.h"
 #include "explain/render_text.h"
@@ -109,6 +110,16 @@ void keep_notes(const explain::Report& report, Output& output) {
 }
 
 }  // namespace
+
+Result<Reports> anonymous_reports(Reports reports, explain::Pseudonyms& pseudonyms) {
+  Reports out;
+  for (explain::Report& report : reports) {
+    explain::ReadPlan read{report.format, report.line,
+                           TRY(explain::anonymous_plan(report.plan, pseudonyms))};
+    out.push_back(explain::examine_offline(std::move(read)));
+  }
+  return out;
+}
 
 void keep_plans(std::shared_ptr<const Reports> reports, Output& output) {
   output.data_member("plans", [reports](JsonWriter& writer) {

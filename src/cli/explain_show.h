@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "explain/anonymous_sql.h"
 #include "explain/explain.h"
 
 namespace pgtend::cli {
@@ -26,5 +27,9 @@ Status show_reports(std::shared_ptr<const Reports> reports, const Args& args, Ou
 
 // Two reports, before and after; in JSON mode `data.diff` beside `data.plans`.
 void show_diff(std::shared_ptr<const Reports> reports, Output& output);
+
+// The reports on the same plans with pseudonyms for all names and values; what only a server knows
+// is no part of them any more. Errors: as explain::anonymous_plan().
+Result<Reports> anonymous_reports(Reports reports, explain::Pseudonyms& pseudonyms);
 
 }  // namespace pgtend::cli

@@ -89,6 +89,16 @@ json::value to_json(const std::vector<Explained>& all) {
   return out;
 }
 
+Status hide_names(std::vector<Explained>& all, Reports& reports) {
+  explain::Pseudonyms pseudonyms;
+  reports = TRY(anonymous_reports(std::move(reports), pseudonyms));
+  for (Explained& each : all) {
+    each.statement.text = explain::anonymous_sql(each.statement.text, pseudonyms);
+    if (!each.why_not.empty()) each.why_not = "(the reason is not shown)";
+  }
+  return ok();
+}
+
 // The generic plan, where no values could be sampled.
 Result<explain::Report> without_values(pg::Connection& conn, explain::Request request,
                                        const std::string& why) {
@@ -125,6 +135,7 @@ Result<int> run_explain_worst(const Args& args, const explain::Request& request,
       each.why_not = report.error().message;
     }
   }
+  if (args.has("--anonymize")) TRY(hide_names(all, *reports));
   keep_plans(reports, output);
   output.data()["worst"] = to_json(all);
   int exit = 0;
