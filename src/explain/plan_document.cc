@@ -12,6 +12,13 @@ constexpr std::string_view kRow = "QUERY PLAN";
 // What auto_explain writes between the duration and the plan.
 constexpr std::string_view kLogged = " ms  plan:";
 
+// Whether `text` is a plan, in JSON or TEXT, that somebody has put into a string of other JSON.
+bool holds_plan(std::string_view text) {
+  text = trim(text);
+  if (text.starts_with('[') || text.starts_with('{')) return text.find("\"Plan\"") != text.npos;
+  return text.substr(0, text.find('\n')).find("  (cost=") != text.npos;
+}
+
 }  // namespace
 
 // Whether an object (else: a list) or scalar may begin here.
@@ -95,7 +102,7 @@ void PlanDocument::keep_text(const std::string& key, std::string_view view) {
       texts_.emplace_back(view);
     }
     row_open_ = true;
-  } else if (view.find(kLogged) != std::string_view::npos) {
+  } else if (view.find(kLogged) != std::string_view::npos || holds_plan(view)) {
     texts_.emplace_back(view);
     row_open_ = false;
   }

@@ -36,7 +36,8 @@ class PlanDocument {
   // Entries of the outermost list: what a document that held no plan was.
   size_t entries() const { return entries_; }
   std::vector<Plan>& plans() { return plans_; }
-  // Texts that may hold plans themselves: rows of "QUERY PLAN" (joined by newlines), log messages.
+  // Texts that may hold plans themselves: rows of "QUERY PLAN" (joined by newlines), log
+  // messages, plans that are strings of other JSON.
   std::vector<std::string>& texts() { return texts_; }
 
  private:

@@ -123,6 +123,16 @@ TEST(ReadPlans, RowsOfDriversHoldPlansToo) {
               ElementsAre("Result"));
 }
 
+TEST(ReadPlans, PlansInStringsOfOtherJsonAreRead) {
+  EXPECT_THAT(types_in(R"x({"id": 7, "explain": "[{\"Plan\": {\"Node Type\": \"Result\"}}]",
+                           "note": "a \"Plan\" for [later]"})x"),
+              ElementsAre("Result"));
+  EXPECT_THAT(
+      types_in(R"x([{"plan": "\nLimit  (cost=0.00..0.03 rows=1 width=4)\n  ->  Seq Scan on t"},
+                           {"plan": "none"}])x"),
+      ElementsAre("Limit"));
+}
+
 TEST(ReadPlans, RowsCopiedWithoutTheirFrameKeepTheirTree) {
   const auto input = read_plans(
       " Limit  (cost=0.00..0.03 rows=1 width=4)\n"
