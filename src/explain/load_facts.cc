@@ -56,6 +56,18 @@ SELECT s.stxname,
  WHERE s.stxrelid = $1::oid
  ORDER BY s.stxname LIMIT 1000)";
 
+// NULLs take no room. No row when a column has no statistics, or none that the role may see.
+constexpr std::string_view kWidthSql = R"(
+SELECT sum(s.avg_width * (1 - s.null_frac))::float8
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_stats s
+    ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+   AND NOT s.inherited
+ WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+HAVING count(s.attname) = count(*) AND count(*) > 0)";
+
 // $1: names of constraints as a JSON array of {constraint, table}: the trigger may stand on either
 // side. An index serves when its first keys are the columns, in any order.
 constexpr std::string_view kForeignKeysSql = R"(
@@ -80,6 +92,12 @@ constexpr std::string_view kTrigramsSql = R"(
 SELECT n.nspname FROM pg_catalog.pg_extension e
   JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
  WHERE e.extname = 'pg_trgm')";
+
+// $1: a temporary table's name.
+constexpr std::string_view kTemporarySql = R"(
+SELECT n.nspname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relname = $1 AND c.relpersistence = 't' AND c.relkind IN ('r', 'p') LIMIT 2)";
 
 Result<std::vector<std::string>> string_list(std::string_view text) {
   std::vector<std::string> out;
@@ -167,6 +185,8 @@ Status load_statistics(pg::Connection& conn, RelationFacts& out) {
     out.statistics.push_back({std::string(row.text(0)), TRY(string_list(row.text(1))),
                               std::string(row.text(2)), std::string(row.text(3))});
   }
+  const pg::Rows width = TRY_DURING(conn.query(kWidthSql, {cat(out.table->oid)}), "reading widths");
+  if (width.size() == 1) out.row_width = TRY(width[0].get<double>(0));
   return ok();
 }
 
@@ -207,6 +227,7 @@ bool take_from_tree(const Facts& facts, RelationFacts& out) {
       out.indexes = member.indexes;
       out.columns = known.columns;
       out.statistics = known.statistics;
+      out.row_width = known.row_width;
       out.names_taken = known.names_taken;
       out.tree = known.tree;
       return true;
@@ -215,10 +236,21 @@ bool take_from_tree(const Facts& facts, RelationFacts& out) {
   return false;
 }
 
+// "pg_temp" is the schema of the session that made the plan, which is not always this one: then the
+// only temporary table of that name is meant.
+Result<std::string> table_to_read(pg::Connection& conn, const RelationFacts& relation) {
+  if (relation.schema.empty()) return pg::ident(relation.name);
+  std::string schema = relation.schema;
+  if (schema == "pg_temp") {
+    const pg::Rows rows = TRY(conn.query(kTemporarySql, {relation.name}));
+    if (rows.size() == 1) schema = rows[0].text(0);
+  }
+  return pg::qualified(schema, relation.name);
+}
+
 Status load_relation(pg::Connection& conn, const std::set<std::string>& columns, RelationFacts& out,
                      Facts& facts) {
-  const std::string table =
-      out.schema.empty() ? pg::ident(out.name) : pg::qualified(out.schema, out.name);
+  const std::string table = TRY(table_to_read(conn, out));
   auto tables = facts::load_tables(conn, {.table = table});
   if (!tables) {
     if (lost(tables.error())) return std::move(tables).error();

@@ -54,6 +54,7 @@ struct RelationFacts {
   std::vector<facts::IndexFacts> indexes = {};
   std::vector<facts::ColumnFacts> columns = {};  // those that the plan's conditions and keys name
   std::vector<ExtendedStatistics> statistics = {};
+  double row_width = 0;  // bytes of a row's values, by pg_stats; 0 when a column has no statistics
   // Names of relations and indexes in the table's schema that could clash with a new index's.
   std::vector<std::string> names_taken = {};
   int tree = kNone;  // in Facts::trees, when it is a partition

@@ -5,6 +5,8 @@
 
 #include "e2e/support/database.h"
 #include "explain/explain.h"
+#include "explain/read_plans.h"
+#include "explain/relations.h"
 #include "explain/render_term.h"
 #include "facts/columns.h"
 #include "facts/indexes.h"
@@ -83,6 +85,46 @@ TEST_P(ExplainFacts, UnseenStatisticsAreUnknownWithTheGrant) {
   EXPECT_FALSE(hidden[0].stats);
   EXPECT_THAT(hidden[0].stats_why_not, HasSubstr("GRANT SELECT ON public.t TO"));
   EXPECT_THAT(fresh[0].stats_why_not, HasSubstr("ANALYZE public.fresh"));
+}
+
+// The plan of a scan of temporary table "T x", as the session that owns it gets it.
+explain::Plan temporary_plan(pg::Connection& owner) {
+  const auto rows = e2e::must(owner.query("EXPLAIN (VERBOSE, FORMAT JSON) SELECT * FROM \"T x\""));
+  return std::move(e2e::must(explain::read_plans(rows[0].text(0))).plans.at(0).plan);
+}
+
+TEST_P(ExplainFacts, TemporaryTableOfAnotherSessionIsKnownWhileItIsTheOnlyOne) {
+  auto conn = connect(), owner = connect(), another = connect();
+  const char* table = "CREATE TEMP TABLE \"T x\" AS SELECT i FROM generate_series(1, 500) i";
+  e2e::must(owner.exec(table));
+  const explain::Plan plan = temporary_plan(owner);
+
+  const explain::Facts alone = e2e::must(explain::load_facts(conn, plan));
+  e2e::must(another.exec(table));
+  const explain::Facts one_of_two = e2e::must(explain::load_facts(conn, plan));
+
+  ASSERT_EQ(alone.relations.size(), 1u);
+  ASSERT_TRUE(alone.relations[0].table) << alone.relations[0].why_not;
+  EXPECT_TRUE(alone.relations[0].temporary());
+  // Up to PostgreSQL 13 the plan itself tells which.
+  const bool told = plan.root().object.schema != "pg_temp";
+  EXPECT_EQ(one_of_two.relations[0].table.has_value(), told);
+}
+
+TEST_P(ExplainFacts, WidthOfARowIsKnownOnceAllColumnsHaveStatistics) {
+  auto conn = connect();
+  e2e::must(conn.exec(
+      "CREATE TABLE t AS SELECT i::int8 AS a, CASE WHEN i % 2 = 0 THEN repeat('x', 19) END AS b "
+      "FROM generate_series(1, 1000) i"));
+  const auto rows = e2e::must(conn.query("EXPLAIN (VERBOSE, FORMAT JSON) SELECT * FROM t"));
+  const auto read = e2e::must(explain::read_plans(rows[0].text(0)));
+
+  const auto before = e2e::must(explain::load_facts(conn, read.plans.at(0).plan));
+  e2e::must(conn.exec("ANALYZE t"));
+  const auto after = e2e::must(explain::load_facts(conn, read.plans.at(0).plan));
+
+  EXPECT_EQ(before.relations.at(0).row_width, 0);
+  EXPECT_NEAR(after.relations.at(0).row_width, 8 + 20 / 2.0, 0.5);
 }
 
 constexpr const char* kPartitioned = R"(
