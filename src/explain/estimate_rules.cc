@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "explain/attribution.h"
 #include "explain/conditions.h"
 #include "explain/misestimate.h"
 #include "explain/words.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr double kTrapRowsMin = 100;    // D9
 constexpr double kFreshShareMin = 0.5;  // D5: of the rows that nobody expected
+constexpr double kKnownShareMin = 0.9;  // D5: of the rows that ANALYZE has seen
 constexpr size_t kStatisticsColumnsMax = 8;
 constexpr int kExpressionStatistics = 140'000;  // the server that has them
 
@@ -79,11 +81,13 @@ std::optional<Remedy> parent_never_analyzed(const Misestimate& miss, const Exami
   for (const PartitionTree& tree : in.facts.trees) {
     const PartitionMember& root = tree.members[0];
     const bool none = root.table && root.table->statistics == std::optional(false);
-    const bool read = std::ranges::any_of(in.plan.nodes, [&](const Node& node) {
-      const RelationFacts* facts = in.facts.find(node.object.schema, node.object.relation);
-      return facts && facts->tree != kNone &&
-             &in.facts.trees[static_cast<size_t>(facts->tree)] == &tree;
-    });
+    bool read = false;
+    for (int id = miss.node; id < subtree_end(in.plan, miss.node); ++id) {
+      const Object& object = at(in.plan, id).object;
+      const RelationFacts* facts = in.facts.find(object.schema, object.relation);
+      read |= facts && facts->tree != kNone &&
+              &in.facts.trees[static_cast<size_t>(facts->tree)] == &tree;
+    }
     if (!none || !read || scans_table(at(in.plan, miss.node))) continue;
     const std::string name = pg::qualified(root.schema, root.name);
     return analyze_remedy(
@@ -111,11 +115,38 @@ std::optional<Remedy> generic_plan_remedy(const Misestimate& miss, const Examina
                 {}};
 }
 
+// Whether the counters, which know of all rows, say that they were written since the last ANALYZE,
+// although it has seen them: a session that loads a table and analyzes it at once sends its
+// counters afterwards.
+bool counted_late(const RelationFacts& facts) {
+  const facts::TableFacts& table = *facts.table;
+  const facts::TableCounters& counters = table.counters;
+  const auto last = [](const std::optional<double>& a, const std::optional<double>& b) {
+    constexpr double kNever = 1e18;
+    return std::min(a.value_or(kNever), b.value_or(kNever));
+  };
+  // VACUUM counts the rows, too.
+  const bool rows_of_analyze =
+      table.reltuples > 0 && last(table.age.analyze, table.age.autoanalyze) <=
+                                 last(table.age.vacuum, table.age.autovacuum);
+  const bool know_all = static_cast<double>(counters.inserted) >= kKnownShareMin * table.reltuples;
+  return rows_of_analyze && know_all &&
+         std::ranges::any_of(
+             facts.columns,
+             [](const facts::ColumnFacts& column) { return column.stats.has_value(); }) &&
+         counters.modified_since_analyze >= counters.inserted + counters.updated + counters.deleted;
+}
+
+double written_since_analyze(const RelationFacts& facts) {
+  const auto counted_rows = static_cast<double>(facts.table->counters.modified_since_analyze);
+  return counted_late(facts) ? counted_rows - facts.table->reltuples : counted_rows;
+}
+
 // D5: what was written since the last ANALYZE explains what nobody expected.
 std::optional<Remedy> stale_remedy(const Misestimate& miss) {
   if (!miss.facts || !miss.facts->table || !miss.facts->table->counters.present) return {};
   const facts::TableFacts& table = *miss.facts->table;
-  const auto fresh = static_cast<double>(table.counters.modified_since_analyze);
+  const double fresh = written_since_analyze(*miss.facts);
   const double surprise = std::abs(miss.rows.actual - miss.rows.estimate);
   if (fresh < kFreshShareMin * surprise) return {};
   Remedy out = analyze_remedy(
@@ -278,6 +309,7 @@ Grouping grouping_of(const Plan& plan, int id) {
 
 // D4: how many groups there are.
 Remedy group_remedy(Misestimate& miss, const Examination& in) {
+  if (auto found = parent_never_analyzed(miss, in)) return *std::move(found);
   const Grouping grouping = grouping_of(in.plan, miss.node);
   if (grouping.scan == kNone) return {};
   const Node& scan = at(in.plan, grouping.scan);

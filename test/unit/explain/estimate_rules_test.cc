@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "explain/parse_json.h"
+#include "unit/explain/plan_text.h"
 
 namespace pgtend::explain {
 namespace {
@@ -68,11 +69,6 @@ struct Case {
   }
 };
 
-std::vector<std::string> ids(const Diagnosis& diagnosis) {
-  std::vector<std::string> all;
-  for (const auto& entry : diagnosis.entries) all.push_back(entry.finding.id);
-  return all;
-}
 std::vector<std::string> ids(const Case& c) { return ids(c.run()); }
 
 TEST(EstimateRules, ConditionsTakenForIndependentGetStatistics) {
@@ -138,6 +134,23 @@ TEST(EstimateRules, OldMissingAndTemporaryStatisticsAreToldApart) {
   EXPECT_THAT(ids(temporary), ElementsAre("D8"));
 }
 
+TEST(EstimateRules, RowsThatAnalyzeHasSeenAreNotNewWhateverTheCounterSays) {
+  Case late, more, vacuumed, reset;
+  for (Case* c : {&late, &more, &vacuumed, &reset}) {
+    c->facts.table->counters.inserted = 100'000;
+    c->facts.table->counters.modified_since_analyze = 100'000;
+  }
+  more.facts.table->counters.inserted = 105'000;
+  vacuumed.facts.table->age.vacuum = 30;  // it has counted the rows since
+  reset.facts.table->counters.inserted = 20'000;
+  reset.facts.table->counters.modified_since_analyze = 20'000;
+
+  EXPECT_THAT(ids(late), ElementsAre("D2"));
+  EXPECT_THAT(ids(reset), ElementsAre("D5"));
+  EXPECT_THAT(ids(more), ElementsAre("D5"));
+  EXPECT_THAT(ids(vacuumed), ElementsAre("D5"));
+}
+
 TEST(EstimateRules, ParameterMeansAGenericPlan) {
   Case c;
   c.condition = "(t.a = $1)";
@@ -188,6 +201,35 @@ TEST(EstimateRules, GroupsAreCountedByStatisticsOrByNumber) {
   EXPECT_THAT(one.entries[0].finding.statements[0],
               "ALTER TABLE app.t ALTER COLUMN a SET (n_distinct = -0.5)");
   EXPECT_THAT(ids(grouped(R"(["t.a", "t.b"])", 600, 500)), IsEmpty());
+}
+
+TEST(EstimateRules, GroupsOfAPartitionedTableWantStatisticsOfTheWhole) {
+  const auto plan = parse_json_plan(R"({"Plan": {"Node Type": "Aggregate", "Strategy": "Hashed",
+      "Group Key": ["t.a"], "Plan Rows": 200, "Plan Width": 8, "Total Cost": 50,
+      "Actual Startup Time": 0, "Actual Total Time": 95, "Actual Loops": 1, "Actual Rows": 50000,
+      "Plans": [{"Node Type": "Append", "Parent Relationship": "Outer", "Plan Rows": 50000,
+        "Plan Width": 8, "Total Cost": 10, "Actual Startup Time": 0, "Actual Total Time": 30,
+        "Actual Loops": 1, "Actual Rows": 50000,
+        "Plans": [{"Node Type": "Seq Scan", "Parent Relationship": "Member", "Schema": "app",
+          "Relation Name": "t_1", "Alias": "t_1", "Plan Rows": 50000, "Plan Width": 8,
+          "Total Cost": 10, "Actual Startup Time": 0, "Actual Total Time": 30, "Actual Loops": 1,
+          "Actual Rows": 50000}]}]}, "Execution Time": 96})");
+  ASSERT_TRUE(plan) << plan.error().message;
+  Facts known;
+  PartitionTree tree;
+  tree.members = {{.schema = "app", .name = "t", .kind = 'p'},
+                  {.schema = "app", .name = "t_1", .parent = 0}};
+  tree.members[0].table.emplace().statistics = false;
+  known.trees = {tree};
+  known.relations = {{.schema = "app", .name = "t_1", .tree = 0}};
+
+  const Diagnosis out = diagnose({*plan, measure_time(*plan), known, {}});
+  known.trees[0].members[0].table->statistics = true;
+  const Diagnosis analyzed = diagnose({*plan, measure_time(*plan), known, {}});
+
+  ASSERT_THAT(ids(out), ElementsAre("D7"));
+  EXPECT_THAT(out.entries[0].finding.statements, ElementsAre("ANALYZE app.t"));
+  EXPECT_THAT(ids(analyzed), IsEmpty());
 }
 
 }  // namespace

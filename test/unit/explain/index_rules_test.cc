@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "explain/parse_json.h"
+#include "unit/explain/plan_text.h"
 
 namespace pgtend::explain {
 namespace {
@@ -82,12 +83,6 @@ Diagnosis examined(const std::string& root, const RelationFacts& relation = tabl
   known.version = 150'000;
   known.trigrams = "public";
   return diagnose({*plan, measure_time(*plan), known, {}});
-}
-
-std::vector<std::string> ids(const Diagnosis& diagnosis) {
-  std::vector<std::string> all;
-  for (const auto& entry : diagnosis.entries) all.push_back(entry.finding.id);
-  return all;
 }
 
 std::string first_sql(const Diagnosis& diagnosis) {

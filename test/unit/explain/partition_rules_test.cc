@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "explain/parse_json.h"
+#include "unit/explain/plan_text.h"
 
 namespace pgtend::explain {
 namespace {
@@ -62,12 +63,6 @@ Diagnosis examined(const std::string& condition, double ms_each = 20, int scanne
           R"(, "Plans": [)", scans, R"(]}, "Execution Time": )", ms_each * scanned + 2, "}"));
   EXPECT_TRUE(plan) << plan.error().message;
   return diagnose({*plan, measure_time(*plan), facts, {}});
-}
-
-std::vector<std::string> ids(const Diagnosis& diagnosis) {
-  std::vector<std::string> all;
-  for (const auto& entry : diagnosis.entries) all.push_back(entry.finding.id);
-  return all;
 }
 
 TEST(PartitionRules, WrappedKeyKeepsAllPartitionsIn) {

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "explain/parse_json.h"
+#include "explain/relations.h"
 #include "explain/rules.h"
 
 namespace pgtend::explain {
@@ -28,10 +29,11 @@ inline std::string scan(double ms, double rows, double loops = 1) {
 }
 
 inline Diagnosis diagnosed(const std::string& root,
-                           const std::string& beside = "\"Execution Time\": 100") {
+                           const std::string& beside = "\"Execution Time\": 100",
+                           const Facts& facts = {}) {
   const auto plan = parse_json_plan(cat("{\"Plan\": ", root, ", ", beside, "}"));
   EXPECT_TRUE(plan) << plan.error().message;
-  return diagnose({*plan, measure_time(*plan), {}, {}});
+  return diagnose({*plan, measure_time(*plan), facts, {}});
 }
 
 inline std::vector<std::string> ids(const Diagnosis& diagnosis) {
@@ -42,6 +44,27 @@ inline std::vector<std::string> ids(const Diagnosis& diagnosis) {
 inline std::vector<std::string> ids(const std::string& root,
                                     const std::string& beside = "\"Execution Time\": 100") {
   return ids(diagnosed(root, beside));
+}
+
+// What a server knows of app.t: 100,000 rows in 2,000 pages, all visible, with integer columns k
+// and v and a unique index t_k on k.
+inline Facts facts_of_t() {
+  RelationFacts t{.schema = "app", .name = "t"};
+  t.table.emplace();
+  t.table->schema = "app";
+  t.table->name = "t";
+  t.table->reltuples = 100'000;
+  t.table->size.pages = t.table->size.pages_visible = 2'000;
+  t.row_width = 100;
+  for (const char* name : {"k", "v"}) {
+    t.columns.push_back({.name = name, .type = "integer", .btree = true});
+    t.columns.back().stats = facts::ColumnStats{.n_distinct = -1, .avg_width = 4};
+  }
+  t.indexes = {{.name = "t_k", .method = "btree", .keys = {"k"}, .unique = true}};
+  t.indexes[0].size.count = 300 * 8192;
+  Facts out;
+  out.relations = {t};
+  return out;
 }
 
 }  // namespace pgtend::explain
