@@ -10,5 +10,7 @@ namespace pgtend::explain {
 
 // In the order they run.
 std::span<const Rule> index_rules();
+// A6, which speaks of what those have not.
+std::span<const Rule> covering_rules();
 
 }  // namespace pgtend::explain

@@ -14,7 +14,7 @@
 namespace pgtend::explain {
 namespace {
 
-constexpr size_t kPartitionsMin = 3;
+constexpr size_t kLeavesMin = 3;
 constexpr double kEmptyShareMin = 0.5;  // I1: of the scanned partitions, that gave no row
 
 // The scans of one partitioned table below one Append.
@@ -56,7 +56,7 @@ std::vector<Spread> spreads(const Examination& in) {
   std::vector<Spread> out;
   for (auto& [key, spread] : found) {
     spread.leaves = leaves_of(in.facts.trees[static_cast<size_t>(spread.tree)]);
-    if (spread.leaves < kPartitionsMin) continue;
+    if (spread.leaves < kLeavesMin) continue;
     spread.predicates = all_conditions(in.plan, spread.scans[0]);
     out.push_back(std::move(spread));
   }

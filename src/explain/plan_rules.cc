@@ -202,15 +202,33 @@ void find_b10(const Examination& in, Diagnosis& out) {
 
 // --- sub-plans
 
+// The Gather that runs this InitPlan before it starts its workers, of which the InitPlan has none
+// itself; kNone if there is none.
+int workers_waiting_for(const Examination& in, int init_plan) {
+  for (int id = init_plan; id < subtree_end(in.plan, init_plan); ++id) {
+    if (is_gather(at(in.plan, id))) return kNone;
+  }
+  for (const Charge& charge : in.timing.charges) {
+    if (charge.subplan != init_plan || charge.payer == kNone) continue;
+    if (is_gather(at(in.plan, charge.payer))) return charge.payer;
+  }
+  return kNone;
+}
+
 void find_c8(const Examination& in, Diagnosis& out) {
   each_run(in, "", [&](int id, const Node& node) {
     if (node.relation != Relation::InitPlan) return;
     const auto weight = weigh(in, whole_of(in, id));
     if (!weight || weight->share < kInitPlanShareMin) return;
-    care::Finding& finding = add_hint(in, out, "C8", {id}, *weight);
-    finding.what =
-        cat(node.subplan_name.empty() ? "a sub-select" : printable(node.subplan_name),
-            " runs once, before the rest, for ", percent(weight->share), " of the statement");
+    const int gather = workers_waiting_for(in, id);
+    std::vector<int> nodes = {id};
+    if (gather != kNone) nodes.push_back(gather);
+    care::Finding& finding =
+        add_hint(in, out, gather == kNone ? "C8" : "F6", std::move(nodes), *weight);
+    finding.what = cat(node.subplan_name.empty() ? "a sub-select" : printable(node.subplan_name),
+                       " runs once, ",
+                       gather == kNone ? "before the rest" : "in one process before any worker",
+                       ", for ", percent(weight->share), " of the statement");
     finding.prediction = "explain it as a statement of its own: min() and max() want an index";
   });
 }
@@ -614,6 +632,9 @@ constexpr Rule kPlanRules[] = {
      "the cache costs more than it gives", "n_distinct of the key, or memory", find_b10},
     {"C8", "Expensive sub-select that runs once", "an InitPlan takes a fifth of the statement",
      "it is a statement of its own", "explain it alone", find_c8},
+    {"F6", "Workers wait for a sub-select",
+     "C8 where a Gather runs the InitPlan, without workers, before it starts its own",
+     "one process works until it is done", "explain the sub-select alone", with_another},
     {"E1", "External sort", "a sort, also an incremental or a worker's, uses disk",
      "work_mem is too small for it", "work_mem for the statement, or an index in its order",
      find_e1},

@@ -19,6 +19,8 @@ constexpr double kSkewFactorMin = 1.8;          // F3
 constexpr double kSkewMsMin = 50;               // F3
 constexpr double kGatheredRowsMin = 1'000'000;  // F5
 constexpr double kPlanningBlocksMin = 1000;     // G3
+constexpr double kLateMsMin = 10;               // G9
+constexpr double kLateShareMin = 0.2;           // G9, of the scan
 constexpr double kClockMs = 25e-6;              // G7: one reading of a fast clock
 constexpr double kClockShareMin = 0.2;          // G7
 constexpr double kClockTotalMin = 100;  // G7, ms: short statements are not measured for speed
@@ -177,6 +179,37 @@ void find_g3(const Examination& in, Diagnosis& out) {
       "connections. If it stays, VACUUM FULL of bloated catalogs or smaller statistics targets";
 }
 
+// Whether the scan has something to do before its first row: rows to drop, a sub-select to run.
+bool has_reason_to_be_late(const Examination& in, int id) {
+  const Node& node = at(in.plan, id);
+  if (in.plan.jit_ms || !node.text("Filter").empty()) return true;
+  if (removed_rows(in.plan, id, "Rows Removed by Index Recheck").total > 0) return true;
+  return !node.children.empty() ||
+         std::ranges::any_of(in.timing.charges, [id](const Charge& charge) {
+           return charge.payer == id || charge.payer == kNone;
+         });
+}
+
+void find_g9(const Examination& in, Diagnosis& out) {
+  each_run(in, "", [&](int id, const Node& node) {
+    const bool scan =
+        node.type == "Seq Scan" || node.type == "Index Scan" || node.type == "Index Only Scan";
+    if (!scan || node.actual->loops > 1 || !node.actual->startup_ms || !node.actual->total_ms) {
+      return;
+    }
+    const double late = *node.actual->startup_ms;
+    if (late < kLateMsMin || late < kLateShareMin * *node.actual->total_ms) return;
+    const auto weight = weigh(in, {.ms = late});
+    if (!weight || is_told(out, id) || has_reason_to_be_late(in, id)) return;
+    care::Finding& finding = add_hint(in, out, "G9", {id}, *weight);
+    finding.what = cat("the first row of ", printable(node_name(node)), " comes after ",
+                       milliseconds_text(late), ", and nothing in the plan tells why");
+    finding.prediction =
+        "pages whose rows are all gone may stand in front (VACUUM FULL or pg_repack), or the first "
+        "reads waited for the storage: track_io_timing and a second run tell";
+  });
+}
+
 void find_g7(const Examination& in, Diagnosis& out) {
   if (!in.plan.timed() || in.timing.total_ms <= kClockTotalMin) return;
   // What is wrong with the plan comes first: without it fewer rows are timed.
@@ -206,6 +239,9 @@ constexpr Rule kEffortRules[] = {
     {"E6", "Temporary files",
      "a node that no other rule speaks of writes and reads 1,000 temporary blocks or more",
      "work_mem is too small for what it keeps", "memory for the statement", find_e6},
+    {"G9", "Late first row",
+     "a scan without a filter gives its first row after 10 ms or more, a fifth of its time",
+     "what it did until then is not in the plan", "a second run, with track_io_timing", find_g9},
     {"F2", "No workers for a large scan",
      "a scan of 100 ms and 8 MB or more, of which few rows remain, has no workers, and the plan "
      "tells why",
@@ -219,6 +255,11 @@ constexpr Rule kEffortRules[] = {
      "that is done row by row", "aggregates and conditions in the workers", find_f5},
     {"G3", "Planning reads much of the catalog", "planning touches 1,000 pages or more",
      "caches are cold, or catalogs bloated", "connections that stay", find_g3},
+    {"G10", "Plan flips",
+     "in a log (--log), a query runs twice or more with each of two plans, one takes five times as "
+     "long on average, and that costs 5 % of the query's time",
+     "estimates on the brink, or a generic plan, change the plan from call to call",
+     "what the slow plan's findings say; fresh statistics, plan_cache_mode", nullptr},
     {"G7", "Timing overhead",
      "reading the clock takes an estimated 20 % of more than 100 ms, and nothing is wrong else",
      "each row of each node is timed", "TIMING OFF", find_g7},

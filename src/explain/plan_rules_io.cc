@@ -9,15 +9,17 @@
 namespace pgtend::explain {
 namespace {
 
-constexpr double kColdShareMin = 0.9;     // H1, of the pages
-constexpr double kWaitedShareMin = 0.5;   // H1, of the time
-constexpr double kSlowBlockMs = 1;        // H2
-constexpr double kSlowBlocksMin = 20;     // H2
-constexpr double kDirtiedMin = 100;       // H3
-constexpr double kDirtiedShareMin = 0.1;  // H3, of the pages
-constexpr double kImagesMin = 100;        // H5
-constexpr double kImageShareMin = 0.5;    // H5, of the WAL
-constexpr double kLocalBlocksMin = 1000;  // H7
+constexpr double kColdShareMin = 0.9;       // H1, of the pages
+constexpr double kWaitedShareMin = 0.5;     // H1, of the time
+constexpr double kSlowBlockMs = 1;          // H2
+constexpr double kSlowBlocksMin = 20;       // H2
+constexpr double kDirtiedMin = 100;         // H3
+constexpr double kDirtiedShareMin = 0.1;    // H3, of the pages
+constexpr double kAgainBlocksMin = 10'000;  // H4
+constexpr double kAgainFactorMin = 10;      // H4: of the pages that there are
+constexpr double kImagesMin = 100;          // H5
+constexpr double kImageShareMin = 0.5;      // H5, of the WAL
+constexpr double kLocalBlocksMin = 1000;    // H7
 
 // Time of reading shared blocks; 17 and later tell it by kind.
 double read_ms(const Node& node) {
@@ -79,6 +81,50 @@ void find_h3(const Examination& in, Diagnosis& out) {
   }
 }
 
+// Pages of the table and of the index that the scan reads it by; 0 when unknown.
+double pages_there(const RelationFacts& facts, const std::string& index) {
+  if (!facts.table || facts.table->size.pages <= 0) return 0;
+  auto out = static_cast<double>(facts.table->size.pages);
+  const auto found = std::ranges::find(facts.indexes, index, &facts::IndexFacts::name);
+  if (found != facts.indexes.end()) out += static_cast<double>(found->size.count) / 8192;
+  return out;
+}
+
+// The nested loop whose inner side the scan is, by way of a Memoize at most; kNone if there is
+// none.
+int loop_of(const Plan& plan, int scan) {
+  int below = scan, up = at(plan, scan).parent;
+  if (up != kNone && at(plan, up).type == "Memoize") {
+    below = up;
+    up = at(plan, up).parent;
+  }
+  const bool inner =
+      up != kNone && at(plan, up).type == "Nested Loop" && at(plan, below).relationship == "Inner";
+  return inner ? up : kNone;
+}
+
+void find_h4(const Examination& in, Diagnosis& out) {
+  each_run(in, "", [&](int id, const Node& node) {
+    if (node.type != "Index Scan" && node.type != "Index Only Scan") return;
+    const int loop = loop_of(in.plan, id);
+    if (loop == kNone || !node.blocks || is_told(out, id) || is_told(out, loop)) return;
+    const RelationFacts* facts = in.facts.find(node.object.schema, node.object.relation);
+    const double there = facts ? pages_there(*facts, node.object.index) : 0;
+    const double touched = time_of(in, id).self_blocks;
+    if (there <= 0 || touched < kAgainBlocksMin || touched < kAgainFactorMin * there) return;
+    const auto weight = weigh(in, self_of(in, id) * (1 - kAgainFactorMin * there / (2 * touched)));
+    if (!weight) return;
+    care::Finding& finding = add_question(in, out, "H4", {id, loop}, *weight);
+    finding.what = cat("the nested loop touches ", counted(touched), " pages of ",
+                       printable(table_name(node)), ", which has ", counted(there),
+                       " with its index: ", counted(node.actual->loops), " look-ups");
+    finding.prediction =
+        "a hash join reads each page once: see whether a setting or the estimate of the outer side "
+        "keeps the planner from it; outer rows in the order of the key, at least, meet the same "
+        "page while it is at hand";
+  });
+}
+
 void find_wal(const Examination& in, Diagnosis& out) {
   const Node& root = in.plan.root();
   if (!root.actual) return;
@@ -134,6 +180,10 @@ constexpr Rule kIoRules[] = {
      "the storage is slow or busy", "storage, read-ahead", with_io},
     {"H3", "A reader that writes", "a reading statement changes a tenth of the pages it touches",
      "it notes which transactions have ended", "VACUUM after loads", find_h3},
+    {"H4", "Same pages again and again",
+     "the look-ups of a nested loop touch ten times the pages that the table and the index have, "
+     "10,000 at least, and no other rule speaks of the join",
+     "each look-up descends the index again", "a hash join, outer rows in order", find_h4},
     {"H5", "Full-page images", "half of the WAL or more are page images, 100 at least (needs WAL)",
      "each page's first change after a checkpoint logs all of it", "rarer checkpoints", find_wal},
     {"H6", "WAL buffers full", "PostgreSQL 18 says that the WAL buffers were full (needs WAL)",

@@ -1,6 +1,8 @@
 // A: what scans of a plan show by themselves.
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 
 #include "base/text.h"
 #include "explain/plan_findings.h"
@@ -19,6 +21,10 @@ constexpr double kPagesARowMin = 0.8;        // A4
 constexpr double kReadShareMin = 0.1;        // A4: of its pages; what is all cached is cheap
 constexpr double kOrRemovedMin = 0.9;        // A9, of the rows
 constexpr double kCountedRowsMin = 100'000;  // A20
+constexpr double kRowOverhead = 28;          // A21: a row's head and its pointer
+constexpr double kPageRoom = 8168;           // A21: of a page, for rows
+constexpr double kTablePagesMin = 1000;      // A21
+constexpr double kTableFactor = 3;           // A21
 constexpr double kEntryBytes = 40;           // A22: more than an entry of usual keys takes
 constexpr double kBloatFactor = 10;          // A22
 constexpr double kDeadPagesMin = 200;        // A23
@@ -137,6 +143,41 @@ void find_a20(const Examination& in, Diagnosis& out) {
   });
 }
 
+// Pages that `rows` rows of the table take when nothing is lost between them; 0 when unknown.
+double pages_needed(const RelationFacts& facts, double rows) {
+  if (facts.row_width <= 0 || !facts.table) return 0;
+  const auto option = facts.table->options.find("fillfactor");
+  double fill = 1;
+  if (option != facts.table->options.end()) {
+    fill = std::clamp(std::atof(option->second.c_str()) / 100, 0.1, 1.0);
+  }
+  const double row = std::ceil((facts.row_width + kRowOverhead) / 8) * 8;
+  return std::ceil(rows / std::max(std::floor(kPageRoom * fill / row), 1.0));
+}
+
+void find_a21(const Examination& in, Diagnosis& out) {
+  each_run(in, "Seq Scan", [&](int id, const Node& node) {
+    const RelationFacts* facts = in.facts.find(node.object.schema, node.object.relation);
+    if (!facts || !node.blocks || !scanned_once(in.plan, node)) return;
+    // Stopped early, it has not shown all of the table.
+    if (!count_rows(in.plan, id).excuse.empty()) return;
+    const double rows = rows_found(in.plan, id), pages = time_of(in, id).self_blocks;
+    const double needed = pages_needed(*facts, rows);
+    if (needed <= 0 || pages < kTablePagesMin || pages < kTableFactor * needed) return;
+    const auto weight = weigh(in, self_of(in, id) * (1 - needed / pages));
+    if (!weight) return;
+    care::Finding& finding = add_finding(in, out, "A21", {id}, *weight);
+    const std::string table = facts->table->qualified();
+    finding.what = cat("table ", printable(table), " takes ", counted(pages), " pages for ",
+                       counted(rows), " rows; about ", counted(needed), " would hold them");
+    finding.evidence.push_back({"bytes of a row", counted(facts->row_width)});
+    finding.prediction =
+        "VACUUM lets new rows have the room, unless an old transaction or slot needs the dead ones "
+        "still; pg_repack, pg_squeeze or, with the table locked, VACUUM FULL give it back";
+    finding.statements = {cat("VACUUM (ANALYZE) ", table)};
+  });
+}
+
 void find_a22(const Examination& in, Diagnosis& out) {
   each_run(in, "Index Only Scan", [&](int id, const Node& node) {
     if (!node.text("Index Cond").empty() || !scanned_once(in.plan, node)) return;
@@ -229,6 +270,10 @@ constexpr Rule kScanRules[] = {
      "neither index nor hash can be used", "UNION", find_a9},
     {"A20", "count(*) of everything", "count(*) over whole tables of 100,000 rows or more",
      "each row must be seen", "an estimate, or a counter", find_a20},
+    {"A21", "Table bloat",
+     "a sequential scan of 1,000 pages or more reads three times the pages that its rows need by "
+     "their width in the statistics",
+     "most of the room is that of rows which are gone", "VACUUM; pg_repack, VACUUM FULL", find_a21},
     {"A22", "Index bloat",
      "an index-only scan of a whole index reads ten times the pages that its entries need",
      "its pages are mostly empty", "REINDEX CONCURRENTLY", find_a22},

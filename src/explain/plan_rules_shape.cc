@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "explain/conditions.h"
 #include "explain/plan_findings.h"
 #include "explain/plan_rules.h"
 #include "explain/rows.h"
@@ -43,6 +44,100 @@ void find_i4(const Examination& in, Diagnosis& out) {
         "if both are partitioned alike by what they are joined on, each pair of partitions can be "
         "joined alone, in smaller hash tables, each with memory of its own";
     finding.statements = {"SET LOCAL enable_partitionwise_join = on"};
+  });
+}
+
+// The scans of the table that `top` changes whose rows come there by way of joins alone. What
+// limits, locks or groups them on the way chooses rows that the join then finds again.
+std::vector<int> joined_scans(const Plan& plan, int top) {
+  const Object& table = at(plan, top).object;
+  std::vector<int> out, stack = {top};
+  while (!stack.empty()) {
+    const int id = stack.back();
+    const Node& node = at(plan, id);
+    stack.pop_back();
+    if (scans_table(node)) {
+      const bool same =
+          node.object.relation == table.relation && node.object.schema == table.schema;
+      if (same) out.push_back(id);
+      continue;
+    }
+    const bool passes = id == top || is_join(node) || node.type == "Hash" ||
+                        node.type == "Materialize" || node.type == "Sort" || node.type == "Memoize";
+    if (!passes) continue;
+    for (const int child : node.children) {
+      if (at(plan, child).relation == Relation::Child) stack.push_back(child);
+    }
+  }
+  return out;
+}
+
+// The column that both scans compare with each other; "" when there is none, or another condition.
+std::string joined_column(const Plan& plan, int join, const std::string& a, const std::string& b) {
+  std::string out;
+  for (const std::string_view name : {"Hash Cond", "Merge Cond", "Join Filter"}) {
+    const auto list = sql::conditions(at(plan, join).text(name), a);
+    if (!list) continue;
+    for (const sql::Predicate& predicate : *list) {
+      const auto other = sql::used_columns(predicate.value);
+      const bool same = predicate.op == "=" && predicate.wrapping == sql::Wrapping::None && other &&
+                        *other == std::vector<sql::ColumnUse>{{b, predicate.column}};
+      if (same) out = predicate.column;
+    }
+  }
+  return out;
+}
+
+// The same where a nested loop looks each row up by an index.
+std::string looked_up_column(const Plan& plan, int scan, const std::string& other) {
+  const auto list = sql::conditions(at(plan, scan).text("Index Cond"), at(plan, scan).object.alias);
+  if (!list || list->size() != 1 || (*list)[0].op != "=") return {};
+  const auto used = sql::used_columns((*list)[0].value);
+  const std::string& column = (*list)[0].column;
+  return used && *used == std::vector<sql::ColumnUse>{{other, column}} ? column : std::string();
+}
+
+// The scan that is not needed: the one without a condition of its own, else the cheaper one.
+int spared_scan(const Examination& in, const std::vector<int>& scans) {
+  const bool first = at(in.plan, scans[0]).text("Filter").empty();
+  const bool second = at(in.plan, scans[1]).text("Filter").empty();
+  if (first != second) return first ? scans[0] : scans[1];
+  return whole_of(in, scans[0]).ms <= whole_of(in, scans[1]).ms ? scans[0] : scans[1];
+}
+
+bool is_key(const RelationFacts* facts, const std::string& column) {
+  return facts && !column.empty() &&
+         std::ranges::any_of(facts->indexes, [&](const facts::IndexFacts& index) {
+           return index.unique && index.valid && index.predicate.empty() &&
+                  index.keys == std::vector{column};
+         });
+}
+
+void find_j6(const Examination& in, Diagnosis& out) {
+  each_run(in, "ModifyTable", [&](int id, const Node& node) {
+    const std::string_view operation = node.text("Operation");
+    if (operation != "Update" && operation != "Delete") return;
+    const std::vector<int> scans = joined_scans(in.plan, id);
+    if (scans.size() != 2) return;
+    int join = scans[1];
+    while (join != id && !(is_join(at(in.plan, join)) && in.plan.below(scans[0], join))) {
+      join = at(in.plan, join).parent;
+    }
+    if (join == id) return;
+    const Object &a = at(in.plan, scans[0]).object, &b = at(in.plan, scans[1]).object;
+    std::string column = joined_column(in.plan, join, a.alias, b.alias);
+    if (column.empty()) column = looked_up_column(in.plan, scans[0], b.alias);
+    if (column.empty()) column = looked_up_column(in.plan, scans[1], a.alias);
+    if (!is_key(in.facts.find(a.schema, a.relation), column)) return;
+    const auto weight = weigh(in, self_of(in, join) + whole_of(in, spared_scan(in, scans)));
+    if (!weight) return;
+    care::Finding& finding = add_question(in, out, "J6", {join, scans[0], scans[1]}, *weight);
+    finding.what =
+        cat("the statement changes ", printable(table_name(node)),
+            " and joins it with itself by its key ", printable(column), ": each row finds itself");
+    finding.prediction =
+        "put the conditions on the rows to change into WHERE; values that differ from row to row "
+        "come by UPDATE … FROM (VALUES …). Compare both in a transaction that is rolled back";
   });
 }
 
@@ -124,6 +219,10 @@ constexpr Rule kShapeRules[] = {
     {"I4", "Partition-wise join is off",
      "two tables of as many partitions are joined by one hash join, and the join takes 5 % or more",
      "one large hash table instead of many small", "enable_partitionwise_join", find_i4},
+    {"J6", "Change through a self-join",
+     "UPDATE or DELETE joins its table with itself by a unique key, at 5 % of the statement or "
+     "more",
+     "each row is looked up to find itself", "the conditions in WHERE, FROM (VALUES …)", find_j6},
     {"K2", "ORDER BY random()", "a sort by random() takes 5 % of the statement or more",
      "all rows are read and sorted to take some", "TABLESAMPLE, a random key", find_k2},
     {"K3", "Very many rows", "a million rows or more are returned", "no client reads so many",

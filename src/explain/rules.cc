@@ -32,7 +32,7 @@ std::span<const Rule> rules() {
   static const std::vector<Rule> all = [] {
     std::vector<Rule> list(partition_rules().begin(), partition_rules().end());
     for (const std::span<const Rule> more :
-         {index_rules(), estimate_rules(), foreign_key_rules(), plan_rules()}) {
+         {index_rules(), covering_rules(), estimate_rules(), foreign_key_rules(), plan_rules()}) {
       list.insert(list.end(), more.begin(), more.end());
     }
     return list;

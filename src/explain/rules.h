@@ -51,7 +51,7 @@ struct Rule {
   std::string_view signal;  // when it speaks
   std::string_view why;
   std::string_view fix;
-  // nullptr when an earlier rule's function finds it, too.
+  // nullptr when an earlier rule's function finds it, too, or what sums up a log does.
   void (*find)(const Examination& examination, Diagnosis& out);
 };
 

@@ -250,5 +250,103 @@ TEST(ShapeRules, SettingsOfTestsAreTold) {
   EXPECT_THAT(with(R"("join_collapse_limit": "12", "random_page_cost": "1.1")"), IsEmpty());
 }
 
+// 1,000 outer rows look `blocks` pages up.
+std::string looking_up(double loops, double blocks) {
+  const std::string inner =
+      node(cat(R"("Node Type": "Index Scan", "Parent Relationship": "Inner", "Plan Rows": 1,
+               "Plan Width": 8, "Total Cost": 1, "Actual Startup Time": 0, "Actual Rows": 1,
+               "Actual Total Time": )",
+               80 / loops, R"(, "Actual Loops": )", loops,
+               R"j(, "Relation Name": "t", "Schema": "app", "Alias": "t", "Index Name": "t_k",
+               "Index Cond": "(t.k = o.k)", "Shared Hit Blocks": )j",
+               blocks));
+  return node(cat(measured("Nested Loop", 95, loops),
+                  R"(, "Join Type": "Inner", "Shared Hit Blocks": )", blocks),
+              cat(node(cat(measured("Seq Scan", 5, loops),
+                           R"(, "Relation Name": "o", "Schema": "app", "Alias": "o")")),
+                  ", ", inner));
+}
+
+TEST(EffortRules, LookUpsThatMeetTheSamePagesAgainWantAHash) {
+  const auto said = [](double blocks) {
+    return ids(diagnosed(looking_up(50'000, blocks), "\"Execution Time\": 100", facts_of_t()));
+  };
+
+  EXPECT_THAT(said(150'000), ElementsAre("H4"));
+  EXPECT_THAT(said(20'000), IsEmpty());  // the table has 2,000 pages, the index 300
+  EXPECT_THAT(ids(looking_up(50'000, 150'000)), IsEmpty());  // nobody knows how many there are
+}
+
+std::string starting_late(double startup, const std::string& more = "") {
+  std::string text = node(cat(measured("Seq Scan", 90, 1'000), R"(, "Relation Name": "t",
+                              "Schema": "app", "Alias": "t")",
+                              more));
+  const std::string before = R"("Actual Startup Time": 0)";
+  return text.replace(text.find(before), before.size(), cat(R"("Actual Startup Time": )", startup));
+}
+
+TEST(EffortRules, FirstRowThatComesLateWithoutReasonIsTold) {
+  EXPECT_THAT(ids(starting_late(40)), ElementsAre("G9"));
+  EXPECT_THAT(ids(starting_late(0.02)), IsEmpty());
+  EXPECT_THAT(ids(starting_late(40, R"j(, "Filter": "(t.k > 5)", "Rows Removed by Filter": 10)j")),
+              IsEmpty());
+  EXPECT_THAT(ids(starting_late(40), R"("Execution Time": 100, "JIT": {"Timing": {"Total": 5}})"),
+              Not(Contains("G9")));
+}
+
+// An InitPlan of 60 ms that the scan below `gather` ("" for none) needs.
+std::string needing_sub_select(const std::string& gather, const std::string& in_init_plan = "") {
+  std::string init =
+      node(cat(measured("Aggregate", 60, 1), R"(, "Subplan Name": "InitPlan 1")"),
+           in_init_plan.empty() ? scan(55, 9'000)
+                                : node(measured(in_init_plan, 58, 9'000), scan(55, 9'000)));
+  const std::string before = R"("Parent Relationship": "Outer")";
+  init.replace(init.find(before), before.size(), R"("Parent Relationship": "InitPlan")");
+  const std::string filtered =
+      node(cat(measured("Seq Scan", gather.empty() ? 90 : 20, 900, gather.empty() ? 1 : 3),
+               R"j(, "Relation Name": "u", "Alias": "u", "Filter": "(u.a > (InitPlan 1).col1)",
+                   "Rows Removed by Filter": 10)j"));
+  if (gather.empty()) return node(measured("Aggregate", 95, 1), cat(init, ", ", filtered));
+  return node(cat(measured(gather, 95, 900), R"(, "Workers Planned": 2, "Workers Launched": 2)"),
+              cat(init, ", ", filtered));
+}
+
+TEST(EffortRules, WorkersThatWaitForASubSelectAreTold) {
+  EXPECT_THAT(ids(needing_sub_select("")), ElementsAre("C8"));
+  EXPECT_THAT(ids(needing_sub_select("Gather")), ElementsAre("F6"));
+  // The sub-select has workers of its own.
+  EXPECT_THAT(ids(needing_sub_select("Gather", "Gather")), Contains("C8"));
+}
+
+std::string self_update(const std::string& condition, const std::string& between = "") {
+  const auto side = [](const std::string& alias, const std::string& filter) {
+    return node(cat(measured("Seq Scan", 30, 1'000), R"(, "Relation Name": "t", "Schema": "app",
+                    "Alias": ")",
+                    alias, "\"", filter));
+  };
+  const std::string inner =
+      side("t_1", R"j(, "Filter": "(t_1.v = 5)", "Rows Removed by Filter": 10)j");
+  const std::string hash =
+      node(measured("Hash", 35, 1'000),
+           between.empty() ? inner : node(measured(between, 33, 1'000), inner));
+  return node(cat(measured("ModifyTable", 95, 0), R"(, "Operation": "Update", "Relation Name": "t",
+                  "Schema": "app", "Alias": "t")"),
+              node(cat(measured("Hash Join", 80, 1'000), R"(, "Join Type": "Semi", "Hash Cond": ")",
+                       condition, "\""),
+                   cat(side("t", ""), ", ", hash)));
+}
+
+TEST(EffortRules, ChangeThatJoinsItsTableByItsKeyIsTold) {
+  const auto said = [](const std::string& plan) {
+    return ids(diagnosed(plan, "\"Execution Time\": 100", facts_of_t()));
+  };
+
+  EXPECT_THAT(said(self_update("(t.k = t_1.k)")), ElementsAre("J6"));
+  EXPECT_THAT(said(self_update("(t.v = t_1.v)")), IsEmpty());           // no key
+  EXPECT_THAT(said(self_update("(t.k = t_1.v)")), IsEmpty());           // another row
+  EXPECT_THAT(said(self_update("(t.k = t_1.k)", "Limit")), IsEmpty());  // it chooses some
+  EXPECT_THAT(ids(self_update("(t.k = t_1.k)")), IsEmpty());            // nobody knows the key
+}
+
 }  // namespace
 }  // namespace pgtend::explain

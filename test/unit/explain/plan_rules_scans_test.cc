@@ -72,6 +72,41 @@ TEST(ScanRules, CountOfAllRowsAsksWhetherAnEstimateWillDo) {
   EXPECT_THAT(ids(counting("count(*)", "", 2'000)), IsEmpty());
 }
 
+std::string whole_scan(double rows, double blocks) {
+  return node(cat(measured("Seq Scan", 90, rows), R"(, "Relation Name": "t", "Schema": "app",
+                  "Alias": "t", "Shared Hit Blocks": )",
+                  blocks));
+}
+
+TEST(ScanRules, TableOfEmptyPagesIsVacuumed) {
+  const Diagnosis out =
+      diagnosed(whole_scan(20'000, 2'000), "\"Execution Time\": 100", facts_of_t());
+
+  ASSERT_THAT(ids(out), ElementsAre("A21"));
+  EXPECT_THAT(out.entries[0].finding.what, HasSubstr("about 318 would hold them"));
+  EXPECT_THAT(out.entries[0].finding.statements, ElementsAre("VACUUM (ANALYZE) app.t"));
+}
+
+TEST(ScanRules, PagesThatRowsOrTheFillFactorNeedAreNoBloat) {
+  Facts wide = facts_of_t(), loose = facts_of_t(), unknown = facts_of_t();
+  wide.relations[0].row_width = 500;
+  loose.relations[0].table->options["fillfactor"] = "20";
+  unknown.relations[0].row_width = 0;
+  const auto said = [](const Facts& facts) {
+    return ids(diagnosed(whole_scan(20'000, 2'000), "\"Execution Time\": 100", facts));
+  };
+
+  EXPECT_THAT(said(wide), IsEmpty());
+  EXPECT_THAT(said(loose), IsEmpty());
+  EXPECT_THAT(said(unknown), IsEmpty());
+}
+
+TEST(ScanRules, ScanThatLimitStopsShowsNoBloat) {
+  const std::string limit = node(measured("Limit", 91, 10), whole_scan(10, 2'000));
+
+  EXPECT_THAT(ids(diagnosed(limit, "\"Execution Time\": 100", facts_of_t())), Not(Contains("A21")));
+}
+
 TEST(ScanRules, IndexOfEmptyPagesIsRebuilt) {
   const Diagnosis out =
       diagnosed(index_scan("Index Only Scan", 2'000, 900, 0, R"(, "Heap Fetches": 0)"));
