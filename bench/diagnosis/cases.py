@@ -13,9 +13,11 @@ class Case:
     sql: str             # what is explained
     settings: dict = dataclasses.field(default_factory=dict)  # of the session that explains
     # How: "analyze" is pgtend explain --analyze; "piped" explains with psql in a transaction that is
-    # rolled back and hands the plan over, "offline" does so without a server; "plan" is pgtend explain alone.
+    # rolled back and hands the plan over, "offline" does so without a server; "inside" hands it over while its session and transaction are there; "plan" is
+    # pgtend explain alone; "log" runs the statements with auto_explain and hands the server's log over.
     how: str = "analyze"
     before: str = ""     # piped, offline: SQL of the same session, in front
+    slow_reads: bool = False  # piped: the server's storage is slow meanwhile
     options: str = ""    # piped, offline: of EXPLAIN, beside ANALYZE, BUFFERS, VERBOSE, SETTINGS
 
 

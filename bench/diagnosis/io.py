@@ -13,6 +13,14 @@ def cold(d, sick):
                 before="" if sick else f"SELECT count(*) FROM {t};")
 
 
+@case("H2")
+def slow_storage(d, sick):
+    t, k, v = d.names(3)
+    # VACUUM FULL writes the table past the server's cache.
+    make = [*table(t, {k: ("int", "i"), v: ("text", d.filler(60, 100))}, d.rows(6_000, 12_000)), f"ANALYZE {t}", f"VACUUM FULL {t}"]
+    return Case(make, f"SELECT count(*), max({v}) FROM {t}", {"track_io_timing": "on"}, how="piped", slow_reads=sick)
+
+
 @case("H3")
 def reader_writes(d, sick):
     t, k, v = d.names(3)
@@ -46,3 +54,14 @@ def temporary_table(d, sick):
     return Case(["SELECT 1"], f"SELECT count(*) FROM {t} WHERE {k} > 5", how="offline",
                 before=f"SET temp_buffers = '{'1MB' if sick else '128MB'}'; CREATE TEMP TABLE {t} ({k} int, {v} text); "
                 f"INSERT INTO {t} SELECT i, repeat('x', 200) FROM generate_series(1, {rows}) i;")
+
+
+@case("H4")
+def same_pages_again(d, sick):
+    a, b, x, y, v = d.names(5)
+    inner = d.rows(10_000, 20_000)
+    make = [*table(a, {x: ("int", f"i * 7919 % {inner}")}, inner * d.rng.randint(3, 5)),
+            *table(b, {y: ("int", "i"), v: ("text", d.filler())}, inner), f"CREATE UNIQUE INDEX ON {b} ({y})",
+            f"VACUUM ANALYZE {a}", f"VACUUM ANALYZE {b}"]
+    off = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+    return Case(make, f"SELECT count({v}) FROM {a} JOIN {b} ON {x} = {y}", off if sick else {"work_mem": "64MB"})

@@ -90,7 +90,8 @@ def timing_overhead(d, sick):
     sql = f"SELECT count(*) FROM (SELECT {k} FROM {t} OFFSET 0) a"
     for name in "bcdef" if sick else "":
         sql = f"SELECT count(*) FROM ({sql.replace('count(*)', '*')} LIMIT 1000000000) {name}"
-    return Case(make, sql if sick else "SELECT count(*) FROM generate_series(1, 9000) i WHERE md5(i::text) > 'a'")
+    return Case(make, sql if sick else "SELECT count(*) FROM generate_series(1, 9000) i WHERE md5(i::text) > 'a'",
+                how="offline", options="BUFFERS OFF")
 
 
 @case("I3")
@@ -111,3 +112,13 @@ def joined_as_a_whole(d, sick):
                  for i in range(parts)]
         make += [f"INSERT INTO {t} SELECT generate_series(1, {d.rows(40_000, 60_000)})", f"ANALYZE {t}"]
     return Case(make, f"SELECT count(*) FROM {a} JOIN {b} ON {x} = {y}", {"work_mem": "64MB", "enable_mergejoin": "off"})
+
+
+@case("G9")
+def late_first_row(d, sick):
+    t, k, v = d.names(3)
+    rows = d.rows(600_000, 800_000)
+    # Never analyzed: nobody can tell how many pages the rows that are left need (A21).
+    make = [*table(t, {k: ("int", "i"), v: ("text", d.filler(20, 40))}, rows), f"DELETE FROM {t} WHERE {k} < {int(rows * d.rng.uniform(0.92, 0.96))}"]
+    return Case([*make, *([] if sick else [f"VACUUM FULL {t}"])], f"SELECT count({v}), max({k}) FROM {t}", how="piped",
+                before=f"SELECT count(*) FROM {t};")

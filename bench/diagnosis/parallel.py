@@ -50,3 +50,13 @@ def rows_through_gather(d, sick):
     make = [*table(t, {k: ("int", "i")}, rows), f"VACUUM ANALYZE {t}"]
     return Case(make, f"SELECT {'count(DISTINCT ' + k + ')' if sick else 'sum(' + k + ')'} FROM {t} WHERE {k} > 0",
                 {**FORCED, "work_mem": "64MB"})
+
+
+@case("F6")
+def workers_wait(d, sick):
+    a, b, x, y, v = d.names(5)
+    rows = d.rows(80_000, 120_000)
+    make = [*table(a, {x: ("int", "i"), v: ("text", d.filler())}, rows), *table(b, {y: ("int", "i")}, rows),
+            f"ALTER TABLE {b} SET (parallel_workers = 0)", f"VACUUM ANALYZE {a}", f"VACUUM ANALYZE {b}"]
+    value = f"(SELECT {d.pick('avg', 'sum', 'max')}({y}) / 3 FROM {b})" if sick else str(rows // 3)
+    return Case(make, f"SELECT count(*), count({v}) FROM {a} WHERE {x} % 7 <> 3 OR {x} = {value}", FORCED)

@@ -136,3 +136,11 @@ def huge_list(d, sick):
     values = ", ".join(str(n) for n in d.rng.sample(range(rows), count))
     where = f"IN ({values})" if sick else f"IN (SELECT i * 3 FROM generate_series(1, {count}) i)"
     return Case(make, f"SELECT count({v}) FROM {t} WHERE {k} {where}")
+
+
+@case("A21")
+def table_bloat(d, sick):
+    t, k, v = d.names(3)
+    make = [*table(t, {k: (d.integer_type(), "i"), v: ("text", d.filler(60, 120))}, d.rows(100_000, 150_000)),
+            f"DELETE FROM {t} WHERE {k}::int % {d.rng.randint(6, 15)} <> 0", f"VACUUM {'' if sick else 'FULL'} {t}", f"VACUUM ANALYZE {t}"]
+    return Case(make, f"SELECT count({v}), max({k}) FROM {t}")

@@ -1,4 +1,5 @@
 """A private PostgreSQL for each version: a temporary data folder, a free port, not root."""
+import contextlib
 import json
 import os
 import pathlib
@@ -69,6 +70,21 @@ class Server:
         self.programs = binaries(version)
         self.process = None
 
+    def slow_reads_environment(self):
+        """Of a server whose reads wait while slow_reads() is entered."""
+        library = self.folder / "slow_reads.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, pathlib.Path(__file__).parent / "slow_reads.c", "-ldl"], check=True)
+        return {**os.environ, "LD_PRELOAD": str(library), "PGTEND_SLOW_READS": str(self.folder / "slow")}
+
+    @contextlib.contextmanager
+    def slow_reads(self):
+        flag = self.folder / "slow"
+        flag.touch()
+        try:
+            yield
+        finally:
+            flag.unlink()
+
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtend-diagnosis-"))
         prefix, user = demote()
@@ -81,7 +97,8 @@ class Server:
                         "--encoding=UTF8", "--locale=C"], check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
         with open(self.folder / "server.log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen([*prefix, self.programs / "postgres", "-D", data, "-p", str(self.port), "-k",
-                                             self.folder, *settings], stdout=log, stderr=log, cwd=self.folder)
+                                             self.folder, *settings], stdout=log, stderr=log, cwd=self.folder,
+                                            env=self.slow_reads_environment())
         deadline = time.monotonic() + 30
         while self.psql("SELECT 1", check=False).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -115,3 +132,11 @@ class Server:
         if check and done.returncode != 0:
             raise ServerError(f"{done.stderr.strip()}\nin: {sql[:2000]}")
         return done
+
+    def logged(self, sql, settings):
+        """Runs `sql` with auto_explain; what that adds to the server's log."""
+        log = self.folder / "server.log"
+        before = log.stat().st_size
+        self.psql("LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on; "
+                  f"SET auto_explain.log_buffers = on; SET auto_explain.log_verbose = on;\n{sql}", settings)
+        return log.read_bytes()[before:].decode()

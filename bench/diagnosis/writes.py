@@ -28,3 +28,14 @@ def checked_row_by_row(d, sick):
     make = [f"CREATE TABLE {parent} ({p} int PRIMARY KEY)", f"INSERT INTO {parent} SELECT generate_series(1, 1000)",
             f"CREATE TABLE {child} ({c} int {f'REFERENCES {parent}' if sick else ''})", f"ANALYZE {parent}"]
     return Case(make, f"INSERT INTO {child} SELECT 1 + i % 1000 FROM generate_series(1, {rows}) i", how="piped")
+
+
+@case("J6")
+def joined_with_itself(d, sick):
+    t, k, m, v = d.names(4)
+    rows = d.rows(30_000, 60_000)
+    make = [*table(t, {k: (d.integer_type(), "i"), m: ("int", f"i % {d.rng.randint(8, 30)}"), v: ("text", d.filler())}, rows),
+            f"ALTER TABLE {t} ADD PRIMARY KEY ({k})", f"CREATE INDEX ON {t} ({m})", f"VACUUM ANALYZE {t}"]
+    change = d.pick(f"UPDATE {t} SET {v} = 'y'", f"DELETE FROM {t}")
+    where = f"{k} IN (SELECT {k} FROM {t} WHERE {m} = 5)" if sick else f"{m} = 5"
+    return Case(make, f"{change} WHERE {where}", how="piped")
