@@ -12,6 +12,7 @@
 #include "cli/explain_log.h"
 #include "cli/explain_show.h"
 #include "cli/explain_worst.h"
+#include "cli/explain_writes.h"
 #include "cli/findings.h"
 #include "cli/lookout.h"
 #include "cli/page_file.h"
@@ -59,6 +60,8 @@ constexpr Parameter kExplainParameters[] = {
     {"--verify", "",
      "try statistics (rolled back; ANALYZE and DDL on the table wait) and settings (run both "
      "ways)"},
+    {"--analyze-writes", "",
+     "tell what running a writing statement costs; with --apply run it and roll it back"},
     {"--anonymize", "",
      "show pseudonyms for all names and values, so that it can be given to anybody"},
     {"--html", "FILE", "write a page to read in a browser, complete in one file; \"-\": stdout"},
@@ -186,7 +189,7 @@ Reports reports_offline(explain::PlanInput read) {
 // What works on the database's own names.
 Status check_anonymize(const Args& args) {
   if (!args.has("--anonymize")) return ok();
-  for (const std::string_view flag : {"--apply", "--verify"}) {
+  for (const std::string_view flag : {"--apply", "--verify", "--analyze-writes"}) {
     if (!args.has(flag)) continue;
     return Error{ErrorCode::Invalid, cat("--anonymize and ", flag, " cannot be had together")}
         .hinting("look first, then show the plan to others with --anonymize");
@@ -215,6 +218,12 @@ Result<Reports> make_reports(const Args& args, Output& output, Input input) {
     return Error{ErrorCode::Invalid, "--apply needs the statement, not its plan"}.hinting(
         "what is changed is measured by running the statement before and after");
   }
+  if (args.has("--analyze-writes") && (plans || args.has("--analyze"))) {
+    return Error{ErrorCode::Invalid, plans ? "--analyze-writes needs a statement, not its plan"
+                                           : "--analyze is for what reads, --analyze-writes for "
+                                             "what writes"}
+        .hinting("pgtend explain -c 'UPDATE ...' --analyze-writes");
+  }
   if (args.has("--offline") && args.has("--verify")) {
     return Error{ErrorCode::Invalid, "--verify needs a server, --offline forbids one"}.hinting(
         "leave one of them out");
@@ -234,8 +243,9 @@ Result<Reports> make_reports(const Args& args, Output& output, Input input) {
   const pg::Canceller canceller = opened->canceller();
   const std::stop_callback cancel_on_stop(args.stop,
                                           [&] { static_cast<void>(canceller.cancel()); });
-  auto reports = args.apply ? apply_and_measure(*opened, request, args, output)
-                            : reports_from(*opened, std::move(input), request);
+  auto reports = args.has("--analyze-writes") ? run_writes(*opened, request, args, output)
+                 : args.apply                 ? apply_and_measure(*opened, request, args, output)
+                                              : reports_from(*opened, std::move(input), request);
   if (reports) return reports;
   if (args.stop.stop_requested()) return Error{ErrorCode::Cancelled, "interrupted"};
   return with_next_step(std::move(reports).error());
@@ -297,8 +307,9 @@ Result<int> run_explain(const Args& args, Output& output) {
   TRY(check_anonymize(args));
   const bool several =
       args.has("--log") || args.has("--diff") || args.has("--worst") || args.has("--query");
-  if (several && (args.apply || args.has("--html"))) {
-    return Error{ErrorCode::Invalid, "--apply and --html work on one statement or on plans"}
+  if (several && (args.apply || args.has("--html") || args.has("--analyze-writes"))) {
+    return Error{ErrorCode::Invalid,
+                 "--apply, --html and --analyze-writes work on one statement or on plans"}
         .hinting("pgtend explain -c 'SELECT ...' --apply");
   }
   if (args.has("--log")) return run_explain_log(args, output);

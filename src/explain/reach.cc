@@ -16,13 +16,14 @@ constexpr int kRoundsMax = 32;
 constexpr size_t kObjectsMax = 20'000;
 
 // $1: {"functions": [{"s", "n", "w"}], "relations": [{"s", "n", "w"}], "words": [name],
-// "oids": [oid], "path": [schema], "tables": bool}; w tells which of that name: "visible" on the
-// path, "all", "server" for built-in ones. Run with pg_catalog alone on the search path. Objects
-// made by initdb depend on nothing that anybody wrote; their oids are below 16384.
+// "oids": [oid], "path": [schema], "tables": bool, "writes": bool}; w tells which of that name:
+// "visible" on the path, "all", "server" for built-in ones. Run with pg_catalog alone on the search
+// path. Objects made by initdb depend on nothing that anybody wrote; their oids are below 16384.
 constexpr std::string_view kReachSql = R"(
 WITH RECURSIVE
 asked AS MATERIALIZED (
-  SELECT $1::pg_catalog.json AS j, ($1::pg_catalog.json ->> 'tables')::pg_catalog.bool AS tables),
+  SELECT $1::pg_catalog.json AS j, ($1::pg_catalog.json ->> 'tables')::pg_catalog.bool AS tables,
+         ($1::pg_catalog.json ->> 'writes')::pg_catalog.bool AS writes),
 -- What of tables has an expression or operator class that is not built in.
 coded AS MATERIALIZED (
   SELECT DISTINCT d.classid, d.objid FROM pg_catalog.pg_depend d
@@ -122,6 +123,31 @@ reach(cls, obj, auto) AS (
       SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, x.inhrelid, false
         FROM pg_catalog.pg_inherits x
        WHERE r.cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.inhparent = r.obj
+      UNION ALL
+      SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass, x.oid, false
+        FROM pg_catalog.pg_trigger x
+       WHERE r.cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.tgrelid = r.obj
+         AND NOT x.tgisinternal AND x.tgenabled <> 'D' AND asked.writes
+      UNION ALL
+      SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, x.tgfoid, false
+        FROM pg_catalog.pg_trigger x
+       WHERE r.cls = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND x.oid = r.obj
+      UNION ALL
+      SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, x.oid, false
+        FROM pg_catalog.pg_attrdef x
+       WHERE r.cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.adrelid = r.obj
+         AND asked.writes
+      UNION ALL
+      SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, x.oid, false
+        FROM pg_catalog.pg_constraint x
+       WHERE r.cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.conrelid = r.obj
+         AND x.contype = 'c' AND asked.writes
+      UNION ALL
+      SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, x.conrelid, false
+        FROM pg_catalog.pg_constraint x
+       WHERE r.cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.confrelid = r.obj
+         AND x.contype = 'f' AND asked.writes
+         AND (x.confdeltype IN ('c', 'n', 'd') OR x.confupdtype IN ('c', 'n', 'd'))
       UNION ALL
       SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, x.oid, false
         FROM pg_catalog.pg_attrdef x JOIN coded k
@@ -229,14 +255,27 @@ SELECT 'rule', x.oid, '', x.rulename, '', 'v', '', 0, pg_catalog.pg_get_ruledef(
  WHERE f.cls = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
 UNION ALL
 SELECT 'policy', x.oid, '', x.polname, '', 'v', '', 0,
-       pg_catalog.concat(pg_catalog.pg_get_expr(x.polqual, x.polrelid))
-  FROM found f JOIN pg_catalog.pg_policy x ON x.oid = f.obj
+       pg_catalog.concat(pg_catalog.pg_get_expr(x.polqual, x.polrelid), ' ; ',
+                         CASE WHEN asked.writes
+                              THEN pg_catalog.pg_get_expr(x.polwithcheck, x.polrelid) END)
+  FROM asked, found f JOIN pg_catalog.pg_policy x ON x.oid = f.obj
  WHERE f.cls = 'pg_catalog.pg_policy'::pg_catalog.regclass
 UNION ALL
 SELECT 'constraint', x.oid, '', x.conname, '', 'v', '', 0,
        pg_catalog.pg_get_constraintdef(x.oid)
   FROM found f JOIN pg_catalog.pg_constraint x ON x.oid = f.obj
  WHERE f.cls = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+UNION ALL
+SELECT 'default', x.oid, '', '', '', 'v', '', 0, pg_catalog.pg_get_expr(x.adbin, x.adrelid)
+  FROM asked, found f JOIN pg_catalog.pg_attrdef x ON x.oid = f.obj
+ WHERE f.cls = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND asked.writes
+UNION ALL
+SELECT 'trigger', x.oid, pg_catalog.concat(n.nspname, '.', c.relname), x.tgname, '', 'v', '', 0,
+       pg_catalog.pg_get_triggerdef(x.oid)
+  FROM found f JOIN pg_catalog.pg_trigger x ON x.oid = f.obj
+  JOIN pg_catalog.pg_class c ON c.oid = x.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE f.cls = 'pg_catalog.pg_trigger'::pg_catalog.regclass
 UNION ALL
 SELECT 'foreign', x.oid, n.nspname, x.relname, '', 'v', '', 0, ''
   FROM found f JOIN pg_catalog.pg_class x ON x.oid = f.obj AND x.relkind = 'f'
@@ -283,14 +322,15 @@ class Question {
   // Whether something was added since the last call of text().
   bool changed() const { return changed_; }
 
-  std::string text(bool tables, const json::value& path) {
+  std::string text(const ReachFrom& from, const json::value& path) {
     changed_ = false;
     return to_text(json::object{{"functions", functions_},
                                 {"relations", relations_},
                                 {"words", words_},
                                 {"oids", oids_},
                                 {"path", path},
-                                {"tables", tables}});
+                                {"tables", from.table_expressions || from.writes},
+                                {"writes", from.writes}});
   }
 
  private:
@@ -330,6 +370,9 @@ Status take_in(const pg::Row& row, bool open_all_bodies, std::set<std::string>& 
     if (fresh) out.foreign_tables.push_back(cat(row.text(2), ".", row.text(3)));
     return ok();
   }
+  if (row.text(0) == "trigger" && fresh) {
+    out.triggers.push_back(cat(row.text(3), " on ", row.text(2)));
+  }
   if (row.text(0) != "function") {
     if (fresh) question.add(sql::names_in_text(row.text(8)).names, Which::Server);
     return ok();
@@ -360,7 +403,7 @@ Result<Reached> follow(pg::Connection& conn, const ReachFrom& from, const json::
       return Error{ErrorCode::Limit, cat("functions of the statement call each other more than ",
                                          kRoundsMax, " deep")};
     }
-    const std::string asked = question.text(from.table_expressions, path);
+    const std::string asked = question.text(from, path);
     const pg::Rows rows =
         TRY_DURING(conn.query(cat("EXECUTE pgtend_reach (", pg::literal(asked), ")")),
                    "looking up what the statement calls");

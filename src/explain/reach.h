@@ -39,6 +39,7 @@ struct Routine {
 struct Reached {
   std::vector<Routine> routines = {};
   std::vector<std::string> foreign_tables = {};
+  std::vector<std::string> triggers = {};  // "x on s.t", with ReachFrom::writes
 };
 
 // What is looked at from where.
@@ -48,6 +49,9 @@ struct ReachFrom {
   // Defaults, CHECK constraints, expressions of indexes: planning works with them, reading does
   // not.
   bool table_expressions = false;
+  // What writing runs: triggers, every default, CHECK and policy, tables that foreign keys write
+  // to.
+  bool writes = false;
   bool open_all_bodies = true;  // false: only those of SQL functions
   bool hidden_names = false;    // also what the search path hides counts
 };

@@ -164,4 +164,41 @@ Result<std::string> analyze_refusal(pg::Connection& conn, const sql::StatementIn
   return std::string();
 }
 
+Result<WriteEffects> write_effects(pg::Connection& conn, const sql::StatementInfo& info) {
+  WriteEffects out;
+  if (info.newer_syntax) {
+    out.refusal = "its syntax is newer than the parser that checks it";
+    return out;
+  }
+  if (info.kind != sql::StatementKind::Modifying && info.kind != sql::StatementKind::Locking) {
+    out.refusal = cat("it is ", name(info.kind));
+    return out;
+  }
+  ReachFrom start = start_of(info);
+  start.writes = true;
+  Reached reached = TRY(reach(conn, start));
+  out.triggers = std::move(reached.triggers);
+  for (const Routine& routine : reached.routines) {
+    const bool built_in = routine.schema == "pg_catalog";
+    if (built_in && routine.name == "nextval") {
+      out.sequences = true;
+      continue;
+    }
+    // Triggers of the server's own that only change the row.
+    if (built_in && (routine.name == "suppress_redundant_updates_trigger" ||
+                     routine.name.starts_with("tsvector_update_trigger"))) {
+      continue;
+    }
+    const std::string danger = danger_of(routine);
+    if (danger.empty()) continue;
+    out.refusal = cat("it calls ", danger);
+    return out;
+  }
+  if (!reached.foreign_tables.empty()) {
+    out.refusal = cat("it reaches the foreign table ", printable(reached.foreign_tables[0]),
+                      ": what the other side does for it is not known here");
+  }
+  return out;
+}
+
 }  // namespace pgtend::explain

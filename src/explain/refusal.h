@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "pg/connection.h"
@@ -19,5 +20,17 @@ Result<std::string> planning_refusal(pg::Connection& conn, const sql::StatementI
 // somebody declared VOLATILE are run when everything they call may run. Errors: as reach().
 Result<std::string> analyze_refusal(pg::Connection& conn, const sql::StatementInfo& info,
                                     bool allow_volatile);
+
+// What running a writing statement sets off, and why it is refused.
+struct WriteEffects {
+  std::string refusal = {};                // "" if it may run in a transaction that is rolled back
+  std::vector<std::string> triggers = {};  // "x on s.t", of all tables it may write to
+  bool sequences = false;                  // nextval is called: no rollback brings numbers back
+};
+
+// The same for a statement that writes or locks rows, run in a transaction that is rolled back. Its
+// triggers, defaults, checks and the tables that foreign keys write to count as what it calls; of
+// what outlives a rollback only sequences may be touched. Errors: as reach().
+Result<WriteEffects> write_effects(pg::Connection& conn, const sql::StatementInfo& info);
 
 }  // namespace pgtend::explain
