@@ -229,7 +229,8 @@ bool Writer::stays(size_t i, const std::string& name) const {
   const bool plan_word =
       sub_plan_word(i) && i + 1 < tokens_.size() && tokens_[i + 1].kind == SqlTokenKind::Number;
   if (plan_word || (word(i, "hashed") && sub_plan_word(i + 1))) return true;
-  if (pg::ident(name) != name) return true;  // a keyword that is no name without quotes
+  // A keyword that is no name without quotes; names with a $ want quotes, too.
+  if (!name.contains('$') && pg::ident(name) != name) return true;
   if (roles_.parsed) return sql::is_soft_keyword(name) || sql::is_builtin_type(name);
   return name == "nulls" || name == "first" || name == "last" || name == "zone" || name == "at";
 }

@@ -47,6 +47,12 @@ TEST(AnonymousSql, FunctionsAndTypesOfSomebodyAreNames) {
   EXPECT_THAT(anonymous("pg_catalog.secret"), Not(HasSubstr("secret")));
 }
 
+TEST(AnonymousSql, NamesThatWantQuotesAreNoKeywords) {
+  EXPECT_EQ(anonymous("secret$name = 2 AND \"Secret name\" = secret$name"),
+            "c_a = 101 AND c_b = c_a");
+  EXPECT_EQ(anonymous("secret$name WHERE"), "c_a WHERE");  // no grammar knows what this is
+}
+
 // A word of the language that stands as a column is a name.
 TEST(AnonymousSql, KeywordsThatAreColumnsAreNames) {
   EXPECT_EQ(anonymous("(date = 'x'::date)"), "(c_a = 'v_a'::date)");
