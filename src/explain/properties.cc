@@ -39,7 +39,7 @@ bool Arena::extend(const void* end, size_t bytes) {
 }
 
 std::string_view Arena::copy(std::string_view text) {
-  if (text.empty()) return {};
+  if (text.empty()) return "";  // never null
   char* const out = static_cast<char*>(allocate(text.size()));
   std::memcpy(out, text.data(), text.size());
   return {out, text.size()};
@@ -76,7 +76,7 @@ template class Entries<Value>;
 template class Entries<Property>;
 
 Value::Value(std::string_view text)
-    : text_(text.data()), size_(static_cast<uint32_t>(text.size())), kind_(Kind::Text) {
+    : text_(text.empty() ? "" : text.data()), size_(static_cast<uint32_t>(text.size())), kind_(Kind::Text) {
   CHECK(text.size() <= std::numeric_limits<uint32_t>::max());
 }
 

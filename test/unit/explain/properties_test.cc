@@ -60,7 +60,7 @@ TEST(Properties, WhatIsAddedToACopyStaysOutOfTheOriginal) {
 TEST(Properties, JsonComesBackAsItWas) {
   constexpr std::string_view text =
       R"({"n":null,"t":true,"i":-7,"u":18446744073709551615,"d":2.5E0,"s":"x","e":"",)"
-      R"("l":[1,["a"],{}],"o":{"p":{"q":[]}}})";
+      R"("l":[1,["a"],{}],"o":{"p":{"q":[]}},"":""})";
   Arena arena;
   const auto json = parse_json(text);
   ASSERT_TRUE(json);
