@@ -63,6 +63,8 @@ def heavy_trigger(d, sick):
 @case("G6")
 def time_in_no_node(d, sick):
     make, t, k, _ = partitions(d, d.rng.randint(400, 600) if sick else 3, 0)
+    # The first partition has the row: all others are made ready and never run.
+    make.append(f"INSERT INTO {t} ({k}) VALUES (0)")
     return Case(make, "EXECUTE q(1)", {"plan_cache_mode": "force_generic_plan"}, how="offline",
                 before=f"PREPARE q(int) AS SELECT * FROM {t} WHERE {k} <> $1 LIMIT 1; EXECUTE q(1);")
 

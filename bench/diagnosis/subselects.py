@@ -82,7 +82,7 @@ def recursion_repeats(d, sick):
 @case("C7")
 def exists_beside_or(d, sick):
     make, a, b, x, y, v = master_and_detail(d, d.rows(3_000, 6_000), d.rows(20_000, 40_000))
-    exists = f"EXISTS (SELECT 1 FROM {b} WHERE {y} = {x} AND {v} > 900 - {x} % 9)"
+    exists = f"EXISTS (SELECT 1 FROM {b} WHERE {y} = {x} AND {v} > 500 - {x} % 9)"
     where = f"{exists} OR {x} % 7 = 3" if sick else exists
     return Case(make, f"SELECT count(*) FROM {a} WHERE {where}")
 

@@ -31,12 +31,13 @@ TEST(EffortRules, SortForFewGroupsIsBetterHashed) {
 TEST(EffortRules, IncrementalSortOfFewGroupsIsAFullSort) {
   const auto sorted = [](double groups) {
     return ids(node(cat(measured("Incremental Sort", 95, 100'000), R"(, "Full-sort Groups":
-                        {"Group Count": 1}, "Pre-sorted Groups": {"Group Count": )",
-                        groups, "}"),
+                        {"Group Count": )",
+                        groups, R"(}, "Pre-sorted Groups": {"Group Count": )", groups, "}"),
                     scan(20, 100'000)));
   };
 
   EXPECT_THAT(sorted(3), ElementsAre("E4"));
+  EXPECT_THAT(sorted(9), ElementsAre("E4"));
   EXPECT_THAT(sorted(3'000), IsEmpty());
 }
 
