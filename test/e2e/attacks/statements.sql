@@ -606,7 +606,7 @@ SELECT '\! touch x'
 SELECT :'x', :y
 --- psql-backquote refused
 SELECT `touch {dir}/x`
---- parameter plans kept
+--- parameter plans runs
 SELECT * FROM t WHERE id = $1
 --- parameter-act plans kept
 SELECT * FROM t WHERE id = $1 AND act() = $2
@@ -620,3 +620,5 @@ SELECT * FROM nowhere
 SELECT nosuch(act())
 --- type-error refused
 SELECT 'x'::int
+--- parameter-beside-an-act plans kept
+SELECT * FROM t WHERE id = $1 AND act() > 0
