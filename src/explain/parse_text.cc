@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kQueryText = "Query Text: ";
 
 // Counters that JSON prints for every node when one node shows blocks in TEXT.
-constexpr std::array<const char*, 10> kBlockCounters = {
+constexpr std::array<std::string_view, 10> kBlockCounters = {
     "Shared Hit Blocks", "Shared Read Blocks", "Shared Dirtied Blocks", "Shared Written Blocks",
     "Local Hit Blocks",  "Local Read Blocks",  "Local Dirtied Blocks",  "Local Written Blocks",
     "Temp Read Blocks",  "Temp Written Blocks"};
@@ -165,8 +165,9 @@ Status TextReader::open_node(const TextLine& line, std::string_view label) {
 
 Status TextReader::close_frame() {
   while (!groups_.empty()) close_group();
-  if (blocks_) {
-    for (const char* name : kBlockCounters) builder_.properties().emplace(name, 0);
+  // A line that shows one of them has given them all.
+  if (blocks_ && !builder_.properties().contains(kBlockCounters[0])) {
+    for (const std::string_view name : kBlockCounters) builder_.properties().emplace(name, 0);
   }
   frames_.pop_back();
   return builder_.close_node();

@@ -76,7 +76,9 @@ template class Entries<Value>;
 template class Entries<Property>;
 
 Value::Value(std::string_view text)
-    : text_(text.empty() ? "" : text.data()), size_(static_cast<uint32_t>(text.size())), kind_(Kind::Text) {
+    : text_(text.empty() ? "" : text.data()),
+      size_(static_cast<uint32_t>(text.size())),
+      kind_(Kind::Text) {
   CHECK(text.size() <= std::numeric_limits<uint32_t>::max());
 }
 
