@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "explain/rows.h"
+#include "explain/words.h"
 #include "pg/quote.h"
 
 namespace pgtend::explain {
@@ -71,11 +72,9 @@ double width_into(const Plan& plan, int id) {
   return out;
 }
 
-std::string counted(double rows) { return grouped(std::llround(std::clamp(rows, 0.0, 9e15))); }
-
-json::array to_list(const std::vector<std::string>& values) {
+json::array names_json(const std::vector<std::string>& names) {
   json::array out;
-  for (const std::string& value : values) out.emplace_back(value);
+  for (const std::string& name : names) out.emplace_back(name);
   return out;
 }
 
@@ -211,10 +210,10 @@ json::object to_json(const WriteTarget& target, const TargetFacts& facts) {
           {"dead_rows", target.dead_rows},
           {"table_rows", facts.table_rows},
           {"indexes", facts.indexes},
-          {"triggers", to_list(facts.triggers)},
-          {"deferred_triggers", to_list(facts.deferred)},
-          {"foreign_keys", to_list(facts.cascades)},
-          {"sequences", to_list(facts.sequences)}};
+          {"triggers", names_json(facts.triggers)},
+          {"deferred_triggers", names_json(facts.deferred)},
+          {"foreign_keys", names_json(facts.cascades)},
+          {"sequences", names_json(facts.sequences)}};
 }
 
 }  // namespace pgtend::explain

@@ -8,7 +8,7 @@
 namespace pgtend::sql {
 namespace {
 
-constexpr std::string_view kFunctions =
+constexpr std::string_view kFunctionNames =
     "abbrev abs acos acosd acosh age any_value area array_agg array_append array_cat array_dims "
     "array_fill array_length array_lower array_ndims array_position array_positions array_prepend "
     "array_remove array_replace array_reverse array_sample array_shuffle array_sort array_to_json "
@@ -107,7 +107,7 @@ class Words {
 }  // namespace
 
 bool is_builtin_function(std::string_view name) {
-  static const Words words(kFunctions);
+  static const Words words(kFunctionNames);
   return words.hold(name);
 }
 

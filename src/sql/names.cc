@@ -50,10 +50,6 @@ std::string unquoted(const SqlToken& token) {
   return out;
 }
 
-bool is_name(const SqlToken& token) {
-  return token.kind == SqlTokenKind::Word || token.kind == SqlTokenKind::Quoted;
-}
-
 bool is_operator(const SqlToken& token) {
   return token.kind == SqlTokenKind::Symbol && kOperatorCharacters.contains(token.text[0]);
 }
@@ -95,6 +91,10 @@ std::string_view opaque_at(const std::vector<SqlToken>& list, size_t i) {
 }
 
 }  // namespace
+
+bool is_name(const SqlToken& token) {
+  return token.kind == SqlTokenKind::Word || token.kind == SqlTokenKind::Quoted;
+}
 
 void Names::add(Names more) {
   functions.merge(more.functions);

@@ -8,8 +8,12 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "base/sql_lexer.h"
 
 namespace pgtend::sql {
+
+// Whether a token may be a name: a word or what is quoted.
+bool is_name(const SqlToken& token);
 
 struct QualifiedName {
   std::string schema = {};  // "" if not written

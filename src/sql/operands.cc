@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "sql/names.h"
 
 namespace pgtend::sql {
 namespace {
@@ -31,10 +32,6 @@ std::string name_of(const SqlToken& token) {
     if (token.text[i] == '"') ++i;  // a doubled quote
   }
   return out;
-}
-
-bool is_name(const SqlToken& token) {
-  return token.kind == SqlTokenKind::Word || token.kind == SqlTokenKind::Quoted;
 }
 
 }  // namespace

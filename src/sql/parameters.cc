@@ -31,18 +31,12 @@ const json::array& list_of(const json::object& body, std::string_view name) {
   return list && list->is_array() ? list->get_array() : kNone;
 }
 
-std::string text_of(const json::object& body, std::string_view name) {
-  const json::value* value = member(body, name);
-  if (!value || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
-}
-
 // libpg_query has the alias as a plain or as a typed node.
 std::string alias_of(const json::object& body) {
   const json::value* alias = member(body, "alias");
   if (!alias) return {};
-  if (const json::object* typed = body_of(*alias, "Alias")) return text_of(*typed, "aliasname");
-  return alias->is_object() ? text_of(alias->get_object(), "aliasname") : "";
+  if (const json::object* typed = body_of(*alias, "Alias")) return member_text(*typed, "aliasname");
+  return alias->is_object() ? member_text(alias->get_object(), "aliasname") : "";
 }
 
 const json::value& without_casts(const json::value& node) {
@@ -96,7 +90,7 @@ class Walk {
   explicit Walk(const json::value& tree) {
     for_each_member(tree, [&](std::string_view name, const json::value& value) {
       if (name == "CommonTableExpr" && value.is_object()) {
-        with_names_.insert(text_of(value.get_object(), "ctename"));
+        with_names_.insert(member_text(value.get_object(), "ctename"));
       }
     });
     todo_.push_back({{}, &tree, kOutermost});
@@ -127,7 +121,7 @@ class Walk {
 };
 
 void Walk::add_table(const json::object& range, Scope& scope) const {
-  SourceTable table{text_of(range, "schemaname"), text_of(range, "relname")};
+  SourceTable table{member_text(range, "schemaname"), member_text(range, "relname")};
   std::string alias = alias_of(range);
   if (alias.empty()) alias = table.name;
   if (table.schema.empty() && with_names_.contains(table.name)) table = {};
@@ -203,7 +197,7 @@ void Walk::compare(const json::object& expression, int scope) {
   const json::value* left = member(expression, "lexpr");
   const json::value* right = member(expression, "rexpr");
   if (!left || !right) return;
-  const std::string kind = text_of(expression, "kind");
+  const std::string kind = member_text(expression, "kind");
   const json::array& name = list_of(expression, "name");
   ParameterUse how;
   if (!name.empty()) how.op = string_value(name.back());
@@ -237,7 +231,7 @@ void Walk::compare(const json::object& expression, int scope) {
 void Walk::assign(const json::object& target, int scope) {
   const json::value* value = member(target, "val");
   const int number = value ? parameter_number(*value) : 0;
-  const std::string column = text_of(target, "name");
+  const std::string column = member_text(target, "name");
   if (number == 0 || column.empty() || scope == kOutermost) return;
   const auto& sources = scopes_[static_cast<size_t>(scope)].sources;
   if (sources.empty() || sources[0].table.name.empty()) return;
@@ -257,7 +251,7 @@ void Walk::insert(const json::object& statement, int scope) {
     for (size_t i = 0; i < std::min(items.size(), columns.size()); ++i) {
       const json::object* column = body_of(columns[i], "ResTarget");
       if (!column) continue;
-      assign({{"name", text_of(*column, "name")}, {"val", items[i]}}, scope);
+      assign({{"name", member_text(*column, "name")}, {"val", items[i]}}, scope);
     }
   }
 }

@@ -102,6 +102,12 @@ const json::value* member(const json::object& object, std::string_view name) {
   return object.if_contains(json::string_view(name.data(), name.size()));
 }
 
+std::string member_text(const json::object& object, std::string_view name) {
+  const json::value* value = member(object, name);
+  if (!value || !value->is_string()) return {};
+  return {value->get_string().data(), value->get_string().size()};
+}
+
 const json::object* body_of(const json::value& node, std::string_view type) {
   const json::object* object = node.if_object();
   if (!object) return nullptr;

@@ -34,6 +34,8 @@ void for_each_member(
 
 // The member `name` of `object` if there, else nullptr.
 const json::value* member(const json::object& object, std::string_view name);
+// The text of it; "" when it is absent or no text.
+std::string member_text(const json::object& object, std::string_view name);
 // The body of node `type` when `node` is one ({"ColumnRef": {…}}), else nullptr.
 const json::object* body_of(const json::value& node, std::string_view type);
 // The string of a {"String": {"sval": …}} node; "" for anything else.

@@ -11,12 +11,6 @@
 namespace pgtend::sql {
 namespace {
 
-std::string text_of(const json::object& body, std::string_view name) {
-  const json::value* value = member(body, name);
-  if (!value || !value->is_string()) return {};
-  return {value->get_string().data(), value->get_string().size()};
-}
-
 // The tree tells where things begin; the tokens tell where they end. Lives during one call.
 class Finder {
  public:
@@ -124,7 +118,7 @@ void add_conditions(const Finder& finder, const json::value& expression, Places&
     const auto place = finder.extent(*conjunct);
     if (!place) continue;
     const json::object* comparison = body_of(*conjunct, "A_Expr");
-    const bool between = comparison && text_of(*comparison, "kind") == "AEXPR_BETWEEN";
+    const bool between = comparison && member_text(*comparison, "kind") == "AEXPR_BETWEEN";
     out.conditions.push_back({predicates(*conjunct).front(), between, *place});
   }
 }
@@ -139,8 +133,8 @@ void add_table(const Finder& finder, const json::value& node, Places& out) {
   const json::object* named = alias ? alias->if_object() : nullptr;
   // libpg_query has the alias as a plain or as a typed node.
   if (named && member(*named, "Alias")) named = member(*named, "Alias")->if_object();
-  out.tables.push_back({text_of(body, "schemaname"), text_of(body, "relname"),
-                        named ? text_of(*named, "aliasname") : "", *place});
+  out.tables.push_back({member_text(body, "schemaname"), member_text(body, "relname"),
+                        named ? member_text(*named, "aliasname") : "", *place});
 }
 
 }  // namespace
