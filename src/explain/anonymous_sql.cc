@@ -11,6 +11,7 @@
 #include "pg/quote.h"
 #include "sql/builtin_names.h"
 #include "sql/expression.h"
+#include "sql/names.h"
 #include "sql/parse.h"
 
 namespace pgtend::explain {
@@ -117,19 +118,6 @@ Roles roles_of(std::string_view text) {
     add(*expression);
   } else if (const auto key = sql::parse(cat("SELECT 1 ORDER BY ", text, "\n"))) {
     add(key->root);
-  }
-  return out;
-}
-
-// A quoted token's name; a word's as the server folds it.
-std::string name_of(const SqlToken& token) {
-  if (token.kind != SqlTokenKind::Quoted) return lower(token.text);
-  std::string_view inner = token.text.substr(1);
-  if (inner.ends_with('"')) inner.remove_suffix(1);
-  std::string out;
-  for (size_t i = 0; i < inner.size(); ++i) {
-    out += inner[i];
-    if (inner[i] == '"' && i + 1 < inner.size() && inner[i + 1] == '"') ++i;
   }
   return out;
 }
@@ -243,7 +231,7 @@ NameKind Writer::kind_of(size_t i) const {
 
 std::string Writer::identifier(size_t i) {
   const SqlToken& token = tokens_[i];
-  const std::string name = name_of(token);
+  const std::string name = sql::name_of(token);
   if (token.kind == SqlTokenKind::Quoted) {
     if (behind_cast(i) && name == "char") return std::string(token.text);
   } else if (std::ranges::all_of(name,

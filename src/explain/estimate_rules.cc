@@ -487,7 +487,9 @@ constexpr Rule kEstimateRules[] = {
      "knows why",
      "a nested loop over one row costs nothing, whatever its inner side", "as D1 to D5", nullptr},
     {"D10", "Generic plan",
-     "a scan with a condition on a parameter ($1) is wrong by ten times or more",
+     "a scan with a condition on a parameter ($1) is wrong by ten times or more; or, for a "
+     "statement "
+     "with values, the generic plan has another shape",
      "the plan was made for any value", "plan_cache_mode = force_custom_plan", nullptr},
 };
 

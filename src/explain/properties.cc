@@ -154,11 +154,12 @@ std::pair<Value*, bool> Properties::emplace(std::string_view name, Value value) 
 }
 
 void Properties::erase(std::string_view name) {
-  Property* const last = std::remove_if(
-      begin(), end(), [&](const Property& property) { return property.key == name; });
-  size_ = static_cast<uint32_t>(last - begin());
-  slots_ = nullptr;
-  slots_size_ = 0;
+  if (!contains(name)) return;
+  Properties others(arena());  // copies share the entries
+  for (const Property& property : *this) {
+    if (property.key != name) others.emplace(property.key, property.value);
+  }
+  *this = std::move(others);
 }
 
 List& new_list(Arena& arena) { return *new (arena.allocate(sizeof(List))) List(arena); }

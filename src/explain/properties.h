@@ -173,7 +173,7 @@ class Properties : public Entries<Property> {
   // Adds a property unless there is one of this name: what stands there then, and whether it was
   // added. `name` and what `value` borrows must live as long as the arena.
   std::pair<Value*, bool> emplace(std::string_view name, Value value);
-  // The others stay in their order.
+  // The others stay in their order; copies keep it.
   void erase(std::string_view name);
 
  private:

@@ -31,7 +31,9 @@ class TextWriter {
   void line(size_t column, std::string_view text);
   void write_node(int id);
   void write_group(std::string_view name, const Value& value, size_t column);
-  void write_properties(const Properties& properties, size_t column, bool of_node);
+  // All of them but those named in `done`.
+  void write_properties(const Properties& properties, size_t column, bool of_node,
+                        std::vector<std::string_view> done = {});
   bool write_special(std::string_view name, const Value& value, size_t column);
   void write_workers(const List& list, size_t column);
   void write_targets(const List& list, size_t column);
@@ -120,9 +122,7 @@ void TextWriter::write_sets(const List& list, size_t column) {
       if (!keys || !keys->is_array()) continue;
       for (const Value& key : keys->get_array()) line(keys_column, cat(label, keys_text(key)));
     }
-    Properties others = *set;
-    for (const char* name : {"Sort Key", "Group Keys", "Hash Keys"}) others.erase(name);
-    write_properties(others, keys_column, false);
+    write_properties(*set, keys_column, false, {"Sort Key", "Group Keys", "Hash Keys"});
   }
 }
 
@@ -183,8 +183,8 @@ bool TextWriter::write_special(std::string_view name, const Value& value, size_t
   return true;
 }
 
-void TextWriter::write_properties(const Properties& properties, size_t column, bool of_node) {
-  std::vector<std::string_view> done;
+void TextWriter::write_properties(const Properties& properties, size_t column, bool of_node,
+                                  std::vector<std::string_view> done) {
   for (const Property& entry : properties) {
     const std::string_view name = entry.key;
     if (of_node && (is_of_head(name) || name == "Foreign")) continue;
@@ -198,9 +198,8 @@ void TextWriter::write_properties(const Properties& properties, size_t column, b
     const std::vector<std::string> lines = write_property(properties, name, done);
     for (const std::string& text : lines) line(column, text);
     if (name == "Serialization" && entry.value.is_object()) {
-      Properties blocks = entry.value.get_object();
-      for (const char* printed : {"Time", "Output Volume", "Format"}) blocks.erase(printed);
-      write_properties(blocks, column + 2, false);
+      write_properties(entry.value.get_object(), column + 2, false,
+                       {"Time", "Output Volume", "Format"});
     } else if (done.size() == before &&
                (entry.value.is_object() || is_list_of_objects(entry.value))) {
       write_group(name, entry.value, column);

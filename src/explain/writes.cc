@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "explain/rows.h"
 #include "explain/words.h"
+#include "facts/columns.h"
 #include "pg/quote.h"
 
 namespace pgtend::explain {
@@ -42,16 +43,6 @@ int trigger_bits(std::string_view operation) {
   if (operation == "Update")
     return kUpdate | kInsert | kDelete;  // a row that changes its partition
   return operation == "Merge" ? kInsert | kUpdate | kDelete : 0;
-}
-
-Result<std::vector<std::string>> texts(std::string_view text) {
-  std::vector<std::string> out;
-  const json::value list = TRY(parse_json(text));
-  if (!list.is_array()) return out;
-  for (const json::value& entry : list.get_array()) {
-    if (entry.is_string()) out.emplace_back(entry.get_string().data(), entry.get_string().size());
-  }
-  return out;
 }
 
 // The rows that come to node `id` from below: a ModifyTable without RETURNING hands none up.
@@ -127,12 +118,12 @@ Result<TargetFacts> load_target(pg::Connection& conn, const WriteTarget& target)
   out.table_rows = TRY(rows[0].get<double>(0));
   out.table_pages = TRY(rows[0].get<double>(1));
   out.indexes = static_cast<int>(TRY(rows[0].get<int64_t>(2)));
-  out.cascades = TRY(texts(rows[0].text(4)));
+  out.cascades = TRY(facts::texts_of(rows[0].text(4)));
   if (target.operation == "Insert" || target.operation == "Merge") {
-    out.sequences = TRY(texts(rows[0].text(5)));
+    out.sequences = TRY(facts::texts_of(rows[0].text(5)));
   }
   constexpr std::string_view kDeferred = " (deferred)";
-  for (std::string& trigger : TRY(texts(rows[0].text(3)))) {
+  for (std::string& trigger : TRY(facts::texts_of(rows[0].text(3)))) {
     const bool deferred = trigger.ends_with(kDeferred);
     if (deferred) trigger.resize(trigger.size() - kDeferred.size());
     (deferred ? out.deferred : out.triggers).push_back(std::move(trigger));

@@ -67,17 +67,6 @@ bool type_deduplicates(std::string_view type) {
   return std::ranges::find(kNever, type) == kNever.end() && !type.ends_with("[]");
 }
 
-// A list of any type, as pg_stats shows it; NULLs inside an array of arrays are left out.
-Result<std::vector<std::string>> texts(std::string_view text) {
-  std::vector<std::string> out;
-  const json::value list = TRY(parse_json(text));
-  if (!list.is_array()) return out;
-  for (const json::value& entry : list.get_array()) {
-    if (entry.is_string()) out.emplace_back(entry.get_string().data(), entry.get_string().size());
-  }
-  return out;
-}
-
 Result<std::vector<double>> numbers(std::string_view text) {
   std::vector<double> out;
   const json::value list = TRY(parse_json(text));
@@ -115,8 +104,8 @@ Result<ColumnFacts> to_column(const pg::Row& row) {
   stats.correlation = TRY(row.get<std::optional<double>>(6));
   stats.avg_width = TRY(row.get<double>(7));
   stats.top_frequency = TRY(row.get<std::optional<double>>(8)).value_or(0);
-  if (!row.null(9)) stats.histogram_bounds = TRY(texts(row.text(9)));
-  if (!row.null(14)) stats.common_values = TRY(texts(row.text(14)));
+  if (!row.null(9)) stats.histogram_bounds = TRY(texts_of(row.text(9)));
+  if (!row.null(14)) stats.common_values = TRY(texts_of(row.text(14)));
   if (!row.null(15)) stats.common_frequencies = TRY(numbers(row.text(15)));
   out.stats = std::move(stats);
   return out;
@@ -151,11 +140,11 @@ Result<ColumnStats> stats_from_json(const json::value& value) {
     const std::string_view key(entry.key().data(), entry.key().size());
     const json::value& member = entry.value();
     if (key == "histogram_bounds") {
-      out.histogram_bounds = TRY(texts(to_text(member)));
+      out.histogram_bounds = TRY(texts_of(to_text(member)));
       continue;
     }
     if (key == "common_values") {
-      out.common_values = TRY(texts(to_text(member)));
+      out.common_values = TRY(texts_of(to_text(member)));
       continue;
     }
     if (key == "common_frequencies") {
@@ -183,6 +172,16 @@ Result<ColumnStats> stats_from_json(const json::value& value) {
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> texts_of(std::string_view json_list) {
+  std::vector<std::string> out;
+  const json::value list = TRY(parse_json(json_list));
+  if (!list.is_array()) return out;
+  for (const json::value& entry : list.get_array()) {
+    if (entry.is_string()) out.emplace_back(entry.get_string().data(), entry.get_string().size());
+  }
+  return out;
+}
 
 double ColumnStats::frequency(const std::string& value, double rows) const {
   double others = 1 - null_frac;

@@ -51,4 +51,8 @@ Result<std::vector<ColumnFacts>> load_columns(pg::Connection& conn, uint32_t oid
 json::object to_json(const ColumnFacts& column);
 Result<ColumnFacts> column_from_json(const json::value& value);
 
+// The texts of a list in JSON, as to_jsonb() gives an array of any type; NULLs inside an array of
+// arrays are left out. Errors: Invalid for what is no JSON. Thread: any.
+Result<std::vector<std::string>> texts_of(std::string_view json_list);
+
 }  // namespace pgtend::facts

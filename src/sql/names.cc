@@ -37,19 +37,6 @@ QualifiedName function_name(const json::value* parts) {
   return out;
 }
 
-// "a""b" as a"b; an unquoted word in lower case, as the server folds it.
-std::string unquoted(const SqlToken& token) {
-  if (token.kind != SqlTokenKind::Quoted) return lower(token.text);
-  std::string_view inner = token.text.substr(1);
-  if (inner.ends_with('"')) inner.remove_suffix(1);
-  std::string out;
-  for (size_t i = 0; i < inner.size(); ++i) {
-    out += inner[i];
-    if (inner[i] == '"' && i + 1 < inner.size() && inner[i + 1] == '"') ++i;
-  }
-  return out;
-}
-
 bool is_operator(const SqlToken& token) {
   return token.kind == SqlTokenKind::Symbol && kOperatorCharacters.contains(token.text[0]);
 }
@@ -96,6 +83,18 @@ bool is_name(const SqlToken& token) {
   return token.kind == SqlTokenKind::Word || token.kind == SqlTokenKind::Quoted;
 }
 
+std::string name_of(const SqlToken& token) {
+  if (token.kind != SqlTokenKind::Quoted) return lower(token.text);
+  std::string_view inner = token.text.substr(1);
+  if (inner.ends_with('"')) inner.remove_suffix(1);
+  std::string out;
+  for (size_t i = 0; i < inner.size(); ++i) {
+    out += inner[i];
+    if (inner[i] == '"' && i + 1 < inner.size() && inner[i + 1] == '"') ++i;
+  }
+  return out;
+}
+
 void Names::add(Names more) {
   functions.merge(more.functions);
   relations.merge(more.relations);
@@ -132,7 +131,7 @@ TextNames names_in_text(std::string_view text) {
     }
     if (out.opaque.empty()) out.opaque = opaque_at(list, i);
     if (is_name(list[i])) {
-      const std::string name = unquoted(list[i]);
+      const std::string name = name_of(list[i]);
       out.names.words.insert(name);
       out.names.relations.insert({{}, name});
       if (is_symbol(list, i + 1, '(')) out.names.functions.insert({{}, name});

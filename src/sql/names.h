@@ -14,6 +14,8 @@ namespace pgtend::sql {
 
 // Whether a token may be a name: a word or what is quoted.
 bool is_name(const SqlToken& token);
+// The name that it is: "a""b" as a"b; an unquoted word in lower case, as the server folds it.
+std::string name_of(const SqlToken& token);
 
 struct QualifiedName {
   std::string schema = {};  // "" if not written

@@ -23,17 +23,6 @@ bool is_dot(const SqlToken& token) {
   return token.kind == SqlTokenKind::Symbol && token.text == ".";
 }
 
-// A name as the tree has it: unquoted, or in lower case.
-std::string name_of(const SqlToken& token) {
-  if (token.kind == SqlTokenKind::Word) return lower(token.text);
-  std::string out;
-  for (size_t i = 1; i + 1 < token.text.size(); ++i) {
-    out += token.text[i];
-    if (token.text[i] == '"') ++i;  // a doubled quote
-  }
-  return out;
-}
-
 }  // namespace
 
 Operands::Operands(std::string_view sql)

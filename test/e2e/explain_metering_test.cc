@@ -53,11 +53,20 @@ void load(pg::Connection& conn, bool headend) {
 
 class ExplainMetering : public e2e::DatabaseTest {};
 
+bool has_paused(const explain::Report& report) {
+  return std::ranges::find(report.findings, "G6", &care::Finding::id) != report.findings.end();
+}
+
+// A run in which the machine paused has time in no node (G6): then another one is taken.
 explain::Report examined(pg::Connection& conn) {
   explain::Request request;
   request.sql = kDayQuery;
   request.options.analyze = true;
-  return e2e::must(explain::examine(conn, request));
+  explain::Report report = e2e::must(explain::examine(conn, request));
+  for (int i = 1; i < 3 && has_paused(report); ++i) {
+    report = e2e::must(explain::examine(conn, request));
+  }
+  return report;
 }
 
 void apply(pg::Connection& conn, const care::Action& action) {
@@ -227,7 +236,9 @@ TEST_P(TunedMetering, NoQueryOfTheWorkloadGetsAFinding) {
   }
 }
 
-PGTEND_ON_ALL_VERSIONS(TunedMetering);
+// The oldest, the default and the newest: a run takes ten seconds and more.
+INSTANTIATE_TEST_SUITE_P(Versions, TunedMetering, testing::Values("13", "15", "18"),
+                         [](const auto& version) { return "pg" + version.param; });
 
 }  // namespace
 }  // namespace pgtend

@@ -54,6 +54,9 @@ TEST(Properties, WhatIsAddedToACopyStaysOutOfTheOriginal) {
     EXPECT_EQ(*copy.if_contains("of the copy"), 1);
     EXPECT_EQ(*original.if_contains("of the original"), 2);
     EXPECT_EQ(*copy.if_contains("0"), 0);
+    copy.erase("0");
+    EXPECT_FALSE(copy.contains("0"));
+    EXPECT_EQ(*original.if_contains("0"), 0);
   }
 }
 
