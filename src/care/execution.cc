@@ -29,6 +29,13 @@ Result<pg::Connection> connect(const GateSetup& setup, const std::string& applic
 
 }  // namespace
 
+std::string new_action_id(std::mt19937_64& random) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id;
+  for (int i = 0; i < 12; ++i) id += kDigits[random() % 16];
+  return id;
+}
+
 bool lock_failure(const Error& error) {
   return error.sqlstate == "55P03" || error.sqlstate == "40P01" || error.sqlstate == "40001";
 }

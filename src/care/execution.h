@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct Ran {
   milliseconds lock_wait = {};  // as far as the watcher saw it, to about 50 ms
   milliseconds duration = {};
 };
+
+// What the audit trail and application_name call one action: twelve hexadecimal digits.
+std::string new_action_id(std::mt19937_64& random);
 
 // Thread: one at a time.
 class Execution {

@@ -15,13 +15,6 @@
 namespace pgtend::care {
 namespace {
 
-std::string new_action_id(std::mt19937_64& random) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string id;
-  for (int i = 0; i < 12; ++i) id += kDigits[random() % 16];
-  return id;
-}
-
 std::string holders_text(const std::vector<facts::Session>& holders) {
   std::vector<std::string> parts;
   for (const facts::Session& holder : holders) {

@@ -10,14 +10,6 @@
 namespace pgtend::care {
 namespace {
 
-std::string new_id(uint64_t seed) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::mt19937_64 random(seed != 0 ? seed : std::random_device{}());
-  std::string id;
-  for (int i = 0; i < 12; ++i) id += kDigits[random() % 16];
-  return id;
-}
-
 // Why this session may not write; "" if it may.
 Result<std::string> read_only_reason(pg::Connection& conn) {
   const pg::Rows rows =
@@ -50,7 +42,8 @@ Status begin(Execution& execution, const Rehearsal& rehearsal) {
 }  // namespace
 
 Result<Rehearsed> rehearse(const GateSetup& setup, const Rehearsal& rehearsal) {
-  Rehearsed out{.action_id = new_id(setup.policy.seed)};
+  std::mt19937_64 random(setup.policy.seed != 0 ? setup.policy.seed : std::random_device{}());
+  Rehearsed out{.action_id = new_action_id(random)};
   Execution execution = TRY(Execution::open(setup, cat("pgtend/", out.action_id)));
   pg::Connection& conn = execution.connection();
   const Step step{.sql = rehearsal.sql, .lock = rehearsal.lock};

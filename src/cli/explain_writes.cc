@@ -125,7 +125,8 @@ Result<Reports> run_writes(pg::Connection& conn, const explain::Request& request
   const care::Rehearsed rehearsed = TRY(care::rehearse(session->setup(), rehearsal));
   output.data()["action_id"] = rehearsed.action_id;
   if (!rehearsed.ran) {
-    output.line("would run, between BEGIN and ROLLBACK, with lock_timeout 1 s:");
+    output.line(cat("would run, between BEGIN and ROLLBACK, with lock_timeout ",
+                    human(rehearsal.lock_timeout), ":"));
     for (const std::string& sql : rehearsal.before) output.line(cat("  ", printable(sql, true)));
     output.line(cat("  ", printable(rehearsal.sql, true)));
     output.note("dry run: nothing was run; --apply runs it and rolls it back");

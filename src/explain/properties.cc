@@ -177,39 +177,6 @@ std::string_view text_member(const Properties& properties, std::string_view name
   return value && value->is_string() ? value->get_string() : std::string_view();
 }
 
-Value from_json(const json::value& value, Arena& arena) {
-  const auto text = [&](json::string_view source) {
-    return arena.copy({source.data(), source.size()});
-  };
-  switch (value.kind()) {
-    case json::kind::null:
-      return {};
-    case json::kind::bool_:
-      return value.get_bool();
-    case json::kind::int64:
-      return value.get_int64();
-    case json::kind::uint64:
-      return value.get_uint64();
-    case json::kind::double_:
-      return value.get_double();
-    case json::kind::string:
-      return text(value.get_string());
-    case json::kind::array: {
-      List& list = new_list(arena);
-      for (const json::value& entry : value.get_array()) list.push_back(from_json(entry, arena));
-      return list;
-    }
-    case json::kind::object: {
-      Properties& properties = new_properties(arena);
-      for (const auto& entry : value.get_object()) {
-        properties.emplace(text(entry.key()), from_json(entry.value(), arena));
-      }
-      return properties;
-    }
-  }
-  return {};
-}
-
 json::value to_json(const Value& value) {
   if (value.is_bool()) return value.get_bool();
   if (value.is_int64()) return value.get_int64();

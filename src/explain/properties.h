@@ -194,9 +194,6 @@ const Value* find_member(const Properties& properties, std::string_view name);
 // The text of it, which borrows from the arena; "" if it is absent or no text.
 std::string_view text_member(const Properties& properties, std::string_view name);
 
-// A copy of `value`, with its texts and names, in `arena`. Nested no deeper than
-// kPropertyDepthMax.
-Value from_json(const json::value& value, Arena& arena);
 json::value to_json(const Value& value);
 json::object to_json(const Properties& properties);
 // As JSON on one line.

@@ -15,21 +15,19 @@ namespace {
 
 constexpr int64_t kStatementsMax = 200;
 
-// $1 a table: its name and those of its partitions.
-constexpr std::string_view kFamilySql = R"(
+// $1 a table, with its partitions.
+constexpr std::string_view kFamily = R"(
 WITH RECURSIVE family(id) AS (
   SELECT $1::regclass::oid
   UNION
   SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.id)
+)";
+
+constexpr std::string_view kMembersSql = R"(
 SELECT n.nspname, c.relname
   FROM family f JOIN pg_class c ON c.oid = f.id JOIN pg_namespace n ON n.oid = c.relnamespace)";
 
-// $1 a table.
 constexpr std::string_view kWritesSql = R"(
-WITH RECURSIVE family(id) AS (
-  SELECT $1::regclass::oid
-  UNION
-  SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.id)
 SELECT sum(s.n_tup_ins)::float8, sum(s.n_tup_upd)::float8, sum(s.n_tup_hot_upd)::float8,
        sum(greatest(c.reltuples, 0))::float8,
        sum(pg_indexes_size(f.id))::bigint,
@@ -42,12 +40,20 @@ SELECT sum(s.n_tup_ins)::float8, sum(s.n_tup_upd)::float8, sum(s.n_tup_hot_upd):
  WHERE d.datname = current_database()
  GROUP BY d.stats_reset)";
 
+// `sql` over the table and its partitions, with the time limits of `options`: sizes wait for locks.
+Result<pg::Rows> ask_family(pg::Connection& conn, std::string_view sql, const std::string& table,
+                            const ExplainOptions& options) {
+  return in_read_only(conn, options, [&] {
+    return with_catalog_first(conn, [&] { return conn.query(cat(kFamily, sql), {table}); });
+  });
+}
+
 using Family = std::set<std::pair<std::string, std::string>>;
 
-Result<Family> family_of(pg::Connection& conn, const std::string& table) {
+Result<Family> family_of(pg::Connection& conn, const std::string& table,
+                         const ExplainOptions& options) {
   const pg::Rows rows =
-      TRY_DURING(with_catalog_first(conn, [&] { return conn.query(kFamilySql, {table}); }),
-                 "reading the table's partitions");
+      TRY_DURING(ask_family(conn, kMembersSql, table, options), "reading the table's partitions");
   Family out;
   for (int i = 0; i < rows.size(); ++i) {
     out.emplace(std::string(rows[i].text(0)), std::string(rows[i].text(1)));
@@ -55,10 +61,10 @@ Result<Family> family_of(pg::Connection& conn, const std::string& table) {
   return out;
 }
 
-Result<WriteCounters> writes_to(pg::Connection& conn, const std::string& table) {
-  const pg::Rows rows =
-      TRY_DURING(with_catalog_first(conn, [&] { return conn.query(kWritesSql, {table}); }),
-                 "reading what is written to the table");
+Result<WriteCounters> writes_to(pg::Connection& conn, const std::string& table,
+                                const ExplainOptions& options) {
+  const pg::Rows rows = TRY_DURING(ask_family(conn, kWritesSql, table, options),
+                                   "reading what is written to the table");
   WriteCounters out;
   if (rows.size() != 1) return out;
   const auto number = [&](int column) -> Result<double> {
@@ -112,8 +118,8 @@ Result<Workload> plan_workload(pg::Connection& conn, const std::string& table,
   Workload out;
   facts::StatementList known = TRY(facts::load_statements(conn, kStatementsMax));
   out.why_not = std::move(known.why_not);
-  const Family family = TRY(family_of(conn, table));
-  out.writes = TRY(writes_to(conn, table));
+  const Family family = TRY(family_of(conn, table, options));
+  out.writes = TRY(writes_to(conn, table, options));
   for (facts::StatementFacts& each : known.statements) {
     const auto info = sql::classify(each.text);
     if (info && (info->kind == sql::StatementKind::Utility || info->asked_explain ||
@@ -153,7 +159,7 @@ Status plan_again(pg::Connection& conn, Workload& workload, const std::string& t
     planned.push_back(std::move(statement));
   }
   workload.statements = std::move(planned);
-  WriteCounters writes = TRY(writes_to(conn, table));
+  WriteCounters writes = TRY(writes_to(conn, table, options));
   writes.index = writes.indexes - workload.writes.indexes;
   workload.writes = std::move(writes);
   return ok();

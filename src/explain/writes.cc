@@ -22,11 +22,7 @@ constexpr double kRowHeadBytes = 28;  // tuple header and line pointer
 constexpr std::string_view kTargetSql = R"(
 SELECT greatest(c.reltuples, 0), c.relpages,
        (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid),
-       (SELECT coalesce(json_agg(t.tgname || CASE WHEN t.tginitdeferred THEN ' (deferred)' ELSE '' END
-                                 ORDER BY t.tgname), '[]')::text
-          FROM pg_trigger t
-         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-           AND (t.tgtype::int & $3::int) <> 0),
+       coalesce(fired.at_once, '[]')::text, coalesce(fired.deferred, '[]')::text,
        (SELECT coalesce(json_agg(DISTINCT k.conrelid::regclass::text), '[]')::text
           FROM pg_constraint k WHERE k.confrelid = c.oid AND k.contype = 'f'),
        (SELECT coalesce(json_agg(DISTINCT d.objid::regclass::text), '[]')::text
@@ -34,6 +30,12 @@ SELECT greatest(c.reltuples, 0), c.relpages,
          WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
            AND d.refobjid = c.oid AND d.deptype IN ('a', 'i'))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (
+   SELECT json_agg(t.tgname ORDER BY t.tgname) FILTER (WHERE NOT t.tginitdeferred) AS at_once,
+          json_agg(t.tgname ORDER BY t.tgname) FILTER (WHERE t.tginitdeferred) AS deferred
+     FROM pg_trigger t
+    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+      AND (t.tgtype::int & $3::int) <> 0) fired
  WHERE n.nspname = $1 AND c.relname = $2)";
 
 int trigger_bits(std::string_view operation) {
@@ -118,15 +120,11 @@ Result<TargetFacts> load_target(pg::Connection& conn, const WriteTarget& target)
   out.table_rows = TRY(rows[0].get<double>(0));
   out.table_pages = TRY(rows[0].get<double>(1));
   out.indexes = static_cast<int>(TRY(rows[0].get<int64_t>(2)));
-  out.cascades = TRY(facts::texts_of(rows[0].text(4)));
+  out.triggers = TRY(facts::texts_of(rows[0].text(3)));
+  out.deferred = TRY(facts::texts_of(rows[0].text(4)));
+  out.cascades = TRY(facts::texts_of(rows[0].text(5)));
   if (target.operation == "Insert" || target.operation == "Merge") {
-    out.sequences = TRY(facts::texts_of(rows[0].text(5)));
-  }
-  constexpr std::string_view kDeferred = " (deferred)";
-  for (std::string& trigger : TRY(facts::texts_of(rows[0].text(3)))) {
-    const bool deferred = trigger.ends_with(kDeferred);
-    if (deferred) trigger.resize(trigger.size() - kDeferred.size());
-    (deferred ? out.deferred : out.triggers).push_back(std::move(trigger));
+    out.sequences = TRY(facts::texts_of(rows[0].text(6)));
   }
   return out;
 }

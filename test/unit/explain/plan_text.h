@@ -28,6 +28,13 @@ inline std::string scan(double ms, double rows, double loops = 1) {
                   R"(, "Relation Name": "t", "Schema": "app", "Alias": "t")"));
 }
 
+// A plan whose only node has the property "V" with this value in JSON.
+inline Plan plan_with_value(std::string_view json) {
+  auto plan = parse_json_plan(cat(R"({"Plan": {"Node Type": "X", "V": )", json, "}}"));
+  EXPECT_TRUE(plan) << plan.error().message;
+  return plan ? std::move(plan).take() : Plan{.nodes = {Node{}}};
+}
+
 inline Diagnosis diagnosed(const std::string& root,
                            const std::string& beside = "\"Execution Time\": 100",
                            const Facts& facts = {}) {

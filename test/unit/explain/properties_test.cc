@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "explain/number.h"
+#include "unit/explain/plan_text.h"
 
 namespace pgtend::explain {
 namespace {
@@ -64,14 +65,12 @@ TEST(Properties, JsonComesBackAsItWas) {
   constexpr std::string_view text =
       R"({"n":null,"t":true,"i":-7,"u":18446744073709551615,"d":2.5E0,"s":"x","e":"",)"
       R"("l":[1,["a"],{}],"o":{"p":{"q":[]}},"":""})";
-  Arena arena;
-  const auto json = parse_json(text);
-  ASSERT_TRUE(json);
+  const Plan plan = plan_with_value(text), again = plan_with_value(text);
 
-  const Value value = from_json(*json, arena);
+  const Value value = *plan.root().properties.if_contains("V");
 
   EXPECT_EQ(to_text(value), text);
-  EXPECT_EQ(value, from_json(*json, arena));
+  EXPECT_EQ(value, *again.root().properties.if_contains("V"));
   EXPECT_EQ(Value(uint64_t{7}), Value(7));
   EXPECT_FALSE(Value(std::numeric_limits<uint64_t>::max()) == Value(-1));
   EXPECT_FALSE(Value(7) == Value(7.0));

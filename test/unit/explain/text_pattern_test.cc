@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "unit/explain/plan_text.h"
+
 namespace pgtend::explain {
 namespace {
 
@@ -16,10 +18,10 @@ std::string read_as_json(std::string_view pattern, std::string_view line) {
 // What is written of the members of a JSON text; "cannot" when a part is missing that must be
 // there.
 std::string written(std::string_view pattern, std::string_view members) {
-  Arena arena;
-  const Value value = from_json(*parse_json(members), arena);
+  const Plan plan = plan_with_value(members);
+  const Properties& value = plan.root().properties.if_contains("V")->get_object();
   const LinePattern line(pattern);
-  return line.can_write(value.get_object()) ? line.write(value.get_object()) : "cannot";
+  return line.can_write(value) ? line.write(value) : "cannot";
 }
 
 TEST(TextPattern, PartsMayBeMissingAndAreThenZero) {
