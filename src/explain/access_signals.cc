@@ -58,8 +58,8 @@ Access begin_access(const Examination& in, int id, AccessKind kind) {
   Access out;
   out.kind = kind;
   out.nodes = {id};
-  out.relations = {node.object.schema.empty() ? node.object.relation
-                                              : cat(node.object.schema, ".", node.object.relation)};
+  out.relations = {
+      cat(node.object.schema, node.object.schema.empty() ? "" : ".", node.object.relation)};
   out.facts = in.facts.find(node.object.schema, node.object.relation);
   out.measured = node.actual.has_value();
   out.timed = in.plan.timed();
@@ -293,7 +293,7 @@ int searched_by(const Plan& plan, int scan) {
   }
   for (int node = scan; node != kNone; node = at(plan, node).parent) {
     if (at(plan, node).relation == Relation::SubPlan) return node;
-    const std::string& type = at(plan, node).type;
+    const std::string_view type = at(plan, node).type;
     if (node != scan && type != "Aggregate" && type != "Limit" && type != "Sort") return kNone;
   }
   return kNone;

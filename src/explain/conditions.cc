@@ -67,8 +67,7 @@ class Collector {
     const bool own = qualifier.empty() && scans_table(at(plan_, id));
     const int scan = own ? id : aliases_.scan(qualifier);
     if (scan == kNone) return;
-    const Object& object = at(plan_, scan).object;
-    out_.columns[{object.schema, object.relation}].insert(column);
+    out_.columns[at(plan_, scan).object.table()].insert(column);
   }
 
   const Plan& plan_;
@@ -87,7 +86,8 @@ Aliases::Aliases(const Plan& plan) {
   for (int id = 0; id < static_cast<int>(plan.nodes.size()); ++id) {
     const Node& node = at(plan, id);
     if (!scans_table(node)) continue;
-    const std::string& alias = node.object.alias.empty() ? node.object.relation : node.object.alias;
+    const Object& object = node.object;
+    const std::string_view alias = object.alias.empty() ? object.relation : object.alias;
     scans_.emplace(alias, id);
     only = id;
     ++scans;
@@ -108,7 +108,7 @@ Sought sought_by(const Plan& plan, int id) {
     place = below[0];
   }
   const Node& node = at(plan, place);
-  Sought out{node.object.index, {}};
+  Sought out{std::string(node.object.index), {}};
   if (auto list = conditions_of(plan, place, "Index Cond", id)) out.predicates = *std::move(list);
   return out;
 }
@@ -126,7 +126,7 @@ Wanted wanted_facts(const Plan& plan) {
   Collector collector(plan, out);
   for (int id = 0; id < static_cast<int>(plan.nodes.size()); ++id) {
     const Node& node = at(plan, id);
-    if (scans_table(node)) out.columns[{node.object.schema, node.object.relation}];
+    if (scans_table(node)) out.columns[node.object.table()];
   }
   for (int id = 0; id < static_cast<int>(plan.nodes.size()); ++id) collector.look_at(id);
   return out;

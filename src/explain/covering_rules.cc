@@ -88,7 +88,7 @@ class NeededColumns {
   std::set<std::string> columns_;
 };
 
-const facts::IndexFacts* plain_index(const RelationFacts& facts, const std::string& name) {
+const facts::IndexFacts* plain_index(const RelationFacts& facts, std::string_view name) {
   const auto found = std::ranges::find(facts.indexes, name, &facts::IndexFacts::name);
   if (found == facts.indexes.end()) return nullptr;
   const bool plain = found->method == "btree" && found->predicate.empty() &&

@@ -205,7 +205,7 @@ std::vector<std::string> make_statistics(const std::string& kinds, const std::st
 
 std::string statistics_name(const Misestimate& miss, const Plan& plan, std::string_view tail) {
   constexpr size_t kRoom = 40;
-  std::string name = at(plan, miss.node).object.relation;
+  std::string name(at(plan, miss.node).object.relation);
   while (name.size() > kRoom ||
          (!name.empty() && (static_cast<unsigned char>(name.back()) & 0xC0) == 0x80 &&
           name.size() >= kRoom))
@@ -392,7 +392,7 @@ Remedy consequence_of(const Misestimate& miss) {
 
 std::string place_of(const Node& node) {
   if (!node.object.relation.empty()) return cat(node.type, " on ", node.object.relation);
-  return node.type;
+  return std::string(node.type);
 }
 
 // A wrong estimate of a scan that nothing was chosen by costs nothing.

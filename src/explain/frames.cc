@@ -240,12 +240,15 @@ class Unframer {
 // The frame from line `begin` to at_ held `text`.
 void Unframer::emit(size_t begin, std::string text) {
   if (plain_ < begin) {
-    std::string between;
-    for (size_t i = plain_; i < begin; ++i) between += cat(lines_[i], "\n");
-    if (!trim(between).empty()) regions_.push_back({std::move(between), plain_ + 1, false});
+    const char* first = lines_[plain_].data();
+    const char* last = lines_[begin - 1].data() + lines_[begin - 1].size();
+    const std::string_view between(first, static_cast<size_t>(last - first));
+    if (!trim(between).empty()) regions_.push_back({.plain = between, .line = plain_ + 1});
   }
   plain_ = at_;
-  if (!trim(text).empty()) regions_.push_back({std::move(text), begin + 1, true});
+  if (!trim(text).empty()) {
+    regions_.push_back({.cells = std::move(text), .line = begin + 1, .framed = true});
+  }
 }
 
 void Unframer::skip_footer() {

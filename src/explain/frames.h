@@ -12,9 +12,12 @@ namespace pgtend::explain {
 
 // A stretch of the input.
 struct Region {
-  std::string text = {};
-  size_t line = 1;      // of the input, where it begins
+  std::string_view plain = {};  // not framed: borrows the input
+  std::string cells = {};       // framed: of the input's cells, put together
+  size_t line = 1;              // of the input, where it begins
   bool framed = false;  // the whole text of a result: its first line begins a plan if there is one
+
+  std::string_view text() const { return framed ? cells : plain; }
 };
 
 // `text` (plain, see input_text.h) with each frame as a region of its own, without title, rules and

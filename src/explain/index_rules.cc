@@ -22,7 +22,8 @@ constexpr double kRandomKeptShareMax = 0.02;  // A18: of the rows, for random re
 
 IndexTarget target_of(const Access& access, const Examination& in) {
   const Node& node = at(in.plan, access.nodes[0]);
-  IndexTarget out{node.object.schema, node.object.relation, nullptr, {}};
+  auto [schema, table] = node.object.table();
+  IndexTarget out{std::move(schema), std::move(table), nullptr, {}};
   if (!access.facts || !access.facts->table) return out;
   out.schema = access.facts->table->schema;
   out.table = access.facts->table->name;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "explain/json_string.h"
 
@@ -76,6 +77,7 @@ bool is_quote(std::string_view line) { return line.starts_with('>'); }
 
 // Most lines that say something are quoted.
 bool mostly_quoted(std::string_view text) {
+  if (!text.starts_with('>') && text.find("\n>") == std::string_view::npos) return false;
   size_t quoted = 0, others = 0;
   for (const std::string_view line : split(text, '\n')) {
     if (trim(line).empty()) continue;
@@ -97,6 +99,7 @@ std::string plain_text(std::string_view text) {
   const bool crlf = newline != std::string_view::npos && newline > 0 && text[newline - 1] == '\r';
   std::string out;
   out.reserve(text.size());
+  expect_filling(out.data(), text.size());
   bool margin = true;  // nothing but blanks in this line so far
   while (!text.empty()) {
     if (const size_t plain = plain_length(text); plain > 0) {

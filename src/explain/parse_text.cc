@@ -10,14 +10,11 @@
 #include "base/text.h"
 #include "explain/number.h"
 #include "explain/text_head.h"
-#include "explain/text_lines.h"
 #include "explain/text_pattern.h"
 #include "explain/text_properties.h"
 
 namespace pgtend::explain {
 namespace {
-
-constexpr std::string_view kQueryText = "Query Text: ";
 
 // Counters that JSON prints for every node when one node shows blocks in TEXT.
 constexpr std::array<std::string_view, 10> kBlockCounters = {
@@ -399,23 +396,23 @@ Result<Plan> TextReader::run() {
 }  // namespace
 
 Result<Plan> parse_text_plan(std::string_view text, const ParseLimits& limits) {
-  if (text.size() > limits.bytes_max) {
+  text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+  return parse_text_plan(whole_text_plan(text), limits);
+}
+
+Result<Plan> parse_text_plan(TextPlan source, const ParseLimits& limits) {
+  if (source.text.size() > limits.bytes_max) {
     return Error{ErrorCode::Limit, cat("a plan of more than ", limits.bytes_max, " bytes")};
   }
-  const size_t start = std::min(text.find_first_not_of("\r\n"), text.size());
-  text.remove_prefix(start);
   auto arena = std::make_shared<Arena>();
-  text = arena->copy(text);
-  std::optional<std::string_view> query;
-  if (text.starts_with(kQueryText)) {
-    const size_t end = end_of_query_text(text);
-    query = text.substr(kQueryText.size(), end - std::min(end, kQueryText.size()));
-    while (query->ends_with('\n') || query->ends_with('\r')) query->remove_suffix(1);
-    text.remove_prefix(end);
-  }
-  const std::vector<TextLine> lines = read_text_lines(text);
-  TextReader reader(lines, limits, std::move(arena));
-  if (query) reader.set_query_text(*query);
+  // The plan outlives its source: all that borrows from that borrows from a copy.
+  const std::string_view copy = arena->copy(source.text);
+  const auto copied = [&](std::string_view text) {
+    return copy.substr(static_cast<size_t>(text.data() - source.text.data()), text.size());
+  };
+  for (TextLine& line : source.lines) line.text = copied(line.text);
+  TextReader reader(source.lines, limits, std::move(arena));
+  if (source.query) reader.set_query_text(copied(*source.query));
   auto plan = reader.run();
   if (!plan) return std::move(plan).error().during("reading the plan");
   return plan;

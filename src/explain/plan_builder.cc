@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "explain/number.h"
 
@@ -231,6 +232,11 @@ PlanBuilder::PlanBuilder(const ParseLimits& limits, std::shared_ptr<Arena> arena
     : limits_(limits) {
   plan_.properties = Properties(*arena);
   plan_.arena = std::move(arena);
+}
+
+void PlanBuilder::expect_nodes(size_t count) {
+  plan_.nodes.reserve(std::min(count, limits_.nodes_max));
+  expect_filling(plan_.nodes.data(), plan_.nodes.capacity() * sizeof(Node));
 }
 
 Status PlanBuilder::open_node() {

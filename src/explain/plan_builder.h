@@ -48,7 +48,7 @@ class PlanBuilder {
   void set(std::string_view name, Value value) { properties().emplace(arena().name(name), value); }
   Arena& arena() { return *plan_.arena; }
   // How many nodes to make room for.
-  void expect_nodes(size_t count) { plan_.nodes.reserve(std::min(count, limits_.nodes_max)); }
+  void expect_nodes(size_t count);
 
   size_t open_nodes() const { return open_.size(); }
   bool has_root() const { return !plan_.nodes.empty(); }

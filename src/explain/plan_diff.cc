@@ -25,9 +25,9 @@ uint64_t name_hash(std::string_view name) {
 // What a leaf reads, however it does it.
 std::string object_key(const Node& node) {
   const Object& object = node.object;
-  const std::string& name = object.relation.empty() ? object.other : object.relation;
+  const std::string_view name = object.relation.empty() ? object.other : object.relation;
   if (!object.alias.empty()) return cat(name, " ", object.alias);
-  return name.empty() ? object.index : name;
+  return std::string(name.empty() ? object.index : name);
 }
 
 // For each node what it works on: the objects below it, apart from those of sub-plans.

@@ -124,7 +124,7 @@ std::string weight_text(const Weight& weight) {
 }
 
 std::string node_name(const Node& node) {
-  const std::string& object = node.object.relation;
+  const std::string_view object = node.object.relation;
   const std::string kind = cat(node.parallel_aware ? "Parallel " : "", node.type);
   return object.empty() ? kind : cat(kind, " on ", object);
 }

@@ -82,7 +82,7 @@ void find_h3(const Examination& in, Diagnosis& out) {
 }
 
 // Pages of the table and of the index that the scan reads it by; 0 when unknown.
-double pages_there(const RelationFacts& facts, const std::string& index) {
+double pages_there(const RelationFacts& facts, std::string_view index) {
   if (!facts.table || facts.table->size.pages <= 0) return 0;
   auto out = static_cast<double>(facts.table->size.pages);
   const auto found = std::ranges::find(facts.indexes, index, &facts::IndexFacts::name);

@@ -109,7 +109,7 @@ SideConditions conditions_below(const Plan& plan, const std::map<std::string, in
 void find_b4(const Examination& in, Diagnosis& out) {
   std::map<std::string, int> owners;
   for (size_t id = 0; id < in.plan.nodes.size(); ++id) {
-    const std::string& alias = in.plan.nodes[id].object.alias;
+    const std::string_view alias = in.plan.nodes[id].object.alias;
     if (!alias.empty()) owners.emplace(alias, static_cast<int>(id));
   }
   each_run(in, "Nested Loop", [&](int id, const Node& node) {

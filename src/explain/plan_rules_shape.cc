@@ -73,7 +73,7 @@ std::vector<int> joined_scans(const Plan& plan, int top) {
 }
 
 // The column that both scans compare with each other; "" when there is none, or another condition.
-std::string joined_column(const Plan& plan, int join, const std::string& a, const std::string& b) {
+std::string joined_column(const Plan& plan, int join, std::string_view a, std::string_view b) {
   std::string out;
   for (const std::string_view name : {"Hash Cond", "Merge Cond", "Join Filter"}) {
     const auto list = sql::conditions(at(plan, join).text(name), a);
@@ -81,7 +81,7 @@ std::string joined_column(const Plan& plan, int join, const std::string& a, cons
     for (const sql::Predicate& predicate : *list) {
       const auto other = sql::used_columns(predicate.value);
       const bool same = predicate.op == "=" && predicate.wrapping == sql::Wrapping::None && other &&
-                        *other == std::vector<sql::ColumnUse>{{b, predicate.column}};
+                        *other == std::vector{sql::ColumnUse{std::string(b), predicate.column}};
       if (same) out = predicate.column;
     }
   }
@@ -89,12 +89,13 @@ std::string joined_column(const Plan& plan, int join, const std::string& a, cons
 }
 
 // The same where a nested loop looks each row up by an index.
-std::string looked_up_column(const Plan& plan, int scan, const std::string& other) {
+std::string looked_up_column(const Plan& plan, int scan, std::string_view other) {
   const auto list = sql::conditions(at(plan, scan).text("Index Cond"), at(plan, scan).object.alias);
   if (!list || list->size() != 1 || (*list)[0].op != "=") return {};
   const auto used = sql::used_columns((*list)[0].value);
   const std::string& column = (*list)[0].column;
-  return used && *used == std::vector<sql::ColumnUse>{{other, column}} ? column : std::string();
+  return used && *used == std::vector{sql::ColumnUse{std::string(other), column}} ? column
+                                                                                  : std::string();
 }
 
 // The scan that is not needed: the one without a condition of its own, else the cheaper one.

@@ -45,7 +45,7 @@ class SubPlanUses {
   }
 
  private:
-  using Uses = std::map<std::string, sql::SubPlanUse>;
+  using Uses = std::map<std::string, sql::SubPlanUse, std::less<>>;
 
   void read(int host, Uses& into) const {
     for (const std::string_view text : at(plan_, host).expressions()) {
@@ -140,8 +140,8 @@ struct Cte {
 constexpr std::string_view kCtePrefix = "CTE ";
 
 // The CTEs by name. Names that two of them have are left out.
-std::map<std::string, Cte> ctes_of(const Plan& plan) {
-  std::map<std::string, Cte> out;
+std::map<std::string, Cte, std::less<>> ctes_of(const Plan& plan) {
+  std::map<std::string, Cte, std::less<>> out;
   for (size_t id = 0; id < plan.nodes.size(); ++id) {
     const Node& node = plan.nodes[id];
     if (node.relation != Relation::Cte || !node.subplan_name.starts_with(kCtePrefix)) continue;
@@ -166,7 +166,7 @@ void find_c3(const Examination& in, Diagnosis& out) {
     const auto cte = ctes.find(node.object.other);
     if (cte == ctes.end() || cte->second.scans != 1 || node.actual->loops > 1) return;
     const int made = cte->second.made;
-    const std::string& type = at(in.plan, made).type;
+    const std::string_view type = at(in.plan, made).type;
     if (type == "Recursive Union" || type == "ModifyTable") return;
     const double removed = removed_rows(in.plan, id, "Rows Removed by Filter").total;
     const double share = removed / std::max(removed + rows_total(node), 1.0);
@@ -269,8 +269,8 @@ void find_c9(const Examination& in, Diagnosis& out) {
     if (append.children.size() < 2 || !append.actual || rows_total(append) < kUnionRowsMin) return;
     if (rows_total(node) != rows_total(append)) return;
     // The members of a partitioned table stand under one name; a UNION has its selects there.
-    const std::string& first = at(in.plan, append.children[0]).object.alias;
-    const std::string& second = at(in.plan, append.children[1]).object.alias;
+    const std::string_view first = at(in.plan, append.children[0]).object.alias;
+    const std::string_view second = at(in.plan, append.children[1]).object.alias;
     const bool partitions = first.size() > 2 && first.ends_with("_1") &&
                             second == cat(first.substr(0, first.size() - 1), "2");
     if (partitions) return;

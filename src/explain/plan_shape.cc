@@ -123,7 +123,7 @@ std::string node_words(const Node& node) {
   std::string out = cat(node.parallel_aware ? "Parallel " : "", kind_words(node), node.type);
   const Object& object = node.object;
   if (!object.index.empty()) out += cat(" using ", object.index);
-  const std::string& name = object.relation.empty() ? object.other : object.relation;
+  const std::string_view name = object.relation.empty() ? object.other : object.relation;
   if (!name.empty()) out += cat(" on ", name);
   return out;
 }

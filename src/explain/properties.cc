@@ -7,23 +7,24 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/memory.h"
 
 namespace pgtend::explain {
 namespace {
 
 constexpr size_t kAlignment = alignof(std::max_align_t);
 constexpr size_t kChunkMin = size_t{4} << 10;
-constexpr size_t kChunkMax = size_t{1} << 20;
+constexpr size_t kDoublingsMax = 12;  // 16 MiB
 
 }  // namespace
 
 void* Arena::allocate(size_t bytes) {
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   if (static_cast<size_t>(end_ - at_) < bytes) {
-    const size_t chunk =
-        std::max(std::min(kChunkMin << std::min<size_t>(chunks_.size(), 8), kChunkMax), bytes);
+    const size_t chunk = std::max(kChunkMin << std::min(chunks_.size(), kDoublingsMax), bytes);
     chunks_.push_back(std::make_unique_for_overwrite<char[]>(chunk));
     at_ = chunks_.back().get();
+    expect_filling(at_, chunk);
     end_ = at_ + chunk;
   }
   char* const out = at_;
@@ -106,7 +107,20 @@ bool operator==(const Value& a, const Value& b) {
                             });
 }
 
+namespace {
+
+// One bit of 64 for a name.
+uint64_t mark_of(std::string_view name) {
+  if (name.empty()) return 1;
+  const auto first = static_cast<unsigned char>(name.front());
+  const auto last = static_cast<unsigned char>(name.back());
+  return uint64_t{1} << ((name.size() * 11 + first * 5U + last) % 64);
+}
+
+}  // namespace
+
 const Property* Properties::find(std::string_view name) const {
+  if ((marks_ & mark_of(name)) == 0) return nullptr;
   if (slots_ == nullptr) {
     for (const Property& each : *this) {
       // Names of one length mostly differ in their first letter: that saves the call.
@@ -142,6 +156,7 @@ std::pair<Value*, bool> Properties::emplace(std::string_view name, Value value) 
   constexpr uint32_t kFew = 64;
   if (Value* there = if_contains(name)) return {there, false};
   push_back({name, value});
+  marks_ |= mark_of(name);
   if (size_ > kFew && size_ > slots_size_ / 2) {
     slots_size_ = std::bit_ceil(size_ * 4);
     slots_ = static_cast<uint32_t*>(arena().allocate(slots_size_ * sizeof(uint32_t)));

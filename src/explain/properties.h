@@ -181,6 +181,7 @@ class Properties : public Entries<Property> {
   const Property* find(std::string_view name) const;
   void index(uint32_t entry);
 
+  uint64_t marks_ = 0;         // of the names that are there: most that are not are not searched
   uint32_t* slots_ = nullptr;  // of a hash table: numbers of entries from 1, 0 is free
   uint32_t slots_size_ = 0;    // a power of two
 };

@@ -61,8 +61,9 @@ size_t echo_size(std::string_view text) {
 
 PlansRead read_text_part(std::string_view text, const ParseLimits& limits) {
   PlansRead out;
-  out.used = text_plan_size(text);
-  auto plan = parse_text_plan(text.substr(0, out.used), limits);
+  TextPlan source = first_text_plan(text);
+  out.used = source.text.size();
+  auto plan = parse_text_plan(std::move(source), limits);
   if (plan) {
     out.plans.push_back(std::move(plan).take());
   } else {
@@ -239,13 +240,14 @@ Result<PlanInput> read_plans(std::string_view text, const ParseLimits& limits) {
     return Error{ErrorCode::Limit, cat("reading plans: ", text.size(),
                                        " bytes are over the limit of ", limits.bytes_max)};
   }
-  const std::string plain = plain_text(text);
+  std::string plain = plain_text(text);
   PlanScanner scanner(limits);
   const std::vector<LoggedPlan> logged = logged_plans(plain);
   for (const LoggedPlan& plan : logged) scanner.scan_log(plan);
   if (logged.empty()) {
-    for (const Region& region : unframed(unquoted(plain))) {
-      scanner.scan(region.text, region.line, region.framed);
+    plain = unquoted(std::move(plain));
+    for (const Region& region : unframed(plain)) {
+      scanner.scan(region.text(), region.line, region.framed);
     }
   }
   return std::move(scanner).finish();

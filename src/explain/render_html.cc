@@ -34,15 +34,16 @@ json::value number_json(double value) {
 // Each text once; a column holds its number.
 class Names {
  public:
-  json::value number(const std::string& text) {
+  // `text` lives as long as this.
+  json::value number(std::string_view text) {
     const auto [it, fresh] = numbers_.try_emplace(text, numbers_.size());
-    if (fresh) list_.emplace_back(text);
+    if (fresh) list_.emplace_back(json::string_view(text.data(), text.size()));
     return it->second;
   }
   json::array take() { return std::move(list_); }
 
  private:
-  std::unordered_map<std::string, size_t> numbers_;
+  std::unordered_map<std::string_view, size_t> numbers_;
   json::array list_;
 };
 
@@ -71,7 +72,7 @@ class Shapes {
   json::array take() { return std::move(list_); }
 
  private:
-  std::unordered_map<std::string, size_t> numbers_;
+  std::unordered_map<std::string_view, size_t> numbers_;
   json::array list_;
 };
 
@@ -83,7 +84,7 @@ struct NodeColumn {
 };
 struct NameColumn {
   const char* name;
-  const std::string& (*value)(const Node& node);
+  std::string_view (*value)(const Node& node);
 };
 
 const NodeTime& time_of(const Report& report, int id) {
@@ -135,14 +136,14 @@ const NodeColumn kNumberColumns[] = {
 };
 
 const NameColumn kNameColumns[] = {
-    {"type", [](const Node& node) -> const std::string& { return node.type; }},
-    {"relationship", [](const Node& node) -> const std::string& { return node.relationship; }},
-    {"subplan", [](const Node& node) -> const std::string& { return node.subplan_name; }},
-    {"schema", [](const Node& node) -> const std::string& { return node.object.schema; }},
-    {"relation", [](const Node& node) -> const std::string& { return node.object.relation; }},
-    {"alias", [](const Node& node) -> const std::string& { return node.object.alias; }},
-    {"index", [](const Node& node) -> const std::string& { return node.object.index; }},
-    {"other", [](const Node& node) -> const std::string& { return node.object.other; }},
+    {"type", [](const Node& node) { return node.type; }},
+    {"relationship", [](const Node& node) { return node.relationship; }},
+    {"subplan", [](const Node& node) { return node.subplan_name; }},
+    {"schema", [](const Node& node) { return node.object.schema; }},
+    {"relation", [](const Node& node) { return node.object.relation; }},
+    {"alias", [](const Node& node) { return node.object.alias; }},
+    {"index", [](const Node& node) { return node.object.index; }},
+    {"other", [](const Node& node) { return node.object.other; }},
 };
 
 // Text of JSON that means the same to a JSON reader and nothing to an HTML one: all of these stand
@@ -278,7 +279,7 @@ void PageWriter::nodes() {
     for (const NameColumn& column : kNameColumns) {
       columns[column.name].push_back(names.number(column.value(at(report_.plan, id))));
     }
-    columns["excuse"].push_back(names.number(std::string(rows.excuse)));
+    columns["excuse"].push_back(names.number(rows.excuse));
   }
   member("names", names.take());
   out_ += ",\"columns\":{";

@@ -274,7 +274,7 @@ std::string Writer::label(size_t id) const {
   out += cat(node.parallel_aware ? "Parallel " : "", node.type);
   const Object& object = node.object;
   if (!object.index.empty()) out += cat(" using ", object.index);
-  const std::string& name = object.relation.empty() ? object.other : object.relation;
+  const std::string_view name = object.relation.empty() ? object.other : object.relation;
   if (!name.empty()) {
     out += cat(" on ", object.schema.empty() ? "" : cat(object.schema, "."), name);
     if (!object.alias.empty() && object.alias != name) out += cat(" ", object.alias);

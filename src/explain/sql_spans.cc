@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 4> kConditions = {"Filter", "Index Cond",
 
 bool names_node(const sql::TablePlace& table, const Node& node) {
   const std::string& alias = table.alias.empty() ? table.name : table.alias;
-  const std::string& shown = node.object.alias.empty() ? node.object.relation : node.object.alias;
+  const std::string_view shown =
+      node.object.alias.empty() ? node.object.relation : node.object.alias;
   const bool schema =
       table.schema.empty() || node.object.schema.empty() || table.schema == node.object.schema;
   return schema && table.name == node.object.relation && alias == shown;

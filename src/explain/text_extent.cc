@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "base/text.h"
 #include "explain/parse_xml.h"
@@ -48,6 +47,15 @@ bool ends_plan(const TextLine& root, const TextLine& before, const TextLine& lin
   return line.text.starts_with(kQuery) || looks_like_head(line.text);
 }
 
+// What auto_explain prints of the query in front of the plan; `head` is where the plan begins.
+std::optional<std::string_view> query_of(std::string_view text, size_t& head) {
+  if (!text.starts_with(kQuery)) return {};
+  head = end_of_query_text(text);
+  std::string_view query = text.substr(kQuery.size(), head - std::min(head, kQuery.size()));
+  while (query.ends_with('\n') || query.ends_with('\r')) query.remove_suffix(1);
+  return query;
+}
+
 }  // namespace
 
 bool may_begin_text_plan(std::string_view line) {
@@ -55,22 +63,42 @@ bool may_begin_text_plan(std::string_view line) {
   return line.starts_with(kQuery) || looks_like_head(line);
 }
 
-size_t text_plan_size(std::string_view text) {
-  const size_t head = text.starts_with(kQuery) ? end_of_query_text(text) : 0;
+TextPlan first_text_plan(std::string_view text) {
+  size_t head = 0;
+  TextPlan out{.query = query_of(text, head)};
+  const std::string_view rest = text.substr(head);
+  TextLineReader reader;
   for (size_t look = kFirstLook;; look *= 2) {
-    const std::string_view window = text.substr(head, look);
-    const bool whole = head + window.size() == text.size();
-    const std::vector<TextLine> lines = read_text_lines(window);
-    if (lines.empty() && whole) return text.size();
+    const size_t checked = std::max<size_t>(reader.settled(), 1);
+    const std::string_view window = rest.substr(0, look);
+    const bool whole = window.size() == rest.size();
+    reader.read(window);
+    const std::vector<TextLine>& lines = reader.lines();
     // The last lines of a window that goes on are not all there.
     const size_t known = whole ? lines.size() : lines.size() - std::min<size_t>(lines.size(), 1);
-    for (size_t i = 1; i < known; ++i) {
+    for (size_t i = checked; i < known; ++i) {
       if (!ends_plan(lines[0], lines[i - 1], lines[i])) continue;
       const char* end = lines[i - 1].text.data() + lines[i - 1].text.size();
-      return static_cast<size_t>(end - text.data());
+      out.text = text.substr(0, static_cast<size_t>(end - text.data()));
+      out.lines = reader.take();
+      out.lines.resize(i);
+      // Where an open quote ends depends on what follows: what is no part of the plan does not.
+      const bool open = !std::ranges::all_of(out.lines, &TextLine::closed);
+      if (open) out.lines = read_text_lines(out.text.substr(head));
+      return out;
     }
-    if (whole) return text.size();
+    if (!whole) continue;
+    out.text = text;
+    out.lines = reader.take();
+    return out;
   }
+}
+
+TextPlan whole_text_plan(std::string_view text) {
+  size_t head = 0;
+  TextPlan out{.text = text, .query = query_of(text, head)};
+  out.lines = read_text_lines(text.substr(head));
+  return out;
 }
 
 }  // namespace pgtend::explain

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/memory.h"
+
 namespace pgtend::explain {
 namespace {
 
@@ -26,6 +28,7 @@ bool is_unquoted(std::string_view line) {
 constexpr size_t kNameLinesMax = 16;
 // A quote that does not end costs a look at the whole rest, so only the first ones get it.
 constexpr int kOpenQuotesMax = 8;
+constexpr size_t kLinesMin = 64;
 
 size_t blanks_at(std::string_view text, size_t at) {
   size_t end = at;
@@ -51,31 +54,11 @@ size_t end_of_quoting_line(std::string_view text, size_t at) {
   return at;
 }
 
-class LineReader {
- public:
-  explicit LineReader(std::string_view text) : text_(text) {}
-
-  std::vector<TextLine> run() {
-    while (at_ < text_.size()) read_line();
-    return std::move(lines_);
-  }
-
- private:
-  void read_line();
-  size_t end_of_unquoted(size_t start, size_t indent) const;
-  size_t end_of_open_quote(size_t start);
-  bool structure_follows(size_t at) const;
-
-  std::string_view text_;
-  size_t at_ = 0;
-  size_t number_ = 1;
-  int open_quotes_ = 0;
-  std::vector<TextLine> lines_;
-};
+}  // namespace
 
 // Names without quotes may hold newlines: a CTE's name ends before the arrow two columns on,
 // settings end with a quote.
-size_t LineReader::end_of_unquoted(size_t start, size_t indent) const {
+size_t TextLineReader::end_of_unquoted(size_t start, size_t indent) {
   const size_t first = end_of_line(text_, start);
   const bool cte = text_.substr(start).starts_with("CTE ");
   if (!cte && !text_.substr(start).starts_with("Settings")) return first;
@@ -86,11 +69,12 @@ size_t LineReader::end_of_unquoted(size_t start, size_t indent) const {
     if (!cte && text_[end - 1] == '\'') return end;
     end = end_of_line(text_, next);
   }
+  all_ended_ = all_ended_ && end < text_.size();
   return first;
 }
 
 // Whether a line below `at` can only be one of a plan.
-bool LineReader::structure_follows(size_t at) const {
+bool TextLineReader::structure_follows(size_t at) const {
   while (at < text_.size()) {
     const std::string_view line = text_.substr(at + blanks_at(text_, at));
     if (line.starts_with("->  ") || line.starts_with("Planning Time:") ||
@@ -103,14 +87,14 @@ bool LineReader::structure_follows(size_t at) const {
 }
 
 // A quote that never ends: the input is cut off there, or it is a stray character.
-size_t LineReader::end_of_open_quote(size_t start) {
+size_t TextLineReader::end_of_open_quote(size_t start) {
   const size_t first = end_of_line(text_, start);
   return structure_follows(first + 1) ? first : text_.size();
 }
 
-void LineReader::read_line() {
-  TextLine line{.number = number_, .indent = blanks_at(text_, at_)};
-  size_t start = at_ + line.indent;
+void TextLineReader::read_line() {
+  TextLine line{.number = next_.number, .indent = blanks_at(text_, next_.at)};
+  size_t start = next_.at + line.indent;
   if (text_.substr(start).starts_with("->")) {
     line.arrow = true;
     start += 2;
@@ -126,24 +110,48 @@ void LineReader::read_line() {
   } else if (printed.find('\'') != printed.npos || printed.find('"') != printed.npos) {
     size_t from = start;
     if (rest.starts_with("Custom Scan (")) from = std::min(text_.find(')', start), physical);
-    const bool whole = open_quotes_ < kOpenQuotesMax;
+    const bool whole = next_.open_quotes < kOpenQuotesMax;
     end = end_of_quoting_line(whole ? text_ : text_.substr(0, physical), from);
     if (end == text_.npos) {
-      ++open_quotes_;
+      ++next_.open_quotes;
       line.closed = false;
       end = whole ? end_of_open_quote(start) : physical;
     }
   }
   line.text = text_.substr(start, end - start);
-  number_ += static_cast<size_t>(std::ranges::count(text_.substr(at_, end - at_), '\n')) + 1;
-  at_ = end + 1;
+  // Most lines are one line of the input.
+  const std::string_view more = end > physical ? text_.substr(physical, end - physical) : "";
+  next_.number += static_cast<size_t>(std::ranges::count(more, '\n')) + 1;
+  next_.at = end + 1;
   while (!line.text.empty() && (line.text.back() == ' ' || line.text.back() == '\r')) {
     line.text.remove_suffix(1);
   }
-  if (!line.text.empty() || line.arrow) lines_.push_back(line);
+  if (line.text.empty() && !line.arrow) return;
+  if (lines_.size() == lines_.capacity()) {
+    std::vector<TextLine> larger;
+    larger.reserve(std::max(kLinesMin, lines_.size() * 2));
+    expect_filling(larger.data(), larger.capacity() * sizeof(TextLine));
+    larger.assign(lines_.begin(), lines_.end());
+    lines_.swap(larger);
+  }
+  lines_.push_back(line);
 }
 
-}  // namespace
+void TextLineReader::read(std::string_view text) {
+  text_ = text;
+  next_ = resume_;
+  lines_.resize(resume_.lines);
+  all_ended_ = true;
+  while (next_.at < text_.size()) {
+    const Place before = next_;
+    const bool ended = all_ended_;
+    read_line();
+    if (lines_.size() == before.lines) continue;
+    next_.lines = lines_.size();
+    if (ended) resume_ = before;
+    all_ended_ = all_ended_ && lines_.back().closed;
+  }
+}
 
 size_t end_of_quoted(std::string_view text, size_t at) {
   const char quote = text[at];
@@ -160,7 +168,11 @@ size_t end_of_quoted(std::string_view text, size_t at) {
   return text.npos;
 }
 
-std::vector<TextLine> read_text_lines(std::string_view text) { return LineReader(text).run(); }
+std::vector<TextLine> read_text_lines(std::string_view text) {
+  TextLineReader reader;
+  reader.read(text);
+  return reader.take();
+}
 
 std::vector<std::string_view> split_list(std::string_view list) {
   std::vector<std::string_view> out;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "explain/properties.h"
@@ -44,13 +45,19 @@ struct Blocks {
   double shared() const { return hit + read; }
 };
 
-// The node's object: a relation, index, function, CTE. Names as EXPLAIN gives them, unquoted.
+// The node's object: a relation, index, function, CTE. Names as EXPLAIN gives them, unquoted. They
+// are in the plan's arena.
 struct Object {
-  std::string schema = {};  // only in VERBOSE plans
-  std::string relation = {};
-  std::string alias = {};
-  std::string index = {};
-  std::string other = {};  // CTE, function, tuplestore name
+  std::string_view schema = {};  // only in VERBOSE plans
+  std::string_view relation = {};
+  std::string_view alias = {};
+  std::string_view index = {};
+  std::string_view other = {};  // CTE, function, tuplestore name
+
+  // Schema and relation.
+  std::pair<std::string, std::string> table() const {
+    return {std::string(schema), std::string(relation)};
+  }
 };
 
 // How a node hangs on its parent.
@@ -67,10 +74,10 @@ struct Node {
   int depth = 0;
   int gather = kNone;              // the nearest Gather or Gather Merge above
   std::vector<int> children = {};  // all kinds, in the order printed
-  std::string type = {};           // "Seq Scan"; any text, unknown ones too
+  std::string_view type = {};      // "Seq Scan"; any text, unknown ones too; in the plan's arena
   Relation relation = Relation::Root;
-  std::string relationship = {};  // as printed: "Outer", "Inner", "Member", "InitPlan" …
-  std::string subplan_name = {};  // "SubPlan 2", "CTE x", "InitPlan 1 (returns $0)"
+  std::string_view relationship = {};  // as printed: "Outer", "Inner", "Member", "InitPlan" …
+  std::string_view subplan_name = {};  // "SubPlan 2", "CTE x", "InitPlan 1 (returns $0)"
   Object object = {};
   bool parallel_aware = false;
   Estimate estimate = {};

@@ -81,9 +81,8 @@ Result<WriteCounters> writes_to(pg::Connection& conn, const std::string& table,
 }
 
 bool reads(const Plan& plan, const Family& family) {
-  return std::ranges::any_of(plan.nodes, [&](const Node& node) {
-    return family.contains({node.object.schema, node.object.relation});
-  });
+  return std::ranges::any_of(
+      plan.nodes, [&](const Node& node) { return family.contains(node.object.table()); });
 }
 
 // A plan for typical values; the generic one where the statistics give none.

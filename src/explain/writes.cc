@@ -83,8 +83,8 @@ std::vector<WriteTarget> write_targets(const Plan& plan) {
     WriteTarget target;
     if (node.type == "ModifyTable") {
       target = {.operation = std::string(node.text("Operation")),
-                .schema = node.object.schema,
-                .name = node.object.relation};
+                .schema = std::string(node.object.schema),
+                .name = std::string(node.object.relation)};
     } else if (node.type == "LockRows") {
       target.operation = "Lock";
       // The table is that of the first scan below.

@@ -255,8 +255,8 @@ TEST(Frames, MarkdownTablesAndDbeaverAreFrames) {
   const auto dbeaver = unframed("QUERY PLAN|\n----------+\nResult    |\n  x: 1    |\n");
 
   ASSERT_TRUE(markdown.size() == 1 && dbeaver.size() == 1);
-  EXPECT_EQ(markdown[0].text, "Result\n  x: 1");
-  EXPECT_EQ(dbeaver[0].text, "Result\n  x: 1");
+  EXPECT_EQ(markdown[0].text(), "Result\n  x: 1");
+  EXPECT_EQ(dbeaver[0].text(), "Result\n  x: 1");
 }
 
 }  // namespace
