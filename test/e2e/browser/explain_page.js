@@ -5,6 +5,7 @@
 const {chromium} = require('playwright-core');
 
 const kViews = ['tree', 'table', 'flame', 'text'];
+const kPatience = 5000; // ms
 const kSides = ['findings', 'node', 'statement', 'totals', 'plan'];
 // Nothing of a background service, which would look for a network.
 const kArguments = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -12,14 +13,25 @@ const kArguments = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-fir
 
 let failures = 0;
 
-function check(claim, holds, detail = '') {
-  if (holds) return;
-  ++failures;
-  console.log(`${claim}${detail === '' ? '' : `: ${JSON.stringify(detail)}`}`);
+// `probe` gives whether the claim holds, and a detail. A page draws when it comes to it: it is asked
+// again until it holds or kPatience is over.
+async function check(claim, probe) {
+  for (const end = Date.now() + kPatience; ;) {
+    const [holds, detail] = await probe();
+    if (holds) return;
+    if (Date.now() < end) continue;
+    ++failures;
+    console.log(`${claim}${detail === undefined ? '' : `: ${JSON.stringify(detail)}`}`);
+    return;
+  }
 }
 
-function same(claim, got, want) {
-  check(claim, JSON.stringify(got) === JSON.stringify(want), {got, want});
+// `probe` gives what there is, and what is wanted.
+async function same(claim, probe) {
+  await check(claim, async () => {
+    const [got, want] = await probe();
+    return [JSON.stringify(got) === JSON.stringify(want), {got, want}];
+  });
 }
 
 const selected = (page) => page.getAttribute('#box', 'aria-activedescendant');
@@ -28,118 +40,119 @@ const text = (page, selector) => page.locator(selector).allTextContents();
 
 // One selection in all views, whichever it was made in.
 async function selectsInEachView(page) {
-  same('the first finding\u2019s node is selected', await selected(page), 'tree-2');
-  check('its row is marked', await page.locator('#tree-2.selected .mark').count() === 1);
+  await same('the first finding\u2019s node is selected', async () => [await selected(page), 'tree-2']);
+  await check('its row is marked', async () => [await page.locator('#tree-2.selected .mark').count() === 1]);
   await page.click('#tree-4');
-  same('a click selects in the tree', await panelNumber(page), '#5');
+  await same('a click selects in the tree', async () => [await panelNumber(page), '#5']);
   await page.click('#tab-table');
-  check('the table shows it', await page.locator('#table-4.selected[aria-selected=true]').count() === 1);
+  await check('the table shows it', async () => [await page.locator('#table-4.selected[aria-selected=true]').count() === 1]);
   await page.click('#table-6');
   await page.click('#tab-tree');
-  check('the tree shows what the table selected', await page.locator('#tree-6.selected').count() === 1);
+  await check('the tree shows what the table selected', async () => [await page.locator('#tree-6.selected').count() === 1]);
   await page.click('#tab-flame');
   await page.mouse.move(5, 5);
   const {x, y} = await page.locator('canvas').boundingBox();
   await page.mouse.click(x + 20, y + 30);
-  same('a click selects in the flame view', await panelNumber(page), '#2');
-  const accent = await page.evaluate(() => {
+  await same('a click selects in the flame view', async () => [await panelNumber(page), '#2']);
+  const accent = () => page.evaluate(() => {
     const pen = document.createElement('canvas').getContext('2d');
     pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--accent');
     pen.fillRect(0, 0, 1, 1);
     const want = [...pen.getImageData(0, 0, 1, 1).data];
     const got = [...document.querySelector('canvas').getContext('2d').getImageData(2, 30, 1, 1).data];
-    return [want, got];
+    return [got, want];
   });
-  same('the flame view outlines it', accent[1], accent[0]);
+  await same('the flame view outlines it', accent);
   await page.click('#tab-tree');
-  check('the tree shows what the flame view selected', await page.locator('#tree-1.selected').count() === 1);
+  await check('the tree shows what the flame view selected', async () => [await page.locator('#tree-1.selected').count() === 1]);
   await page.click('#ribbon button >> nth=0');
-  same('the ribbon selects', await panelNumber(page), '#3');
+  await same('the ribbon selects', async () => [await panelNumber(page), '#3']);
 }
 
 async function folds(page) {
   await page.click('#tree-1');
   await page.keyboard.press('ArrowLeft');
-  check('left folds', await page.locator('#tree-2').count() === 0);
-  same('and says so', await page.getAttribute('#tree-1', 'aria-expanded'), 'false');
+  await check('left folds', async () => [await page.locator('#tree-2').count() === 0]);
+  await same('and says so', async () => [await page.getAttribute('#tree-1', 'aria-expanded'), 'false']);
   await page.keyboard.press('n');
-  check('a finding unfolds what hides it', await page.locator('#tree-2.selected').count() === 1);
+  await check('a finding unfolds what hides it', async () => [await page.locator('#tree-2.selected').count() === 1]);
   await page.click('#tree-0');
   await page.keyboard.press('-');
-  check('minus folds', await page.locator('#box .line').count() === 1);
+  await check('minus folds', async () => [await page.locator('#box .line').count() === 1]);
   await page.keyboard.press('+');
-  check('plus unfolds', await page.locator('#box .line').count() === 7);
+  await check('plus unfolds', async () => [await page.locator('#box .line').count() === 7]);
 }
 
 async function walksByKeys(page) {
   await page.click('#tree-0');
   await page.keyboard.press('ArrowDown');
-  same('down', await selected(page), 'tree-1');
+  await same('down', async () => [await selected(page), 'tree-1']);
   await page.keyboard.press('End');
-  same('end', await selected(page), 'tree-6');
+  await same('end', async () => [await selected(page), 'tree-6']);
   await page.keyboard.press('ArrowLeft');
-  same('left goes to the parent', await selected(page), 'tree-5');
+  await same('left goes to the parent', async () => [await selected(page), 'tree-5']);
   await page.keyboard.press('2');
   await page.keyboard.press('Home');
-  same('2 shows the table, home its first row', await selected(page), 'table-2');
+  await same('2 shows the table, home its first row', async () => [await selected(page), 'table-2']);
   await page.keyboard.press('3');
   await page.keyboard.press('ArrowUp');
-  same('3 shows the flame view, up goes to the parent', await panelNumber(page), '#2');
+  await same('3 shows the flame view, up goes to the parent', async () => [await panelNumber(page), '#2']);
   await page.keyboard.press('Enter');
-  check('enter zooms', (await text(page, '.crumbs')).join().includes('Whole plan'));
+  await check('enter zooms', async () => [(await text(page, '.crumbs')).join().includes('Whole plan')]);
   await page.keyboard.press('Escape');
-  check('escape shows all', (await text(page, '.crumbs')).join().includes('the whole plan'));
+  await check('escape shows all', async () => [(await text(page, '.crumbs')).join().includes('the whole plan')]);
   await page.keyboard.press('4');
-  check('4 shows the text', (await text(page, '.line.text')).join('\n').includes('->  Seq Scan on public.t_dlpdata d'));
+  await check('4 shows the text', async () => [(await text(page, '.line.text')).join('\n').includes('->  Seq Scan on public.t_dlpdata d')]);
   await page.keyboard.press('?');
-  check('? opens the help', await page.locator('#keys[open]').count() === 1);
+  await check('? opens the help', async () => [await page.locator('#keys[open]').count() === 1]);
   await page.keyboard.press('Escape');
-  check('escape closes it', await page.locator('#keys[open]').count() === 0);
+  await check('escape closes it', async () => [await page.locator('#keys[open]').count() === 0]);
   await page.keyboard.press('1');
 }
 
 async function showsFindings(page) {
   await page.click('#tab-findings');
+  await check('there are findings', async () => [await page.locator('.finding').count() >= 1]);
   const all = await page.locator('.finding').count();
-  check('there are findings', all >= 1);
   for (let i = 0; i < all; ++i) {
     await page.keyboard.press('n');
     const open = page.locator('.finding.open');
-    same('n opens one finding', await open.count(), 1);
-    check('with its evidence', await open.locator('details dd').count() > 0);
+    await same('n opens one finding', async () => [await open.count(), 1]);
+    await check('with its evidence', async () => [await open.locator('details dd').count() > 0]);
   }
   await page.click('#tree-5');
   await page.click('#tree-2 .mark');
-  check('a mark in the tree opens its finding', await page.locator('.finding.open[data-finding="0"]').count() === 1);
-  check('it has SQL to copy', (await text(page, '.finding.open pre.sql')).join().includes('CREATE INDEX CONCURRENTLY'));
-  check('and how far it is proven', (await text(page, '.finding.open .level')).join().startsWith('L0'));
-  same('predicted and measured stand side by side', await text(page, '.savings h3'), ['Predicted', 'Measured']);
+  await check('a mark in the tree opens its finding', async () => [await page.locator('.finding.open[data-finding="0"]').count() === 1]);
+  await check('it has SQL to copy', async () => [(await text(page, '.finding.open pre.sql')).join().includes('CREATE INDEX CONCURRENTLY')]);
+  await check('and how far it is proven', async () => [(await text(page, '.finding.open .level')).join().startsWith('L0')]);
+  await same('predicted and measured stand side by side', async () => [await text(page, '.savings h3'), ['Predicted', 'Measured']]);
   await page.click('.finding.open .links button');
-  same('its nodes are links', await panelNumber(page), '#3');
+  await same('its nodes are links', async () => [await panelNumber(page), '#3']);
   await page.click('#tab-statement');
-  same('the statement has the condition marked', (await text(page, '.sql .span')).join(''), "d.reading_timestamp > NOW() - INTERVAL '1 day'");
-  same('and is whole', (await text(page, '.sql.whole > span')).join('').startsWith('SELECT c.first_name'), true);
+  await same('the statement has the condition marked', async () => [(await text(page, '.sql .span')).join(''), "d.reading_timestamp > NOW() - INTERVAL '1 day'"]);
+  await same('and is whole', async () => [(await text(page, '.sql.whole > span')).join('').startsWith('SELECT c.first_name'), true]);
 }
 
 async function searchesAndSorts(page) {
   await page.keyboard.press('/');
-  same('/ goes to the search', await page.evaluate(() => document.activeElement.id), 'search');
+  await same('/ goes to the search', async () => [await page.evaluate(() => document.activeElement.id), 'search']);
   await page.keyboard.type('meter_id');
-  await page.waitForFunction(() => document.getElementById('hits').textContent !== '');
-  const hits = (await page.textContent('#hits')).split(' of ').pop();
-  check('conditions are searched, too', Number(hits) >= 1, hits);
-  check('what is no hit steps back', await page.locator('.line.missed').count() === 7 - Number(hits));
+  const hits = async () => Number((await page.textContent('#hits')).split(' of ').pop());
+  await same('conditions are searched, too', async () => [await hits(), 4]);
+  await same('what is no hit steps back', async () => [await page.locator('.line.missed').count(), 3]);
   await page.keyboard.press('Escape');
-  check('escape ends the search', await page.locator('.line.missed').count() === 0);
+  await check('escape ends the search', async () => [await page.locator('.line.missed').count() === 0]);
   await page.click('#tab-table');
   await page.click('.head.table button >> text="rows est"');
-  same('a heading sorts', await page.locator('[aria-sort=descending]').allTextContents(), ['rows est \u2193']);
-  const estimates = await page.locator('.line.table > span:nth-child(7)').allTextContents();
-  const numbers = estimates.map((each) => Number(each.replace(/,/g, '')));
-  same('by number', numbers, [...numbers].sort((a, b) => b - a));
+  await same('a heading sorts', async () => [await page.locator('[aria-sort=descending]').allTextContents(), ['rows est \u2193']]);
+  await same('by number', async () => {
+    const estimates = await text(page, '.line.table > span:nth-child(7)');
+    const numbers = estimates.map((each) => Number(each.replace(/,/g, '')));
+    return [numbers, [...numbers].sort((a, b) => b - a)];
+  });
   await page.click('#tab-totals');
   await page.click('.sum >> nth=0');
-  same('a total searches for its nodes', await page.inputValue('#search'), 'Seq Scan');
+  await same('a total searches for its nodes', async () => [await page.inputValue('#search'), 'Seq Scan']);
   await page.click('#tab-tree');
   await page.keyboard.press('Escape');
   await page.fill('#search', '');
@@ -147,11 +160,11 @@ async function searchesAndSorts(page) {
 
 async function followsTheHash(page) {
   await page.click('#tree-3');
-  same('the hash is the node', new URL(page.url()).hash, '#node=4');
+  await same('the hash is the node', async () => [new URL(page.url()).hash, '#node=4']);
   await page.evaluate(() => { location.hash = '#node=6'; });
   await page.waitForSelector('#tree-5.selected');
   await page.evaluate(() => { location.hash = '#node=999999999&plan=</script>'; });
-  check('one that is none changes nothing', await page.locator('#tree-5.selected').count() === 1);
+  await check('one that is none changes nothing', async () => [await page.locator('#tree-5.selected').count() === 1]);
 }
 
 // WCAG's contrast of two colours of the page.
@@ -176,35 +189,35 @@ function contrasts() {
 }
 
 async function suitsEyesAndPaper(page) {
-  same('contrasts in the light', await page.evaluate(contrasts), []);
+  await same('contrasts in the light', async () => [await page.evaluate(contrasts), []]);
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const before = await background();
   await page.emulateMedia({colorScheme: 'dark'});
+  await check('it is dark where the system is', async () => [await background() !== before]);
   const dark = await background();
-  check('it is dark where the system is', dark !== before, dark);
-  same('contrasts in the dark', await page.evaluate(contrasts), []);
+  await same('contrasts in the dark', async () => [await page.evaluate(contrasts), []]);
   await page.click('#theme');
-  same('the switch wins over the system', await background(), before);
+  await same('the switch wins over the system', async () => [await background(), before]);
   await page.click('#theme');
   await page.emulateMedia({colorScheme: 'light'});
-  same('both ways', await background(), dark);
+  await same('both ways', async () => [await background(), dark]);
   await page.click('#theme');
   await page.emulateMedia({media: 'print'});
   await page.waitForSelector('#paper tbody tr');
-  check('paper has no tabs', await page.isHidden('#main'));
-  same('but all nodes', await page.locator('#paper tbody tr').count(), 7);
-  check('and findings', (await text(page, '#paper')).join().includes('CREATE INDEX CONCURRENTLY'));
+  await check('paper has no tabs', async () => [await page.isHidden('#main')]);
+  await same('but all nodes', async () => [await page.locator('#paper tbody tr').count(), 7]);
+  await check('and findings', async () => [(await text(page, '#paper')).join().includes('CREATE INDEX CONCURRENTLY')]);
   await page.emulateMedia({media: 'screen'});
   await page.waitForSelector('#paper', {state: 'hidden'});
   await page.setViewportSize({width: 400, height: 800});
-  check('a narrow screen does not scroll sideways', await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
-  check('and has the tree', await page.isVisible('#tree-0'));
+  await check('a narrow screen does not scroll sideways', async () => [await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)]);
+  await check('and has the tree', async () => [await page.isVisible('#tree-0')]);
   await page.setViewportSize({width: 1400, height: 900});
   const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select')]
     .filter((each) => !each.textContent.trim() && !each.ariaLabel && !(each.labels && each.labels.length)).length);
-  same('every control has a name', nameless, 0);
+  await same('every control has a name', async () => [nameless, 0]);
   await page.keyboard.press('Tab');
-  check('the focus is to be seen', await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle !== 'none'));
+  await check('the focus is to be seen', async () => [await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle !== 'none')]);
 }
 
 // Every plan of the page in every view, as fast as the browser goes; `thorough` looks after each step.
@@ -247,9 +260,9 @@ function visitAll({views, sides, thorough}) {
 
 async function visitsAll(page, thorough) {
   const {plans, problems} = await page.evaluate(visitAll, {views: kViews, sides: thorough ? kSides : ['findings', 'node'], thorough});
-  same(`${plans} plans`, problems, []);
+  await same(`${plans} plans`, async () => [problems, []]);
   await page.emulateMedia({media: 'print'});
-  check('nothing runs on paper', await page.evaluate(() => window.pwned === undefined));
+  await check('nothing runs on paper', async () => [await page.evaluate(() => window.pwned === undefined)]);
   await page.emulateMedia({media: 'screen'});
   return plans;
 }
@@ -263,50 +276,52 @@ const kScenarios = {
   },
 
   async corpus(page) {
-    check('many plans', await visitsAll(page, false) > 100);
+    const plans = await visitsAll(page, false);
+    await check('many plans', async () => [plans > 100, plans]);
     await page.click('[aria-label="Next plan"]');
-    const hash = new URL(page.url()).hash;
-    check('the hash is plan and node', /^#plan=\d+&node=\d+$/.test(hash), hash);
+    const hash = () => new URL(page.url()).hash;
+    await check('the hash is plan and node', async () => [/^#plan=\d+&node=\d+$/.test(hash()), hash()]);
     await page.evaluate(() => { location.hash = '#plan=3&node=1'; });
     await page.waitForFunction(() => document.getElementById('plan').value === '2');
   },
 
   async hostile(page) {
-    check('many texts', await visitsAll(page, true) > 30);
+    const plans = await visitsAll(page, true);
+    await check('many texts', async () => [plans > 30, plans]);
     await page.selectOption('#plan', '0');
     await page.click('#tab-node');
-    check('escapes are visible', (await page.textContent('#panel')).includes('\\x1b'));
+    await check('escapes are visible', async () => [(await page.textContent('#panel')).includes('\\x1b')]);
   },
 
   async huge(page) {
     const elements = () => page.evaluate(() => document.getElementsByTagName('*').length);
-    same('all nodes are there', (await text(page, '#figures')).join().includes('100,001'), true);
-    check('rows that are out of sight are no elements', await elements() < 3000, await elements());
+    await same('all nodes are there', async () => [(await text(page, '#figures')).join().includes('100,001'), true]);
+    await check('rows that are out of sight are no elements', async () => [await elements() < 3000, await elements()]);
     await page.keyboard.press('*');
     await page.keyboard.press('End');
-    same('the last node is a key away', await selected(page), 'tree-100000');
-    check('and in sight', await page.isVisible('#tree-100000'));
-    check('unfolded rows are no elements either', await elements() < 3000, await elements());
+    await same('the last node is a key away', async () => [await selected(page), 'tree-100000']);
+    await check('and in sight', async () => [await page.isVisible('#tree-100000')]);
+    await check('unfolded rows are no elements either', async () => [await elements() < 3000, await elements()]);
     await page.evaluate(() => { document.getElementById('box').scrollTop = 1200000; });
     await page.waitForFunction(() => document.getElementById('tree-50010') !== null);
     await page.fill('#search', 'part_77777');
     await page.waitForSelector('#tree-77779.selected');
     await page.fill('#search', '');
     await page.click('#fold');
-    check('partitions fold into one row', await page.locator('.line.group').count() === 1);
-    same('what they were folded from is selected', await selected(page), 'tree-1');
+    await check('partitions fold into one row', async () => [await page.locator('.line.group').count() === 1]);
+    await same('what they were folded from is selected', async () => [await selected(page), 'tree-1']);
     await page.keyboard.press('ArrowDown');
-    check('a folded row can be selected', await page.locator('.line.group.selected').count() === 1);
+    await check('a folded row can be selected', async () => [await page.locator('.line.group.selected').count() === 1]);
     await page.keyboard.press('ArrowRight');
-    check('and unfolded', await page.locator('#tree-3').count() === 1);
+    await check('and unfolded', async () => [await page.locator('#tree-3').count() === 1]);
     await page.click('#tab-table');
     await page.click('.head.table button >> text="node"');
     await page.keyboard.press('Tab');
-    check('the table holds no more than is seen', await elements() < 3000, await elements());
+    await check('the table holds no more than is seen', async () => [await elements() < 3000, await elements()]);
     await page.click('#tab-flame');
     await page.locator('canvas').click({position: {x: 300, y: 10}});
-    same('the flame view selects', await panelNumber(page), '#1');
-    check('after all of it', await elements() < 3000, await elements());
+    await same('the flame view selects', async () => [await panelNumber(page), '#1']);
+    await check('after all of it', async () => [await elements() < 3000, await elements()]);
   },
 };
 
@@ -324,7 +339,7 @@ async function refusesMarkup(page) {
       }
     });
   });
-  same('the policy refuses markup and code', refused, [true, true]);
+  await same('the policy refuses markup and code', async () => [refused, [true, true]]);
 }
 
 async function main() {
@@ -344,7 +359,7 @@ async function main() {
     await page.goto(`file://${file}`);
     await page.waitForSelector('.line');
     await kScenarios[scenario](page);
-    same('no message on the console, no request', noise.slice(0, 5), []);
+    await same('no message on the console, no request', async () => [noise.slice(0, 5), []]);
     await refusesMarkup(page);
   } finally {
     await browser.close();
