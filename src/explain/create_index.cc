@@ -85,8 +85,9 @@ care::Action plain(const Candidate& candidate, const IndexTarget& target) {
   out.steps.push_back({cat("CREATE INDEX CONCURRENTLY ", pg::ident(name), " ON ", table, " ",
                            index_clause(candidate)),
                        care::LockMode::ShareUpdateExclusive, false});
+  out.creates = qualified(target.schema, name);
   out.verify_sql = valid_sql(target.schema, name);
-  out.undo = {cat("DROP INDEX CONCURRENTLY IF EXISTS ", qualified(target.schema, name))};
+  out.undo = {cat("DROP INDEX CONCURRENTLY IF EXISTS ", out.creates)};
   set_expectations(out, candidate);
   return out;
 }

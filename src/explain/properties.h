@@ -160,7 +160,7 @@ struct Property {
 class Properties : public Entries<Property> {
  public:
   using Entries::Entries;
-  Properties(const Properties& other) : Entries(other) {}
+  Properties(const Properties& other) : Entries(other), marks_(other.marks_) {}
   Properties(Properties&& other) noexcept = default;
   Properties& operator=(const Properties& other) { return *this = Properties(other); }
   Properties& operator=(Properties&& other) noexcept = default;

@@ -184,11 +184,11 @@ explain::Report huge_report() {
     explain::Node node;
     node.parent = parent;
     node.depth = parent + 1;
-    node.type = type;
+    node.type = report.plan.arena->name(type);
     node.relation = parent < 0 ? explain::Relation::Root : explain::Relation::Child;
     node.actual = {.startup_ms = 0.0, .total_ms = ms, .rows = 1, .loops = 1};
     node.properties = explain::Properties(*report.plan.arena);
-    node.properties.emplace("Node Type", report.plan.arena->name(type));
+    node.properties.emplace("Node Type", node.type);
     const int id = static_cast<int>(report.plan.nodes.size());
     if (parent >= 0) report.plan.nodes[static_cast<size_t>(parent)].children.push_back(id);
     report.plan.nodes.push_back(std::move(node));
@@ -198,8 +198,8 @@ explain::Report huge_report() {
   for (int i = 0; i < kParts; ++i) {
     add(1, "Seq Scan", 1);
     explain::Node& node = report.plan.nodes.back();
-    node.object.relation = cat("part_", i);
-    node.properties.emplace("Relation Name", report.plan.arena->copy(node.object.relation));
+    node.object.relation = report.plan.arena->copy(cat("part_", i));
+    node.properties.emplace("Relation Name", node.object.relation);
     node.properties.emplace("Filter", "(tenant_id = 7)");
   }
   report.timing = explain::measure_time(report.plan);

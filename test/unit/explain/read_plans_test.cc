@@ -90,7 +90,7 @@ std::vector<std::string> types_in(std::string_view text) {
   std::vector<std::string> out;
   const auto input = read_plans(text);
   if (!input) return {input.error().message};
-  for (const ReadPlan& read : input->plans) out.push_back(read.plan.root().type);
+  for (const ReadPlan& read : input->plans) out.emplace_back(read.plan.root().type);
   return out;
 }
 

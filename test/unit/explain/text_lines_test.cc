@@ -2,6 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+
 namespace pgtend::explain {
 namespace {
 
@@ -33,6 +38,36 @@ TEST(TextLines, OpenQuotesCostLinearTime) {
   text += "  ->  Result\n";
 
   EXPECT_GT(read_text_lines(text).size(), 50'000u);
+}
+
+// What a reader knows of a text that grows is what it would know of all of it at once, wherever the
+// steps end: in literals, names over several lines, blanks.
+TEST(TextLines, ATextThatGrowsHasTheSameLines) {
+  const std::string text =
+      "Seq Scan on \"a\nb\" x\n  Filter: (v = 'one\n->  two''\n'::text)\n"
+      "  CTE two\n  lines\n    ->  Result\n          Output: E'\\'\n'\n\n  CTE short\n"
+      "    ->  Custom Scan (it's) on c\n  Remark: it's open\n  Buffers: shared hit=1\n"
+      "Settings: work_mem = '1\n2'\nPlanning Time: 1 ms\n   \nExecution Time: 2 ms\n";
+  const auto told = [](const std::vector<TextLine>& lines) {
+    std::vector<std::string> out;
+    for (const TextLine& line : lines) {
+      out.push_back(cat(line.number, " ", line.indent, line.arrow ? " -> " : " ",
+                        line.closed ? "" : "open ", line.text));
+    }
+    return out;
+  };
+  const std::vector<std::string> whole = told(read_text_lines(text));
+  ASSERT_GT(whole.size(), 10u);
+
+  for (size_t step = 1; step < text.size(); ++step) {
+    TextLineReader reader;
+    for (size_t size = step; size < text.size(); size += step) {
+      reader.read(std::string_view(text).substr(0, size));
+      ASSERT_LE(reader.settled(), reader.lines().size());
+    }
+    reader.read(text);
+    ASSERT_EQ(told(reader.take()), whole) << "in steps of " << step;
+  }
 }
 
 }  // namespace
