@@ -72,7 +72,7 @@ class Shapes {
   json::array take() { return std::move(list_); }
 
  private:
-  std::unordered_map<std::string_view, size_t> numbers_;
+  std::unordered_map<std::string, size_t> numbers_;
   json::array list_;
 };
 
