@@ -83,8 +83,11 @@ TEST_P(ExplainRules, IndexOnlyScanIsCuredByVacuum) {
 }
 
 TEST_P(ExplainRules, ForeignKeyWithoutIndexIsCuredByOne) {
-  expect_cured("G4", "SELECT 1", "CREATE INDEX ON child (parent_id)",
-               "DELETE FROM parent WHERE id > 1990");
+  EXPECT_THAT(ids("DELETE FROM parent WHERE id > 1990"), Contains("G4"));
+  e2e::must(conn_->exec("CREATE INDEX ON child (parent_id)"));
+
+  // The plan knows the time of a call only: of many, so that one that was held up is no slow one.
+  EXPECT_THAT(ids("DELETE FROM parent WHERE id > 1000"), Not(Contains("G4")));
 }
 
 TEST_P(ExplainRules, SubSelectForEachRowIsCuredByAJoin) {
