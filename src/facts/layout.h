@@ -1,0 +1,90 @@
+// How rows and index entries are laid out on their pages: columns in stored order and the widths
+// that ANALYZE saw. Plain data; what the role cannot see is absent, with the reason.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "pg/connection.h"
+
+namespace pgtend::facts {
+
+// What pg_stats says about the stored values of one column. Shares are of all rows.
+struct StoredStats {
+  double null_frac = 0;
+  // Mean bytes of a value that is not null, its header included. The server cuts it to a whole
+  // number: the mean itself is in [avg_width, avg_width + 1).
+  double avg_width = 0;
+  double n_distinct = 0;  // as in pg_stats: negative is a share of the rows
+  std::vector<double> common_frequencies = {};
+  // Bytes of the value without its header, of each most common value and of each bound of the
+  // histogram (those are spread evenly over the other values). Empty for types whose texts do not
+  // tell.
+  std::vector<int64_t> common_lengths = {};
+  std::vector<int64_t> bound_lengths = {};
+};
+
+struct StoredColumn {
+  std::string name = {};
+  int length = -1;     // pg_attribute.attlen: bytes; -1 with a length word, -2 ends with a NUL byte
+  int align = 4;       // bytes: 1, 2, 4 or 8
+  char storage = 'x';  // p plain, e external, m main, x extended
+  bool dropped = false;
+  bool not_null = false;
+  bool computed = false;  // of an index: an expression, its stats count four bytes of header
+  std::optional<StoredStats> stats = {};
+  std::string stats_why_not = {};  // why `stats` is unknown
+  std::string grant = {};          // the SQL that would show it; "" if no right is missing
+
+  // Whether the stored length cannot be told without `stats`: it varies, or a right is missing.
+  bool unseen() const { return !dropped && !stats && (length < 0 || !not_null || !grant.empty()); }
+};
+
+struct StoredIndex {
+  uint32_t oid = 0;
+  std::string schema = {};
+  std::string name = {};
+  std::string method = {};                 // "btree", "gin", …
+  std::vector<StoredColumn> columns = {};  // the keys, then those of INCLUDE
+  int keys = 0;
+  bool unique = false;
+  bool partial = false;
+  bool valid = true;
+  bool deduplicates = false;  // by its operator classes, its collations and deduplicate_items
+  int fillfactor = 90;        // percent
+  double reltuples = -1;      // entries, as of the last VACUUM, ANALYZE or CREATE INDEX; -1 unknown
+  int64_t pages = 0;          // now
+  // n_distinct of extended statistics on exactly the key columns; as in pg_stats.
+  std::optional<double> n_distinct = {};
+
+  std::string qualified() const;
+};
+
+struct TableLayout {
+  uint32_t oid = 0;
+  int fillfactor = 100;                    // percent
+  std::vector<StoredColumn> columns = {};  // by attnum, dropped ones too
+  uint32_t toast_oid = 0;                  // 0: the table has no TOAST
+  std::string toast_name = {};             // qualified and quoted
+  int64_t toast_pages = 0;
+  int64_t toast_index_pages = 0;
+  std::vector<StoredIndex> indexes = {};  // by name; none of a partitioned table
+};
+
+struct Layouts {
+  std::map<uint32_t, TableLayout> tables = {};  // by oid
+  int block_size = 8192;                        // bytes
+  int64_t statistics_target = 100;              // ANALYZE samples 300 rows each
+};
+
+// Reads the layouts of the tables `oids`; those that are gone meanwhile are left out. Needs SELECT
+// on the columns for their statistics only. Takes no lock stronger than AccessShare.
+// Errors: Corrupt for an impossible value, and those of the connection.
+Result<Layouts> load_layouts(pg::Connection& conn, const std::vector<uint32_t>& oids);
+
+}  // namespace pgtend::facts

@@ -1,0 +1,135 @@
+#include "vacuum/bloat_heap.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "vacuum/page_fill.h"
+
+namespace pgtend::vacuum {
+namespace {
+
+constexpr double kSampleRowsPerTarget = 300;
+
+Bloat unknown(int64_t pages, std::string why, std::string grant = "") {
+  return {.pages = pages, .why = std::move(why), .grant = std::move(grant)};
+}
+
+// The first column whose statistics are needed and not there; nullptr if there is none.
+const facts::StoredColumn* unseen_column(const facts::TableLayout& layout) {
+  const auto at = std::ranges::find_if(layout.columns, &facts::StoredColumn::unseen);
+  return at == layout.columns.end() ? nullptr : &*at;
+}
+
+bool varies(const facts::TableLayout& layout) {
+  return std::ranges::any_of(layout.columns, [](const facts::StoredColumn& column) {
+    return !column.dropped && (column.length < 0 || !column.not_null);
+  });
+}
+
+}  // namespace
+
+RowCount count_rows(const facts::TableFacts& table, double density, double sample) {
+  RowCount out;
+  const double known = std::max(table.reltuples, 0.0);
+  const auto live = static_cast<double>(table.counters.rows_live);
+  const bool counted = table.counters.present;
+  double best = counted ? std::max(live, 0.0) : known;
+  double low = best;
+  double high = best;
+  const auto changes = static_cast<double>(table.counters.modified_since_analyze);
+  const auto pages = static_cast<double>(table.size.pages);
+  if (counted && std::abs(live - known) > changes + 0.01 * known && known > 0) {
+    // The counter says less than what must be: a session has not told its changes yet.
+    best = low = high = known;
+  }
+  const double room = std::max(density * pages, 1.0);
+  if (counted && best > 1.05 * room && known > 0 && known <= 1.05 * room) {
+    // More than the file can hold: a session told its changes after it had vacuumed them.
+    high = std::max(known, room);
+    best = low = known;
+  }
+  if (!counted) {
+    // Since pg_class was written the file may have grown with rows.
+    if (table.size.pages > table.size.pages_known && table.size.pages_known > 0) {
+      high = known * pages / static_cast<double>(table.size.pages_known);
+    }
+  }
+  // ANALYZE reads as many blocks as rows; in a bigger table it counts a sample of the blocks.
+  if (pages > sample) {
+    const double doubt = 1.5 / std::sqrt(sample);
+    low *= 1 - doubt;
+    high *= 1 + doubt;
+  }
+  out.changed = counted ? std::min(changes / std::max(room, best), 1.0) : 0.1;
+  out.rows = {.low = low, .best = best, .high = std::max(high, best)};
+  return out;
+}
+
+int heap_capacity(int block_size, int fillfactor) {
+  const int kept = block_size * (100 - std::clamp(fillfactor, 10, 100)) / 100;
+  return block_size - 24 - kept;
+}
+
+Interval heap_pages(const Interval& rows, const TupleLengths& lengths, int capacity) {
+  if (rows.high < 0.5) return {};
+  const double density = items_per_page(lengths.lengths, capacity);
+  double mean = 0;  // of the lengths that the density is of
+  for (const LengthWeight& length : lengths.lengths) mean += length.weight * length.bytes;
+  const auto pages = [&](double count, double bytes) {
+    return std::ceil(count / density * (bytes + 4) / (mean + 4) - 1e-9);
+  };
+  const bool exact = lengths.error < 1e-9 && lengths.lengths.size() == 1;
+  const double slack = exact ? 0 : 1;  // the last page, and chance on the others
+  const double chance = exact ? 0 : 0.002;
+  Interval out;
+  out.best = pages(rows.best, lengths.mean);
+  out.low = std::max(
+      pages(rows.low * (1 - chance), std::max(lengths.mean - lengths.error, 1.0)) - slack, 0.0);
+  out.high = pages(rows.high * (1 + chance), lengths.mean + lengths.error) + slack;
+  return out;
+}
+
+Bloat heap_bloat(const facts::TableFacts& table, const facts::TableLayout& layout,
+                 const facts::Layouts& server, RowCount* rows) {
+  const int64_t pages = table.size.pages;
+  TupleShape shape{.rows = table.rows(),
+                   .sample = kSampleRowsPerTarget * static_cast<double>(server.statistics_target),
+                   .block_size = server.block_size};
+  RowCount count = count_rows(table, 0, shape.sample);
+  if (rows != nullptr) *rows = count;
+  if (pages == 0) return {.method = Method::Statistics};
+  const std::string analyze = cat("ANALYZE ", table.qualified());
+  if (const facts::StoredColumn* column = unseen_column(layout)) {
+    return unknown(pages, column->stats_why_not, column->grant);
+  }
+  const bool never = table.reltuples < 0 || (table.size.pages_known == 0 && table.reltuples == 0);
+  if (never && !table.counters.present) {
+    return unknown(pages, cat("rows never counted: ", analyze));
+  }
+  auto lengths = tuple_lengths(layout.columns, shape);
+  if (!lengths) return unknown(pages, lengths.error().message);
+  const double density = items_per_page(lengths->lengths, heap_capacity(server.block_size, 100));
+  count = count_rows(table, density, shape.sample);
+  if (rows != nullptr) *rows = count;
+  if (count.changed >= 1 && varies(layout)) {
+    return unknown(pages, cat("statistics are stale, as many changes as rows since: ", analyze));
+  }
+  if (count.changed > 0) {
+    shape.changed = count.changed;
+    lengths = tuple_lengths(layout.columns, shape);
+    if (!lengths) return unknown(pages, lengths.error().message);
+  }
+  Bloat out{.method = Method::Statistics, .pages = pages};
+  out.needed =
+      heap_pages(count.rows, *lengths, heap_capacity(server.block_size, layout.fillfactor));
+  if (!table.counters.present) {
+    out.why = "the server has no counters of this table: its rows are those of the last ANALYZE";
+  } else if (count.changed > 0.03) {
+    out.why = cat(std::llround(100 * count.changed),
+                  " % of the rows changed since ANALYZE; it would narrow the interval");
+  }
+  return out;
+}
+
+}  // namespace pgtend::vacuum
