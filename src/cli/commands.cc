@@ -10,6 +10,7 @@
 #include "cli/pool.h"
 #include "cli/pool_top.h"
 #include "cli/vacuum.h"
+#include "cli/vacuum_bloat.h"
 
 namespace pgtend::cli {
 
@@ -41,6 +42,8 @@ std::span<const Command> commands() {
        vacuum_review_parameters(), run_vacuum_review},
       {"vacuum", "run", "Runs VACUUM on a table, with progress, and reports what it won",
        Needs::Connection, vacuum_run_parameters(), run_vacuum},
+      {"vacuum", "bloat", "Tells how much of tables and indexes is bloat, with error bars",
+       Needs::Connection, vacuum_bloat_parameters(), run_vacuum_bloat},
       {"analyze", "", "Runs ANALYZE on a table, with progress, and verifies that it happened",
        Needs::Connection, vacuum_run_parameters(), run_analyze},
       {"partition", "show", "Shows how a table is partitioned: bounds, sizes, gaps, runway",

@@ -286,7 +286,7 @@ Bloat btree_bloat(const facts::TableFacts& table, const RowCount& rows, const St
   if (!found) return unknown(index.pages, found.error().message);
   const Interval& leaves = *found;
   const double pivot = pivot_bytes(index, count.best, shape);
-  const bool exact = leaves.low == leaves.high && lengths->error < 1e-9;
+  const bool exact = !keeps_lists(index) && leaves.low == leaves.high && lengths->error < 1e-9;
   const double slack = exact ? 0 : 1;
   const double chance = exact ? 0 : kChance;
   out.needed.best = all_pages(leaves.best, pivot, server.block_size);

@@ -129,6 +129,31 @@ TEST_F(Cli, ReviewFailsOnRequestWhenThereAreFindings) {
   EXPECT_EQ(pgtend({"vacuum", "review"}).exit_code, 0);
 }
 
+TEST_F(Cli, BloatTellsMethodAndIntervalOfTheNamedTables) {
+  make_readings();
+  auto conn = connect();
+  e2e::must(conn.exec("CREATE TABLE other (id int)"));
+  e2e::must(conn.exec("VACUUM ANALYZE"));
+  const std::string name = "\"re\"\"adings; drop\"";
+
+  const auto text = pgtend({"vacuum", "bloat", name, "other", "--read", "0"});
+  const auto json = pgtend({"vacuum", "bloat", name, "--json", "--exact"});
+  const auto poor = pgtend({"vacuum", "bloat", "--json"}, create_role());
+
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("public.other"));
+  EXPECT_THAT(text.out, testing::ContainsRegex("drop\" .* % \\(.* to .*\\) +statistics"));
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  const json::value document = e2e::must(parse_json(json.out));
+  EXPECT_EQ(document.at("data").at("tables").as_array().size(), 1U);
+  EXPECT_EQ(document.at("data").at("tables").at(0).at("heap").at("method"), "count");
+  const json::value seen = e2e::must(parse_json(poor.out));
+  EXPECT_EQ(seen.at("data").at("tables").at(0).at("heap").at("method"), "unknown") << poor.out;
+  EXPECT_FALSE(seen.at("missing_rights").as_array().empty());
+  EXPECT_EQ(pgtend({"vacuum", "bloat", "--read", "many"}).exit_code, 2);
+  EXPECT_EQ(pgtend({"vacuum", "bloat", "nowhere"}).exit_code, 2);
+}
+
 TEST_F(Cli, JsonIsOneDocumentOnStandardOutput) {
   make_readings();
   for (const std::vector<std::string>& words : {std::vector<std::string>{"doctor", "--json"},
