@@ -228,6 +228,11 @@ TEST_P(VacuumBloat, TruthLiesInTheStatedInterval) {
   for (const Trial& trial : all) {
     lines += cat(trial.line(), "\n");
     EXPECT_TRUE(trial.said.known()) << trial.line();
+    // Rows of fixed columns leave nothing to chance.
+    const bool fixed = trial.name.starts_with("padding") || trial.name.starts_with("pairs");
+    if (fixed && trial.name.ends_with("heap")) {
+      EXPECT_EQ(trial.error(), 0) << trial.line();
+    }
     inside += trial.inside() ? 1 : 0;
     errors.push_back(std::abs(trial.error()));
     widths.push_back(trial.width());
@@ -238,7 +243,7 @@ TEST_P(VacuumBloat, TruthLiesInTheStatedInterval) {
                    std::round(median(errors) * 10000) / 100, " %, median width ",
                    std::round(median(widths) * 1000) / 10, " %\n");
   EXPECT_GE(all.size(), 60U);
-  EXPECT_GE(share, 0.95) << lines;
+  EXPECT_GE(share, 0.97) << lines;
   EXPECT_LE(median(errors), 0.01) << lines;
   EXPECT_LE(median(widths), 0.10) << lines;
   if (std::getenv("PGTEND_BLOAT_LINES") != nullptr) std::cout << lines;
