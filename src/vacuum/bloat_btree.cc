@@ -222,9 +222,7 @@ Result<Interval> leaves_of(const StoredIndex& index, const Interval& rows,
                            const LeafShape& shape) {
   const int capacity = LeafBuilder(shape.block_size, shape.fillfactor).capacity();
   const double relative = lengths.error / (lengths.mean + 4);
-  const bool lists =
-      index.deduplicates && !index.unique && index.keys == static_cast<int>(index.columns.size());
-  if (!lists) {
+  if (!keeps_lists(index)) {
     return Interval{.low = plain_leaves(rows.low, lengths, -lengths.error, capacity),
                     .best = plain_leaves(rows.best, lengths, 0, capacity),
                     .high = plain_leaves(rows.high, lengths, lengths.error, capacity)};
