@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "e2e/support/database.h"
+#include "facts/layout.h"
 #include "vacuum/bloat_report.h"
 
 namespace pgtend::e2e {
