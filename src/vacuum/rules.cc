@@ -34,9 +34,9 @@ std::optional<double> newer(const std::optional<double>& a, const std::optional<
 }
 
 // What autovacuum would do about `counter`, in words.
-std::string autovacuum_words(bool enabled, double counter, double limit) {
+std::string autovacuum_words(bool enabled, int64_t counter, double limit) {
   if (!enabled) return "autovacuum is off for this table";
-  if (counter > limit) return cat("autovacuum is due (its limit is ", count(limit), ")");
+  if (exceeds(counter, limit)) return cat("autovacuum is due (its limit is ", count(limit), ")");
   return cat("autovacuum waits until ", count(limit));
 }
 
@@ -47,16 +47,17 @@ std::optional<Finding> dead_rows(const TableFacts& table, const Context& context
   if (table.kind == 'p' || dead < static_cast<double>(policy.dead_rows_min)) return {};
   const Triggers limits = triggers(table, context.settings);
   const double share = dead / all;
-  const bool due = dead > limits.dead;
+  const bool due = exceeds(table.counters.rows_dead, limits.dead);
   if (!due && share <= policy.dead_share_max) return {};
   const auto space = static_cast<double>(table.size.heap.count) * share;
-  Finding finding{.id = "dead-rows",
-                  .object = table.qualified(),
-                  .severity = due ? Severity::Warning : Severity::Notice,
-                  .what = cat(count(dead), " dead rows, ", percent(share), " of the table's rows"),
-                  .why = cat("every scan reads them and their space, about ",
-                             human(Bytes{static_cast<int64_t>(space)}), ", cannot be used again; ",
-                             autovacuum_words(limits.enabled, dead, limits.dead))};
+  Finding finding{
+      .id = "dead-rows",
+      .object = table.qualified(),
+      .severity = due ? Severity::Warning : Severity::Notice,
+      .what = cat(count(dead), " dead rows, ", percent(share), " of the table's rows"),
+      .why = cat("every scan reads them and their space, about ",
+                 human(Bytes{static_cast<int64_t>(space)}), ", cannot be used again; ",
+                 autovacuum_words(limits.enabled, table.counters.rows_dead, limits.dead))};
   finding.evidence = {{"rows_dead", cat(table.counters.rows_dead)},
                       {"rows_live", cat(table.counters.rows_live)},
                       {"autovacuum_limit", count(limits.dead)},
@@ -89,8 +90,7 @@ std::optional<Finding> never_analyzed(const TableFacts& table, const Context& co
                   .what = cat("never analysed, ", count(rows), " rows"),
                   .why = cat("without column statistics the planner guesses: row estimates, join "
                              "order and index use are chance; ",
-                             autovacuum_words(limits.enabled,
-                                              static_cast<double>(counters.modified_since_analyze),
+                             autovacuum_words(limits.enabled, counters.modified_since_analyze,
                                               limits.changes.value_or(0)))};
   finding.evidence = {{"rows", count(rows)},
                       {"modified_since_analyze", cat(counters.modified_since_analyze)},
@@ -110,7 +110,7 @@ std::optional<Finding> stale_statistics(const TableFacts& table, const Context& 
   const double rows = std::max(table.rows(), changes);
   const double share = changes / rows;
   const double limit = limits.changes.value_or(0);
-  const bool due = changes > limit;
+  const bool due = exceeds(changed, limit);
   if (!due && share <= policy.stale_share_max) return {};
   Finding finding{
       .id = "stale-statistics",
@@ -120,7 +120,7 @@ std::optional<Finding> stale_statistics(const TableFacts& table, const Context& 
                   " of the table"),
       .why = cat("the planner does not know the new values yet, the newest time ranges least of "
                  "all; ",
-                 autovacuum_words(limits.enabled, changes, limit))};
+                 autovacuum_words(limits.enabled, changed, limit))};
   finding.evidence = {{"modified_since_analyze", cat(changed)},
                       {"rows", count(rows)},
                       {"autovacuum_limit", count(limit)},
@@ -164,11 +164,12 @@ std::optional<Finding> not_all_visible(const TableFacts& table, const Context& c
       .severity = Severity::Info,
       .what = cat(count(inserts), " rows inserted since the last VACUUM, ", percent(visible),
                   " of the pages known to be visible to all"),
-      .why =
-          cat("index-only scans must look into the table, and the first VACUUM will have to read "
-              "all of it; ",
-              limits.inserts ? autovacuum_words(limits.enabled, inserts, *limits.inserts)
-                             : std::string("autovacuum is told to ignore inserts"))};
+      .why = cat(
+          "index-only scans must look into the table, and the first VACUUM will have to read "
+          "all of it; ",
+          limits.inserts ? autovacuum_words(limits.enabled, table.counters.inserted_since_vacuum,
+                                            *limits.inserts)
+                         : std::string("autovacuum is told to ignore inserts"))};
   finding.evidence = {{"inserted_since_vacuum", cat(table.counters.inserted_since_vacuum)},
                       {"pages", cat(size.pages)},
                       {"pages_visible", cat(size.pages_visible)}};

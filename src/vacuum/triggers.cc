@@ -1,6 +1,9 @@
 #include "vacuum/triggers.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
 #include <string>
 
 #include "base/text.h"
@@ -10,74 +13,141 @@ namespace {
 
 constexpr int kVersionMaxThreshold = 180000;  // also: inserts count against unfrozen pages only
 
-// A reloption as a number, if it is set to one.
-std::optional<double> option(const facts::TableFacts& table, const std::string& name) {
-  const auto found = table.options.find(name);
-  if (found == table.options.end()) return {};
-  const auto number = parse_double(found->second);
-  if (!number) return {};
-  return *number;
+// What the server reads in a whole number's place (parse_int): also 0x64, 0100 and 1e3.
+std::optional<double> whole_number(const std::string& text) {
+  char* end = nullptr;
+  errno = 0;
+  auto number = static_cast<double>(std::strtoll(text.c_str(), &end, 0));
+  if (errno != 0 || *end == '.' || *end == 'e' || *end == 'E') {
+    number = std::strtod(text.c_str(), &end);
+  }
+  if (end == text.c_str() || !trim(end).empty()) return {};
+  return std::rint(number);
 }
 
-double option_or(const facts::TableFacts& table, const std::string& name, double setting) {
-  return option(table, name).value_or(setting);
-}
+// The options that count for a table, as the server keeps them: in the words of the user.
+class Options {
+ public:
+  explicit Options(const facts::TableFacts& table) : options_(table.options) {
+    const auto first = options_.lower_bound("toast.");
+    const bool own = first != options_.end() && first->first.starts_with("toast.");
+    if (table.kind == 't' && own) prefix_ = "toast.";
+  }
 
-// Boolean reloptions are kept as the user wrote them.
-bool switched_off(const facts::TableFacts& table) {
-  const auto found = table.options.find("autovacuum_enabled");
-  if (found == table.options.end()) return false;
-  const std::string value = lower(found->second);
-  return value == "false" || value == "off" || value == "no" || value == "0" || value == "f" ||
-         value == "n";
-}
+  double whole(const char* name, int64_t setting) const {
+    const std::string* text = find(name);
+    const auto number = text == nullptr ? std::nullopt : whole_number(*text);
+    return number.value_or(static_cast<double>(setting));
+  }
+  float share(const char* name, double setting) const {
+    const std::string* text = find(name);
+    if (text == nullptr) return static_cast<float>(setting);
+    const auto number = parse_double(trim(*text));
+    return static_cast<float>(number ? *number : setting);
+  }
+  // The server takes any beginning of "false" and "no", and of "off" what is not "on", too.
+  bool switched_off(const char* name) const {
+    const std::string* text = find(name);
+    if (text == nullptr || text->empty()) return false;
+    const std::string value = lower(*text);
+    const auto begins = [&](std::string_view word) { return word.starts_with(value); };
+    return value == "0" || begins("false") || begins("no") || (value != "o" && begins("off"));
+  }
+  // Ages can only be lowered.
+  int64_t age(const char* name, int64_t setting) const {
+    return std::min(static_cast<int64_t>(whole(name, setting)), setting);
+  }
+
+ private:
+  const std::string* find(const char* name) const {
+    const auto found = options_.find(cat(prefix_, name));
+    return found == options_.end() ? nullptr : &found->second;
+  }
+
+  const std::map<std::string, std::string>& options_;
+  std::string_view prefix_ = "";
+};
 
 // The share of the table's pages that a VACUUM could still freeze; 1 when nothing is known.
-double unfrozen_share(const facts::TableSize& size) {
+float unfrozen_share(const facts::TableSize& size) {
   if (!size.pages_frozen || *size.pages_frozen <= 0 || size.pages_known <= 0) return 1;
   const int64_t frozen = std::min(*size.pages_frozen, size.pages_known);
-  return 1 - static_cast<double>(frozen) / static_cast<double>(size.pages_known);
+  return 1 - static_cast<float>(frozen) / static_cast<float>(size.pages_known);
+}
+
+bool is_due(const std::optional<Distance>& distance) { return distance && distance->due; }
+
+Distance of_rows(int64_t counter, double limit) {
+  return {.counter = counter, .limit = limit, .due = exceeds(counter, limit)};
+}
+Distance of_age(int64_t age, int64_t limit) {
+  return {.counter = age, .limit = static_cast<double>(limit), .due = age > limit};
 }
 
 }  // namespace
 
 Triggers triggers(const facts::TableFacts& table, const facts::ServerSettings& settings) {
   const facts::AutovacuumSettings& set = settings.autovacuum;
-  const double rows = std::max(table.reltuples, 0.0);
+  const Options options(table);
+  const float rows = std::max(static_cast<float>(table.reltuples), 0.0F);
   Triggers out;
-  out.enabled = set.enabled && !switched_off(table);
+  out.visited = table.kind != 'p' && !table.schema.starts_with("pg_temp_");
+  out.enabled = set.enabled && !options.switched_off("autovacuum_enabled");
 
-  out.dead =
-      option_or(table, "autovacuum_vacuum_threshold", static_cast<double>(set.vacuum_threshold)) +
-      option_or(table, "autovacuum_vacuum_scale_factor", set.vacuum_scale) * rows;
+  float dead =
+      static_cast<float>(options.whole("autovacuum_vacuum_threshold", set.vacuum_threshold)) +
+      options.share("autovacuum_vacuum_scale_factor", set.vacuum_scale) * rows;
   if (settings.version >= kVersionMaxThreshold) {
-    const double most =
-        option_or(table, "autovacuum_vacuum_max_threshold",
-                  static_cast<double>(set.vacuum_threshold_max.value_or(100'000'000)));
-    if (most >= 0) out.dead = std::min(out.dead, most);
+    const double most = options.whole("autovacuum_vacuum_max_threshold",
+                                      set.vacuum_threshold_max.value_or(100'000'000));
+    if (most >= 0) dead = std::min(dead, static_cast<float>(most));
   }
+  out.dead = dead;
 
-  const double inserts = option_or(table, "autovacuum_vacuum_insert_threshold",
-                                   static_cast<double>(set.insert_threshold));
+  const double inserts = options.whole("autovacuum_vacuum_insert_threshold", set.insert_threshold);
   if (inserts >= 0) {
-    const double share = settings.version >= kVersionMaxThreshold ? unfrozen_share(table.size) : 1;
+    const float share = settings.version >= kVersionMaxThreshold ? unfrozen_share(table.size) : 1;
     out.inserts =
-        inserts +
-        option_or(table, "autovacuum_vacuum_insert_scale_factor", set.insert_scale) * rows * share;
+        static_cast<float>(inserts) +
+        options.share("autovacuum_vacuum_insert_scale_factor", set.insert_scale) * rows * share;
   }
 
-  if (table.kind != 'p') {
-    out.changes = option_or(table, "autovacuum_analyze_threshold",
-                            static_cast<double>(set.analyze_threshold)) +
-                  option_or(table, "autovacuum_analyze_scale_factor", set.analyze_scale) * rows;
+  if (table.kind != 'p' && table.kind != 't') {
+    out.changes =
+        static_cast<float>(options.whole("autovacuum_analyze_threshold", set.analyze_threshold)) +
+        options.share("autovacuum_analyze_scale_factor", set.analyze_scale) * rows;
   }
 
-  const auto age = [&](const char* name, int64_t setting) {
-    const auto own = option(table, name);
-    return own ? std::min(static_cast<int64_t>(*own), setting) : setting;
-  };
-  out.xid_age = age("autovacuum_freeze_max_age", set.freeze_age_max);
-  out.mxid_age = age("autovacuum_multixact_freeze_max_age", set.freeze_mxid_age_max);
+  out.xid_age = options.age("autovacuum_freeze_max_age", set.freeze_age_max);
+  out.mxid_age = options.age("autovacuum_multixact_freeze_max_age", set.freeze_mxid_age_max);
+  return out;
+}
+
+bool exceeds(int64_t counter, double limit) {
+  return static_cast<float>(counter) > static_cast<float>(limit);
+}
+
+int64_t Distance::left() const {
+  if (due) return 0;
+  return std::max<int64_t>(static_cast<int64_t>(std::floor(limit)) + 1 - counter, 1);
+}
+
+bool Forecast::vacuum() const {
+  return is_due(dead) || is_due(inserts) || is_due(xid_age) || is_due(mxid_age);
+}
+bool Forecast::analyze() const { return is_due(changes); }
+
+Forecast forecast(const facts::TableFacts& table, const facts::ServerSettings& settings) {
+  const Triggers limits = triggers(table, settings);
+  const facts::TableCounters& counters = table.counters;
+  Forecast out;
+  if (!limits.visited) return out;
+  out.xid_age = of_age(table.xid_age, limits.xid_age);
+  out.mxid_age = of_age(table.mxid_age, limits.mxid_age);
+  if (!limits.enabled) return out;
+  out.dead = of_rows(counters.rows_dead, limits.dead);
+  if (limits.inserts) out.inserts = of_rows(counters.inserted_since_vacuum, *limits.inserts);
+  if (limits.changes) out.changes = of_rows(counters.modified_since_analyze, *limits.changes);
   return out;
 }
 
