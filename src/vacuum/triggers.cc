@@ -144,7 +144,9 @@ Forecast forecast(const facts::TableFacts& table, const facts::ServerSettings& s
   if (!limits.visited) return out;
   out.xid_age = of_age(table.xid_age, limits.xid_age);
   out.mxid_age = of_age(table.mxid_age, limits.mxid_age);
-  if (!limits.enabled) return out;
+  // A table whose VACUUM is forced is looked at whole, also when its options switch autovacuum off.
+  const bool forced = is_due(out.xid_age) || is_due(out.mxid_age);
+  if (!limits.enabled && !(forced && settings.autovacuum.enabled)) return out;
   out.dead = of_rows(counters.rows_dead, limits.dead);
   if (limits.inserts) out.inserts = of_rows(counters.inserted_since_vacuum, *limits.inserts);
   if (limits.changes) out.changes = of_rows(counters.modified_since_analyze, *limits.changes);

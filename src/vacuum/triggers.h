@@ -14,7 +14,7 @@ namespace pgtend::vacuum {
 // 0.53 of 100 rows a little less than 53.
 struct Triggers {
   bool visited = true;                 // false: never, as partitioned and temporary tables
-  bool enabled = true;                 // false: only the two ages count
+  bool enabled = true;                 // false: only the two ages count, see forecast()
   double dead = 0;                     // dead rows -> VACUUM
   std::optional<double> inserts = {};  // inserts since the last VACUUM -> VACUUM; nullopt is off
   std::optional<double> changes = {};  // since the last ANALYZE; nullopt: never (parents, TOAST)
@@ -43,7 +43,8 @@ struct Distance {
 };
 
 // What autovacuum will do at its next visit and what is missing for more. nullopt: it never acts
-// for this cause as things are set.
+// for this cause as things are set. When an age forces a VACUUM, all causes count even with
+// autovacuum_enabled = false: such a table is also analysed if that is due.
 struct Forecast {
   std::optional<Distance> dead = {};
   std::optional<Distance> inserts = {};

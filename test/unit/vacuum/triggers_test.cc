@@ -162,9 +162,23 @@ TEST(Forecast, AgesAreComparedExactly) {
   table.options["autovacuum_enabled"] = "false";
   table.xid_age = 200'000'000;
   EXPECT_FALSE(forecast(table, server(150000)).vacuum());
+  EXPECT_FALSE(forecast(table, server(150000)).dead);
   table.xid_age = 200'000'001;
   EXPECT_TRUE(forecast(table, server(150000)).vacuum());
-  EXPECT_FALSE(forecast(table, server(150000)).dead);
+}
+
+TEST(Forecast, ForcedVacuumBringsTheOtherCausesWithIt) {
+  facts::TableFacts table = table_of(1000);
+  table.options["autovacuum_enabled"] = "false";
+  table.counters.modified_since_analyze = 151;
+  EXPECT_FALSE(forecast(table, server(150000)).analyze());
+  table.xid_age = 200'000'001;
+  EXPECT_TRUE(forecast(table, server(150000)).analyze());
+
+  facts::ServerSettings off = server(150000);
+  off.autovacuum.enabled = false;
+  EXPECT_TRUE(forecast(table, off).vacuum());
+  EXPECT_FALSE(forecast(table, off).analyze());
 }
 
 TEST(Forecast, PartitionedAndTemporaryTablesAreNeverVisited) {
