@@ -40,6 +40,8 @@ std::span<const Command> commands() {
        Needs::Connection, explain_parameters(), run_explain},
       {"vacuum", "review", "Shows tables that need VACUUM or ANALYZE, and why", Needs::Connection,
        vacuum_review_parameters(), run_vacuum_review},
+      {"vacuum", "horizon", "Shows who keeps dead rows from being removed, and how to end it",
+       Needs::Connection, vacuum_horizon_parameters(), run_vacuum_horizon},
       {"vacuum", "run", "Runs VACUUM on a table, with progress, and reports what it won",
        Needs::Connection, vacuum_run_parameters(), run_vacuum},
       {"vacuum", "bloat", "Tells how much of tables and indexes is bloat, with error bars",

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -10,12 +11,18 @@
 
 namespace pgtend::cli {
 
+namespace {
+Result<std::string> state_path() {
+  return store::state_path([](const char* name) { return std::getenv(name); });
+}
+}  // namespace
+
 GateSession::GateSession(const Args& args, Output& output)
     : args_(args), output_(output), on_stop_(args.stop, [this] { cancel_.store(true); }) {}
 
 Result<std::unique_ptr<GateSession>> GateSession::open(const Args& args, Output& output) {
   std::unique_ptr<GateSession> session(new GateSession(args, output));
-  auto path = store::state_path([](const char* name) { return std::getenv(name); });
+  auto path = state_path();
   auto audit = path ? store::Audit::open(*path, system_clock())
                     : Result<store::Audit>(std::move(path).error());
   if (audit) {
@@ -29,6 +36,13 @@ Result<std::unique_ptr<GateSession>> GateSession::open(const Args& args, Output&
     output.warn(cat("no audit trail: ", audit.error().message));
   }
   return session;
+}
+
+Result<std::unique_ptr<store::Audit>> existing_audit() {
+  const auto path = state_path();
+  std::error_code failure;
+  if (!path || !std::filesystem::exists(*path, failure)) return std::unique_ptr<store::Audit>();
+  return std::make_unique<store::Audit>(TRY(store::Audit::open(*path, system_clock())));
 }
 
 care::GateSetup GateSession::setup() {

@@ -35,6 +35,10 @@ class GateSession {
   std::stop_callback<std::function<void()>> on_stop_;
 };
 
+// The audit trail to read from; null when there is none yet (it is not made). Errors: those of
+// store::Audit::open().
+Result<std::unique_ptr<store::Audit>> existing_audit();
+
 // One line for a moment of a running action: "VACUUM: scanning heap 63 % of 10,811 pages, …".
 std::string moment_line(const care::Moment& moment);
 

@@ -8,6 +8,7 @@
 #include "cli/gate_session.h"
 #include "cli/lookout.h"
 #include "pg/connection.h"
+#include "vacuum/horizon.h"
 #include "vacuum/vacuum.h"
 
 namespace pgtend::cli {
@@ -23,7 +24,11 @@ constexpr Parameter kRunParameters[] = {
     {"--apply", "", "do it; without it the statements are shown"},
     {"--force", "", "run even where nothing could be removed last time"},
 };
+constexpr Parameter kHorizonParameters[] = {
+    {"--all", "", "list every table that suffers, not only the 5 with most dead rows"},
+};
 constexpr size_t kTablesShown = 20;
+constexpr size_t kSufferingShown = 5;
 
 std::string ago(const std::optional<double>& manual, const std::optional<double>& automatic) {
   if (!manual && !automatic) return "never";
@@ -73,6 +78,8 @@ Result<int> run_job(const Args& args, Output& output, vacuum::Job job) {
 std::span<const Parameter> vacuum_review_parameters() { return kReviewParameters; }
 std::span<const Parameter> vacuum_run_parameters() { return kRunParameters; }
 
+std::span<const Parameter> vacuum_horizon_parameters() { return kHorizonParameters; }
+
 Result<int> run_vacuum_review(const Args& args, Output& output) {
   const FailOn limit = TRY(fail_on(args));  // a typing mistake should cost no work
   Lookout lookout(args, output);
@@ -88,6 +95,21 @@ Result<int> run_vacuum_review(const Args& args, Output& output) {
   if (findings.empty()) output.line("nothing needs VACUUM or ANALYZE now");
   print_findings(output, findings);
   return exit_for(limit, findings);
+}
+
+Result<int> run_vacuum_horizon(const Args& args, Output& output) {
+  Lookout lookout(args, output);
+  pg::Connection conn = TRY(lookout.connect());
+  TRY(conn.guard());
+  auto audit = existing_audit();
+  if (!audit) output.warn(cat("no audit trail: ", audit.error().message));
+  const auto report = TRY(vacuum::load_horizon(conn, audit ? audit->get() : nullptr));
+  for (const facts::MissingRight& missing : report.missing) {
+    output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
+  }
+  output.data() = vacuum::to_json(report);
+  output.line(vacuum::to_text(report, args.has("--all") ? SIZE_MAX : kSufferingShown));
+  return 0;
 }
 
 Result<int> run_vacuum(const Args& args, Output& output) {

@@ -9,7 +9,9 @@ namespace pgtend::cli {
 
 std::span<const Parameter> vacuum_review_parameters();
 std::span<const Parameter> vacuum_run_parameters();
+std::span<const Parameter> vacuum_horizon_parameters();
 Result<int> run_vacuum_review(const Args& args, Output& output);
+Result<int> run_vacuum_horizon(const Args& args, Output& output);
 Result<int> run_vacuum(const Args& args, Output& output);
 Result<int> run_analyze(const Args& args, Output& output);
 

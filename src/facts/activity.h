@@ -1,4 +1,4 @@
-// Who is connected and what they hold: open transactions, row horizons, locks on one table.
+// Who is connected and in the way: sessions with their transactions, and locks on one table.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "facts/tables.h"
 #include "pg/connection.h"
 
 namespace pgtend::facts {
@@ -28,30 +27,6 @@ struct Session {
   std::string describe() const;
 };
 
-// What keeps dead rows of this database from being removed.
-struct HorizonHolder {
-  enum class Kind : uint8_t { Session, Prepared, Slot, Standby };
-  Kind kind = Kind::Session;
-  std::string name = {};  // application, gid, slot or standby name
-  Session session = {};   // for Session and Standby
-  int64_t age_xids = 0;   // transactions since the one it holds on to
-  std::optional<double> age_s = {};
-
-  // A sentence part naming it and how to end it: "prepared transaction 'x' (since 2 h): …".
-  std::string describe() const;
-  // What a person would run to let go; never run by this program.
-  std::string remedy() const;
-};
-
-struct Activity {
-  std::vector<HorizonHolder> holders = {};  // oldest horizon first
-  std::vector<MissingRight> missing = {};
-};
-
-// Horizon holders of the connected database. Sessions of other databases hold only their own rows
-// and are left out; so are running VACUUMs and our own session.
-Result<Activity> load_activity(pg::Connection& conn);
-
 // Sessions (and prepared transactions) that hold one of `modes` (pg_locks' names) on relation
 // `oid`, longest transaction first, without our own and `except_pid`.
 Result<std::vector<Session>> load_lock_holders(pg::Connection& conn, uint32_t oid,
@@ -60,8 +35,17 @@ Result<std::vector<Session>> load_lock_holders(pg::Connection& conn, uint32_t oi
 // Sessions that block `pid` right now (pg_blocking_pids), prepared transactions included.
 Result<std::vector<Session>> load_blockers(pg::Connection& conn, int pid);
 
+// Each member once, for MemberWriter and MemberReader (facts/members.h).
+template <class Visitor, class Item>
+void visit_session(Visitor& visit, Item& s) {
+  visit("pid", s.pid);
+  visit("application", s.application);
+  visit("user", s.user);
+  visit("state", s.state);
+  visit("open_s", s.open_s);
+  visit("query", s.query);
+  visit("lock_mode", s.lock_mode);
+}
 json::object to_json(const Session& session);
-json::object to_json(const HorizonHolder& holder);
-Result<HorizonHolder> holder_from_json(const json::value& value);
 
 }  // namespace pgtend::facts

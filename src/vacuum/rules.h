@@ -9,7 +9,7 @@
 
 #include "base/units.h"
 #include "care/finding.h"
-#include "facts/activity.h"
+#include "facts/horizon.h"
 #include "facts/settings.h"
 #include "facts/tables.h"
 
@@ -27,7 +27,7 @@ struct Policy {
   Bytes invisible_size_min = 64_MiB;
 };
 
-// What the rules look at; holders are the oldest row horizons first.
+// What the rules look at; holders are those of ordinary tables, oldest first.
 struct Context {
   facts::ServerSettings settings = {};
   std::vector<facts::HorizonHolder> holders = {};

@@ -1,60 +1,31 @@
 // One VACUUM or ANALYZE through the gate: looked at before, proved and told afterwards.
 #include "base/text.h"
-#include "care/trail.h"
+#include "vacuum/horizon.h"
 #include "vacuum/vacuum.h"
 
 namespace pgtend::vacuum {
 namespace {
 
-constexpr std::string_view kCutoff = "cutoff_xid";
-constexpr std::string_view kNotRemovable = "rows_not_removable";
-
-std::optional<int64_t> member(const json::object& object, std::string_view name) {
-  const json::value* found = object.if_contains(name);
-  if (found == nullptr || !found->is_number()) return {};
-  boost::system::error_code failed;
-  const auto number = found->to_number<int64_t>(failed);
-  if (failed) return {};
-  return number;
-}
-
 void put(json::object& object, std::string_view name, const std::optional<int64_t>& value) {
   if (value) object[name] = *value;
-}
-
-// How far back, in transactions, the last proved VACUUM of this table could remove rows; nullopt
-// when it left none behind or there is no record of one.
-Result<std::optional<int64_t>> last_cutoff_age(pg::Connection& conn, store::Audit* audit,
-                                               const std::string& table) {
-  std::optional<int64_t> none;
-  if (audit == nullptr) return none;
-  const std::string place = TRY(care::place_of(conn));
-  const auto entry = TRY(audit->last_verified(place, "vacuum", table));
-  if (!entry || entry->record.after.empty()) return none;
-  const auto after = parse_json(entry->record.after);
-  if (!after || !after->is_object()) return none;
-  const auto cutoff = member(after->as_object(), kCutoff);
-  const auto kept = member(after->as_object(), kNotRemovable);
-  if (!cutoff || kept.value_or(0) <= 0 || *cutoff < 3 || *cutoff > 0xffffffffLL) return none;
-  const pg::Rows age = TRY(conn.query("select age($1::text::xid)::bigint", {cat(*cutoff)}));
-  return std::optional<int64_t>(TRY(age[0].get<int64_t>(0)));
 }
 
 // Why a VACUUM now would remove nothing, "" if it might remove something.
 Result<std::string> why_useless(pg::Connection& conn, const RunSetup& setup, const Facts& facts,
                                 const std::string& table) {
   if (setup.job == Job::Analyze || facts.context.holders.empty()) return std::string();
-  const auto cutoff_age = TRY(last_cutoff_age(conn, setup.gate.audit, table));
+  const auto last = TRY(last_own_vacuum(conn, setup.gate.audit, table));
+  if (!last || last->rows_not_removable <= 0 || !last->cutoff_age) return std::string();
   const facts::HorizonHolder& oldest = facts.context.holders.front();
-  if (!cutoff_age || oldest.age_xids < *cutoff_age) return std::string();
+  if (oldest.age_xids < *last->cutoff_age) return std::string();
   return cat("nothing can be removed: since the last VACUUM ", oldest.describe(),
              " still holds the same row horizon");
 }
 
 std::string difference(const json::object& before, const json::object& after,
                        std::string_view name) {
-  const auto from = member(before, name);
-  const auto to = member(after, name);
+  const auto from = recorded::number(before, name);
+  const auto to = recorded::number(after, name);
   if (!from || !to) return "unknown";
   if (name == "bytes") return cat(human(Bytes{*from}), " -> ", human(Bytes{*to}));
   return cat(grouped(*from), " -> ", grouped(*to));
@@ -86,9 +57,9 @@ Result<RunReport> run(const RunSetup& setup) {
   gate_setup.on_done = [&](care::Outcome& outcome) {
     if (setup.job == Job::Analyze) return;
     report.verbose = read_verbose(outcome.notices);
-    put(outcome.after, "rows_removed", report.verbose.rows_removed);
-    put(outcome.after, kNotRemovable, report.verbose.rows_not_removable);
-    put(outcome.after, kCutoff, report.verbose.cutoff_xid);
+    put(outcome.after, recorded::kRowsRemoved, report.verbose.rows_removed);
+    put(outcome.after, recorded::kRowsNotRemovable, report.verbose.rows_not_removable);
+    put(outcome.after, recorded::kCutoff, report.verbose.cutoff_xid);
   };
   care::Gate gate(std::move(gate_setup));
   report.outcome = TRY(gate.run(action(*table, setup.job, facts.context.settings.version)));
@@ -104,10 +75,10 @@ json::object to_json(const RunReport& report) {
                    {"skipped", report.skipped},
                    {"outcome", to_json(report.outcome)}};
   json::object verbose;
-  put(verbose, "rows_removed", report.verbose.rows_removed);
-  put(verbose, kNotRemovable, report.verbose.rows_not_removable);
+  put(verbose, recorded::kRowsRemoved, report.verbose.rows_removed);
+  put(verbose, recorded::kRowsNotRemovable, report.verbose.rows_not_removable);
   put(verbose, "pages_removed", report.verbose.pages_removed);
-  put(verbose, kCutoff, report.verbose.cutoff_xid);
+  put(verbose, recorded::kCutoff, report.verbose.cutoff_xid);
   out["verbose"] = std::move(verbose);
   json::array holders;
   for (const facts::HorizonHolder& holder : report.holders) holders.emplace_back(to_json(holder));

@@ -13,9 +13,9 @@ Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter) {
   out.tables = std::move(tables.tables);
   out.missing = std::move(tables.missing);
   out.context.settings = TRY(facts::load_settings(conn));
-  facts::Activity activity = TRY(facts::load_activity(conn));
-  out.context.holders = std::move(activity.holders);
-  for (facts::MissingRight& missing : activity.missing) out.missing.push_back(std::move(missing));
+  facts::Holders holders = TRY(facts::load_holders(conn));
+  out.context.holders = facts::of(holders.holders, facts::Horizon::Data);
+  for (facts::MissingRight& missing : holders.missing) out.missing.push_back(std::move(missing));
   return out;
 }
 

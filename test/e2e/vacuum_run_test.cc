@@ -174,9 +174,9 @@ TEST_P(VacuumRun, SessionsOfOtherDatabasesAreNotBlamed) {
   pg::Connection other = connect(elsewhere);
   must(other.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM pg_am"));
 
-  const auto activity = must(facts::load_activity(*conn_));
+  const auto holders = facts().context.holders;
 
-  for (const auto& holder : activity.holders) {
+  for (const auto& holder : holders) {
     EXPECT_NE(holder.session.pid, other.backend_pid()) << holder.describe();
   }
 }
@@ -185,12 +185,12 @@ TEST_P(VacuumRun, PreparedTransactionHoldsTheHorizon) {
   pg::Connection other = connect();
   must(other.exec("BEGIN; CREATE TABLE x (a int); PREPARE TRANSACTION 'it''s forgotten'"));
 
-  const auto activity = must(facts::load_activity(*conn_));
+  const auto holders = facts().context.holders;
   must(conn_->exec("ROLLBACK PREPARED 'it''s forgotten'"));
 
-  ASSERT_FALSE(activity.holders.empty());
-  EXPECT_EQ(activity.holders[0].kind, facts::HorizonHolder::Kind::Prepared);
-  EXPECT_EQ(activity.holders[0].remedy(), "ROLLBACK PREPARED 'it''s forgotten'");
+  ASSERT_FALSE(holders.empty());
+  EXPECT_EQ(holders[0].kind, facts::HorizonHolder::Kind::Prepared);
+  EXPECT_EQ(holders[0].remedy(), "ROLLBACK PREPARED 'it''s forgotten'");
 }
 
 TEST_P(VacuumRun, ParentWithoutStatisticsIsAnalysed) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "facts/activity.h"
+#include "facts/horizon.h"
 #include "facts/settings.h"
 
 namespace pgtend::facts {
