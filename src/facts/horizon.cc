@@ -199,10 +199,11 @@ void visit_holder(Visitor& visit, Item& h) {
   visit_session(visit, h.session);
 }
 
-// Ends whoever has `xid` as its snapshot, on the standby that the snapshot comes from.
+// Ends whoever has `xid` as its snapshot, on the standby that the snapshot comes from; the session
+// that asks may have the same one.
 std::string on_standby(int64_t xid) {
   return cat("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xmin = '", xid,
-             "'");
+             "' AND pid <> pg_backend_pid()");
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ TEST(HorizonHolder, RemedyFitsWhatItIsAndHowItHolds) {
   EXPECT_EQ(slot("catalog_xmin", "active", 7).remedy(),
             "SELECT pg_terminate_backend(7); SELECT pg_drop_replication_slot('s')");
   const std::string there =
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xmin = '745'";
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xmin = '745' "
+      "AND pid <> pg_backend_pid()";
   EXPECT_EQ(slot("xmin", "active", 7).remedy(), there);
   EXPECT_EQ(slot("xmin", "inactive", 0).remedy(), "SELECT pg_drop_replication_slot('s')");
   EXPECT_EQ(HorizonHolder({.kind = Kind::Standby, .xid = 745}).remedy(), there);
