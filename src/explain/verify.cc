@@ -162,8 +162,11 @@ Comparison compare(const Measurement& before, const Measurement& after) {
   out.blocks_factor = std::max(before.blocks, 1.0) / std::max(after.blocks, 1.0);
   out.time_factor = std::max(before.median_ms, 0.001) / std::max(after.median_ms, 0.001);
   const bool same_blocks = out.blocks_factor > 0.95 && out.blocks_factor < 1.05;
-  // With equal blocks only times that do not overlap count.
-  out.better = same_blocks ? after.slowest_ms < before.fastest_ms : out.blocks_factor > 1;
+  // With equal blocks only times that do not overlap count, and that the machine's mood does not
+  // explain: what is applied is measured before and after, not in turns.
+  constexpr double kFactorMin = 1.25;
+  const bool faster = after.slowest_ms < before.fastest_ms && out.time_factor >= kFactorMin;
+  out.better = same_blocks ? faster : out.blocks_factor > 1;
   const auto whole = [](double value) {
     return grouped(std::llround(std::clamp(value, 0.0, 9e18)));
   };

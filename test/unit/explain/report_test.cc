@@ -116,6 +116,11 @@ TEST(Report, ComparisonLooksAtBuffersBeforeTime) {
   EXPECT_TRUE(compare(before, fewer).better);
   EXPECT_FALSE(compare(before, slower).better);
   EXPECT_FALSE(compare(before, same).better);
+  Measurement little = before, much = before;
+  little.median_ms = 85, little.fastest_ms = 82, little.slowest_ms = 88;
+  much.median_ms = 60, much.fastest_ms = 55, much.slowest_ms = 70;
+  EXPECT_FALSE(compare(before, little).better);
+  EXPECT_TRUE(compare(before, much).better);
   EXPECT_THAT(compare(before, fewer).text, testing::HasSubstr("1,000 -> 100"));
 }
 
