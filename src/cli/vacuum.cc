@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <initializer_list>
+
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/findings.h"
@@ -9,6 +11,7 @@
 #include "cli/lookout.h"
 #include "pg/connection.h"
 #include "vacuum/horizon.h"
+#include "vacuum/triggers.h"
 #include "vacuum/vacuum.h"
 
 namespace pgtend::cli {
@@ -36,27 +39,42 @@ std::string ago(const std::optional<double>& manual, const std::optional<double>
   return cat(human(seconds(static_cast<int64_t>(age))), " ago");
 }
 
-void print_tables(Output& output, const std::vector<facts::TableFacts>& tables, bool all) {
-  Table table{
-      .headings = {"table", "rows", "dead", "changed", "heap", "indexes", "vacuum", "analyze"},
-      .align = {Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right,
-                Align::Right, Align::Right},
-      .rows = {}};
+// When autovacuum acts by itself: "due", "in 12 k rows", "never".
+std::string next(bool due, std::initializer_list<std::optional<vacuum::Distance>> causes) {
+  if (due) return "due";
+  std::optional<int64_t> nearest;
+  for (const auto& cause : causes) {
+    if (cause) nearest = std::min(nearest.value_or(cause->left()), cause->left());
+  }
+  return nearest ? cat("in ", compact(static_cast<double>(*nearest)), " rows") : "never";
+}
+
+void print_tables(Output& output, const vacuum::Facts& known, bool all) {
+  Table table{.headings = {"table", "rows", "dead", "changed", "heap", "indexes", "vacuum", "next",
+                           "analyze", "next"},
+              .align = {Align::Left, Align::Right, Align::Right, Align::Right, Align::Right,
+                        Align::Right, Align::Right, Align::Right, Align::Right, Align::Right},
+              .rows = {}};
   json::array list;
-  for (const facts::TableFacts& facts : tables) {
-    list.push_back(facts::to_json(facts));
+  for (const facts::TableFacts& facts : known.tables) {
+    const vacuum::Forecast forecast = vacuum::forecast(facts, known.context.settings);
+    json::object entry = facts::to_json(facts);
+    entry["autovacuum"] = vacuum::to_json(forecast);
+    list.push_back(std::move(entry));
     if (!all && table.rows.size() >= kTablesShown) continue;
     table.rows.push_back({facts.qualified(), compact(facts.rows()),
                           compact(static_cast<double>(facts.counters.rows_dead)),
                           compact(static_cast<double>(facts.counters.modified_since_analyze)),
                           human(facts.size.heap), human(facts.size.indexes),
                           ago(facts.age.vacuum, facts.age.autovacuum),
-                          ago(facts.age.analyze, facts.age.autoanalyze)});
+                          next(forecast.vacuum(), {forecast.dead, forecast.inserts}),
+                          ago(facts.age.analyze, facts.age.autoanalyze),
+                          next(forecast.analyze(), {forecast.changes})});
   }
   output.data()["tables"] = std::move(list);
   output.table(table);
-  if (table.rows.size() < tables.size()) {
-    output.note(cat(tables.size() - table.rows.size(), " more tables; --all lists them"));
+  if (table.rows.size() < known.tables.size()) {
+    output.note(cat(known.tables.size() - table.rows.size(), " more tables; --all lists them"));
   }
 }
 
@@ -89,7 +107,7 @@ Result<int> run_vacuum_review(const Args& args, Output& output) {
   for (const facts::MissingRight& missing : facts.missing) {
     output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
   }
-  print_tables(output, facts.tables, args.has("--all"));
+  print_tables(output, facts, args.has("--all"));
   output.line();
   const auto findings = vacuum::review(facts);
   if (findings.empty()) output.line("nothing needs VACUUM or ANALYZE now");

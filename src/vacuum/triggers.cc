@@ -153,4 +153,19 @@ Forecast forecast(const facts::TableFacts& table, const facts::ServerSettings& s
   return out;
 }
 
+json::object to_json(const Forecast& forecast) {
+  const auto one = [](const std::optional<Distance>& distance) -> json::value {
+    if (!distance) return nullptr;
+    return json::object{{"counter", distance->counter},
+                        {"limit", distance->limit},
+                        {"left", distance->left()},
+                        {"due", distance->due}};
+  };
+  return {{"dead_rows", one(forecast.dead)},
+          {"inserts", one(forecast.inserts)},
+          {"changes", one(forecast.changes)},
+          {"xid_age", one(forecast.xid_age)},
+          {"mxid_age", one(forecast.mxid_age)}};
+}
+
 }  // namespace pgtend::vacuum

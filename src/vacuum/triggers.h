@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/json.h"
 #include "facts/settings.h"
 #include "facts/tables.h"
 
@@ -56,5 +57,8 @@ struct Forecast {
   bool analyze() const;
 };
 Forecast forecast(const facts::TableFacts& table, const facts::ServerSettings& settings);
+
+// {"dead_rows": {"counter":…, "limit":…, "left":…, "due":…}, "inserts": null, …}
+json::object to_json(const Forecast& forecast);
 
 }  // namespace pgtend::vacuum

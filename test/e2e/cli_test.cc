@@ -129,6 +129,23 @@ TEST_F(Cli, ReviewFailsOnRequestWhenThereAreFindings) {
   EXPECT_EQ(pgtend({"vacuum", "review"}).exit_code, 0);
 }
 
+TEST_F(Cli, ReviewTellsHowFarAutovacuumIs) {
+  e2e::must(connect().exec("CREATE TABLE calm AS SELECT generate_series(1, 100) AS id"));
+  auto conn = connect();
+  ASSERT_TRUE(e2e::wait_until([&] {
+    return e2e::must(e2e::must(conn.query("SELECT pg_stat_get_tuples_inserted('calm'::regclass)"))
+                         .scalar()) == "100";
+  }));
+  e2e::must(conn.exec("VACUUM ANALYZE calm"));
+
+  const auto text = pgtend({"vacuum", "review", "calm"});
+  const auto json = pgtend({"vacuum", "review", "calm", "--json"});
+
+  // 50 + 0.2 of 100 rows for dead ones, 50 + 0.1 for changes; more than that.
+  EXPECT_THAT(text.out, testing::ContainsRegex("in 71 rows .* in 61 rows")) << text.err;
+  EXPECT_THAT(json.out, testing::ContainsRegex("\"dead_rows\": [{][^}]*\"left\": 71,")) << json.err;
+}
+
 TEST_F(Cli, BloatTellsMethodAndIntervalOfTheNamedTables) {
   make_readings();
   auto conn = connect();
