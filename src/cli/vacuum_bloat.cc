@@ -12,13 +12,13 @@
 namespace pgtend::cli {
 
 namespace {
-constexpr Parameter kParameters[] = {
+constexpr Parameter kBloatParameters[] = {
     {"[TABLE]", "...", "these tables (with their partitions); all when left out"},
     {"--exact", "", "read whole tables, as far as --read allows, instead of estimating"},
     {"--read", "PAGES", "pages that may be read to measure, 20000 by default; 0: estimates only"},
     {"--all", "", "list every table, not only the 20 that waste most"},
 };
-constexpr size_t kTablesShown = 20;
+constexpr size_t kBloatShown = 20;
 constexpr int64_t kPagesMax = int64_t{1} << 40;
 
 using vacuum::Bloat;
@@ -55,7 +55,7 @@ void print_tables(Output& output, const vacuum::BloatReport& report, bool all) {
               .rows = {}};
   size_t shown = 0;
   for (const vacuum::TableBloat& one : report.tables) {
-    if (!all && shown >= kTablesShown) break;
+    if (!all && shown >= kBloatShown) break;
     ++shown;
     const std::string name =
         one.partitioned ? cat(one.table, " (", one.partitions, " partitions)") : one.table;
@@ -74,7 +74,7 @@ void print_tables(Output& output, const vacuum::BloatReport& report, bool all) {
 }
 }  // namespace
 
-std::span<const Parameter> vacuum_bloat_parameters() { return kParameters; }
+std::span<const Parameter> vacuum_bloat_parameters() { return kBloatParameters; }
 
 Result<int> run_vacuum_bloat(const Args& args, Output& output) {
   vacuum::BloatSetup setup;

@@ -14,10 +14,6 @@ constexpr std::string_view kSessionColumns = R"(
   extract(epoch from clock_timestamp() - a.xact_start)::float8,
   coalesce(left(a.query, 200), ''))";
 
-std::string human_seconds(double value) {
-  return human(std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(value)));
-}
-
 // The columns of kSessionColumns, from column `first` on.
 Result<Session> to_session(const pg::Row& row, int pid_column, int first) {
   Session session;
@@ -31,6 +27,10 @@ Result<Session> to_session(const pg::Row& row, int pid_column, int first) {
 }
 
 }  // namespace
+
+std::string human_seconds(double value) {
+  return human(std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(value)));
+}
 
 std::string Session::describe() const {
   std::string out = pid == 0 ? std::string("a prepared transaction (") : cat("pid ", pid, " (");

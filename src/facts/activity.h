@@ -13,6 +13,9 @@
 
 namespace pgtend::facts {
 
+// An age as the server tells it: 7800.5 as "2 h 10 min".
+std::string human_seconds(double value);
+
 // A session other than ours. Texts come from clients: printable() them before showing.
 struct Session {
   int pid = 0;  // 0 for a prepared transaction

@@ -22,10 +22,6 @@ constexpr int kVersionBackendId = 160000;       // pg_stat_get_backend_pid() tak
 constexpr std::string_view kKindNames[] = {"session", "prepared", "slot", "standby",
                                            "temporary table"};
 
-std::string human_seconds(double value) {
-  return human(std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(value)));
-}
-
 // `text` as an SQL literal that can be shown: what printable() would change is written \xNN, which
 // E'' reads back as the same bytes.
 std::string shown_literal(std::string_view text) {

@@ -24,7 +24,7 @@ std::string lengths_sql(std::string_view list) {
              list, R"(::text::text[]) WITH ORDINALITY AS l(v, at) WHERE x.kind <> ''))");
 }
 
-// Columns as to_column() reads them, from x (a stored column) and s (its row of pg_stats).
+// Columns as to_stored_column() reads them, from x (a stored column) and s (its row of pg_stats).
 std::string column_sql() {
   return cat(R"(x.attname, x.attlen, x.attalign, x.attstorage, x.dropped, x.not_null, x.computed,
        s.null_frac, s.avg_width, s.n_distinct,
@@ -199,7 +199,7 @@ void explain_absence(const pg::Row& row, int at, StoredColumn& column) {
 }
 
 // Columns of `row` from 1 on, as column_sql() lists them.
-Result<StoredColumn> to_column(const pg::Row& row) {
+Result<StoredColumn> to_stored_column(const pg::Row& row) {
   StoredColumn out;
   out.name = row.text(1);
   out.length = TRY(row.get<int32_t>(2));
@@ -227,7 +227,7 @@ Result<StoredColumn> to_column(const pg::Row& row) {
   return out;
 }
 
-Result<StoredIndex> to_index(const pg::Row& row) {
+Result<StoredIndex> to_stored_index(const pg::Row& row) {
   StoredIndex out;
   out.oid = static_cast<uint32_t>(TRY(row.get<int64_t>(1)));
   out.schema = row.text(2);
@@ -263,15 +263,15 @@ Status load_some(pg::Connection& conn, const std::vector<uint32_t>& oids, Layout
   }
   for (const pg::Row row : TRY(conn.query(table_columns_sql(), params))) {
     const auto at = out.tables.find(static_cast<uint32_t>(TRY(row.get<int64_t>(0))));
-    if (at != out.tables.end()) at->second.columns.push_back(TRY(to_column(row)));
+    if (at != out.tables.end()) at->second.columns.push_back(TRY(to_stored_column(row)));
   }
   std::map<uint32_t, std::vector<StoredColumn>> columns;
   for (const pg::Row row : TRY(conn.query(index_columns_sql(), params))) {
-    columns[static_cast<uint32_t>(TRY(row.get<int64_t>(0)))].push_back(TRY(to_column(row)));
+    columns[static_cast<uint32_t>(TRY(row.get<int64_t>(0)))].push_back(TRY(to_stored_column(row)));
   }
   for (const pg::Row row : TRY(conn.query(indexes_sql(conn.server_version()), params))) {
     const auto at = out.tables.find(static_cast<uint32_t>(TRY(row.get<int64_t>(0))));
-    StoredIndex index = TRY(to_index(row));
+    StoredIndex index = TRY(to_stored_index(row));
     index.columns = std::move(columns[index.oid]);
     // An index that came or went between the two queries is not described wrongly but left out.
     const bool whole = index.keys > 0 && index.columns.size() >= static_cast<size_t>(index.keys);

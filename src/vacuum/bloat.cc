@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace pgtend::vacuum {
 
@@ -17,6 +18,10 @@ std::string_view name(Method method) {
       return "count";
   }
   std::abort();
+}
+
+Bloat unknown_bloat(int64_t pages, std::string why, std::string grant) {
+  return {.pages = pages, .why = std::move(why), .grant = std::move(grant)};
 }
 
 Interval Bloat::wasted() const {

@@ -39,6 +39,9 @@ struct Bloat {
   Interval share() const;
 };
 
+// A relation of which nothing is known but its pages.
+Bloat unknown_bloat(int64_t pages, std::string why, std::string grant = "");
+
 // How many rows a relation has, as far as the server knows.
 struct RowCount {
   Interval rows = {};

@@ -21,10 +21,6 @@ constexpr int64_t kCompressed = 500;    // bytes of a value from which an index 
 constexpr double kDistinctDoubt = 1.5;  // on top of what no estimator can do better
 constexpr double kChance = 0.002;       // of the leaf pages
 
-Bloat unknown(int64_t pages, std::string why, std::string grant = "") {
-  return {.pages = pages, .why = std::move(why), .grant = std::move(grant)};
-}
-
 // Whether equal keys share an entry when the index is built.
 bool keeps_lists(const StoredIndex& index) {
   return index.deduplicates && !index.unique &&
@@ -251,20 +247,22 @@ Interval entries(const facts::TableFacts& table, const RowCount& rows, const Sto
 Bloat btree_bloat(const facts::TableFacts& table, const RowCount& rows, const StoredIndex& index,
                   const facts::Layouts& server) {
   if (index.method != "btree") {
-    return unknown(index.pages, cat("no estimate for the method ", printable(index.method)));
+    return unknown_bloat(index.pages, cat("no estimate for the method ", printable(index.method)));
   }
-  if (!index.valid) return unknown(index.pages, "the index is not valid: it is built or to drop");
+  if (!index.valid)
+    return unknown_bloat(index.pages, "the index is not valid: it is built or to drop");
   if (index.partial && index.reltuples < 0) {
-    return unknown(index.pages, cat("entries never counted: ANALYZE ", table.qualified()));
+    return unknown_bloat(index.pages, cat("entries never counted: ANALYZE ", table.qualified()));
   }
   for (const StoredColumn& column : index.columns) {
     std::string why = why_unfit(column);
     if (why.empty() && !column.stats && keeps_lists(index)) why = column.stats_why_not;
-    if (!why.empty()) return unknown(index.pages, std::move(why), column.grant);
+    if (!why.empty()) return unknown_bloat(index.pages, std::move(why), column.grant);
   }
   if (rows.changed >= 1) {
-    return unknown(index.pages, cat("statistics are stale, as many changes as rows since: ANALYZE ",
-                                    table.qualified()));
+    return unknown_bloat(
+        index.pages,
+        cat("statistics are stale, as many changes as rows since: ANALYZE ", table.qualified()));
   }
   const Interval count = entries(table, rows, index);
   Bloat out{.method = Method::Statistics, .pages = index.pages};
@@ -278,10 +276,10 @@ Bloat btree_bloat(const facts::TableFacts& table, const RowCount& rows, const St
                          .changed = rows.changed,
                          .block_size = server.block_size};
   auto lengths = tuple_lengths(index.columns, shape);
-  if (!lengths) return unknown(index.pages, lengths.error().message);
+  if (!lengths) return unknown_bloat(index.pages, lengths.error().message);
   const LeafShape leaf{.block_size = server.block_size, .fillfactor = index.fillfactor};
   const auto found = leaves_of(index, count, *lengths, shape, leaf);
-  if (!found) return unknown(index.pages, found.error().message);
+  if (!found) return unknown_bloat(index.pages, found.error().message);
   const Interval& leaves = *found;
   const double pivot = pivot_bytes(index, count.best, shape);
   const bool exact = !keeps_lists(index) && leaves.low == leaves.high && lengths->error < 1e-9;

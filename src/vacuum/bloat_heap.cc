@@ -13,10 +13,6 @@ constexpr double kSampleRowsPerTarget = 300;
 constexpr double kSpaceStep = 32;  // bytes: a 256th of a page
 constexpr double kTidiest = 0.6;   // of the waste, measured with texts of 5 to 400 bytes
 
-Bloat unknown(int64_t pages, std::string why, std::string grant = "") {
-  return {.pages = pages, .why = std::move(why), .grant = std::move(grant)};
-}
-
 // The first column whose statistics are needed and not there; nullptr if there is none.
 const facts::StoredColumn* unseen_column(const facts::TableLayout& layout) {
   const auto at = std::ranges::find_if(layout.columns, &facts::StoredColumn::unseen);
@@ -113,24 +109,25 @@ Bloat heap_bloat(const facts::TableFacts& table, const facts::TableLayout& layou
   if (pages == 0) return {.method = Method::Statistics};
   const std::string analyze = cat("ANALYZE ", table.qualified());
   if (const facts::StoredColumn* column = unseen_column(layout)) {
-    return unknown(pages, column->stats_why_not, column->grant);
+    return unknown_bloat(pages, column->stats_why_not, column->grant);
   }
   const bool never = table.reltuples < 0 || (table.size.pages_known == 0 && table.reltuples == 0);
   if (never && !table.counters.present) {
-    return unknown(pages, cat("rows never counted: ", analyze));
+    return unknown_bloat(pages, cat("rows never counted: ", analyze));
   }
   auto lengths = tuple_lengths(layout.columns, shape);
-  if (!lengths) return unknown(pages, lengths.error().message);
+  if (!lengths) return unknown_bloat(pages, lengths.error().message);
   const double density = items_per_page(lengths->lengths, heap_capacity(server.block_size, 100));
   count = count_rows(table, density, shape.sample);
   if (rows != nullptr) *rows = count;
   if (count.changed >= 1 && varies(layout)) {
-    return unknown(pages, cat("statistics are stale, as many changes as rows since: ", analyze));
+    return unknown_bloat(pages,
+                         cat("statistics are stale, as many changes as rows since: ", analyze));
   }
   if (count.changed > 0) {
     shape.changed = count.changed;
     lengths = tuple_lengths(layout.columns, shape);
-    if (!lengths) return unknown(pages, lengths.error().message);
+    if (!lengths) return unknown_bloat(pages, lengths.error().message);
   }
   Bloat out{.method = Method::Statistics, .pages = pages};
   out.needed =

@@ -13,13 +13,8 @@
 namespace pgtend::vacuum {
 namespace {
 
-constexpr int kLinePointer = 4;
-constexpr int kShortMax = 127;
-constexpr int kToastPointer = 18;
 constexpr double kSure = 2.6;          // standard errors of a 99 % interval
 constexpr size_t kLineMax = 1U << 20;  // bytes of one line of COPY: a number a column
-
-int aligned(int offset, int align) { return (offset + align - 1) / align * align; }
 
 // Reads lines of numbers separated by tabs, \N for null, from chunks of any size.
 class Lines {

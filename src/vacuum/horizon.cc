@@ -11,10 +11,6 @@
 namespace pgtend::vacuum {
 namespace {
 
-std::string human_seconds(double value) {
-  return human(std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(value)));
-}
-
 HeldTable held_table(const facts::HorizonHolder& holder, const Suffering& suffering) {
   HeldTable out{.rows = suffering.rows};
   const std::optional<OwnVacuum>& own = suffering.own;
@@ -49,7 +45,7 @@ void append_lines(std::vector<std::string>& lines, const Held& held, size_t tabl
                         " (by its ", holder.through, ")"));
   }
   lines.push_back(cat("  since    ", grouped(holder.age_xids), " transactions, ",
-                      holder.age_s ? human_seconds(*holder.age_s)
+                      holder.age_s ? facts::human_seconds(*holder.age_s)
                                    : "a time that the server does "
                                      "not tell"));
   if (!holder.session.query.empty()) {

@@ -6,7 +6,6 @@
 
 namespace pgtend::vacuum {
 namespace {
-constexpr int kLinePointer = 4;
 constexpr int kUnit = 4;  // all lengths with a line pointer are multiples of it
 constexpr int kRounds = 6;
 }  // namespace

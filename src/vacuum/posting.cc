@@ -10,8 +10,6 @@ constexpr int kAddress = 6;           // bytes of a row address
 constexpr int64_t kEntries = 1500;    // built at most before the rate is taken
 constexpr double kAlwaysSpread = 40;  // rows from which chance changes a group's size too little
 
-int aligned(int bytes) { return (bytes + 7) / 8 * 8; }
-
 // Numbers in [0, 1) that fill it evenly however many are drawn, so that a run is repeatable and
 // few draws do.
 class Even {
@@ -88,12 +86,12 @@ double pages_per_group(std::span<const LengthWeight> bases, double rows, bool sp
     int64_t full = count / per_entry;
     const bool cut = full > kEntries;  // the rate of its full entries is what counts then
     if (cut) full = kEntries;
-    const int list = aligned(base + per_entry * kAddress) - base;
+    const int list = aligned(base + per_entry * kAddress, 8) - base;
     for (int64_t i = 0; i < full; ++i) builder.add(base + list, list);
     const auto rest = static_cast<int>(count % per_entry);
     if (rest == 1 && !cut) builder.add(base);
     if (rest > 1 && !cut) {
-      const int rest_list = aligned(base + rest * kAddress) - base;
+      const int rest_list = aligned(base + rest * kAddress, 8) - base;
       builder.add(base + rest_list, rest_list);
     }
     entries += full + (rest > 0 ? 1 : 0);

@@ -11,16 +11,12 @@ namespace {
 using facts::StoredColumn;
 using facts::StoredStats;
 
-constexpr int kShortMax = 127;     // bytes of the longest value with a one-byte header
-constexpr int kToastPointer = 18;  // bytes of a value that is stored in TOAST
-constexpr double kTiny = 1e-12;    // probabilities below are dropped
+constexpr double kTiny = 1e-12;  // probabilities below are dropped
 // What rows that ANALYZE has not seen may be wider or narrower by, as a share of the width.
 constexpr double kUnseenSpread = 0.25;
 // The doubt in a mean of padding, as a share of the padding's standard deviation.
 constexpr double kIndependentPadding = 0.4;
 constexpr double kGuessedPadding = 0.6;
-
-int aligned(int offset, int align) { return (offset + align - 1) / align * align; }
 
 struct Values {
   std::vector<LengthWeight> lengths = {};  // bytes as stored, weights sum to 1

@@ -16,6 +16,14 @@
 
 namespace pgtend::vacuum {
 
+// Bytes of a page's parts.
+inline constexpr int kLinePointer = 4;
+inline constexpr int kShortMax = 127;     // the longest value with a one-byte header
+inline constexpr int kToastPointer = 18;  // a value that is stored in TOAST
+
+// The first multiple of `align` from `offset` on.
+constexpr int aligned(int offset, int align) { return (offset + align - 1) / align * align; }
+
 // Probability of each length: `lengths[i].bytes` ascend, weights sum to 1.
 struct LengthWeight {
   int bytes = 0;
