@@ -393,17 +393,21 @@ Result<Plan> TextReader::run() {
   return std::move(builder_).finish();
 }
 
+Status check_size(std::string_view text, const ParseLimits& limits) {
+  if (text.size() <= limits.bytes_max) return ok();
+  return Error{ErrorCode::Limit, cat("a plan of more than ", limits.bytes_max, " bytes")};
+}
+
 }  // namespace
 
 Result<Plan> parse_text_plan(std::string_view text, const ParseLimits& limits) {
+  TRY(check_size(text, limits));
   text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
   return parse_text_plan(whole_text_plan(text), limits);
 }
 
 Result<Plan> parse_text_plan(TextPlan source, const ParseLimits& limits) {
-  if (source.text.size() > limits.bytes_max) {
-    return Error{ErrorCode::Limit, cat("a plan of more than ", limits.bytes_max, " bytes")};
-  }
+  TRY(check_size(source.text, limits));
   auto arena = std::make_shared<Arena>();
   // The plan outlives its source: all that borrows from that borrows from a copy.
   const std::string_view copy = arena->copy(source.text);

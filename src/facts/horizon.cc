@@ -1,7 +1,6 @@
 #include "facts/horizon.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <iterator>
 

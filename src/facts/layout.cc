@@ -112,15 +112,12 @@ constexpr std::string_view kFillfactor =
 std::string tables_sql() {
   return cat(R"(
 SELECT c.oid::int8, )",
-             kFillfactor, R"(100), coalesce(t.oid, 0)::int8,
-       coalesce(pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname), ''),
-       coalesce(pg_catalog.pg_relation_size(t.oid), 0) / b.size,
-       coalesce(pg_catalog.pg_indexes_size(t.oid), 0) / b.size
+             kFillfactor, R"(100),
+       coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
+         / pg_catalog.current_setting('block_size')::int
   FROM pg_catalog.json_array_elements_text($1::json) AS w(oid)
   JOIN pg_catalog.pg_class c ON c.oid = w.oid::oid AND c.relkind IN ('r', 'm', 't')
-  LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
-  LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
- CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::int) AS b(size))");
+)");
 }
 
 // Deduplication needs support function 4 of each operator class to say that equal keys are equal
@@ -255,10 +252,7 @@ Status load_some(pg::Connection& conn, const std::vector<uint32_t>& oids, Layout
     TableLayout table;
     table.oid = static_cast<uint32_t>(TRY(row.get<int64_t>(0)));
     table.fillfactor = TRY(row.get<int32_t>(1));
-    table.toast_oid = static_cast<uint32_t>(TRY(row.get<int64_t>(2)));
-    table.toast_name = row.text(3);
-    table.toast_pages = TRY(row.get<int64_t>(4));
-    table.toast_index_pages = TRY(row.get<int64_t>(5));
+    table.toast_pages = TRY(row.get<int64_t>(2));
     out.tables[table.oid] = std::move(table);
   }
   for (const pg::Row row : TRY(conn.query(table_columns_sql(), params))) {

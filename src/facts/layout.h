@@ -69,17 +69,17 @@ struct TableLayout {
   uint32_t oid = 0;
   int fillfactor = 100;                    // percent
   std::vector<StoredColumn> columns = {};  // by attnum, dropped ones too
-  uint32_t toast_oid = 0;                  // 0: the table has no TOAST
-  std::string toast_name = {};             // qualified and quoted
-  int64_t toast_pages = 0;
-  int64_t toast_index_pages = 0;
-  std::vector<StoredIndex> indexes = {};  // by name; none of a partitioned table
+  int64_t toast_pages = 0;                 // of its TOAST table
+  std::vector<StoredIndex> indexes = {};   // by name; none of a partitioned table
 };
 
 struct Layouts {
   std::map<uint32_t, TableLayout> tables = {};  // by oid
   int block_size = 8192;                        // bytes
-  int64_t statistics_target = 100;              // ANALYZE samples 300 rows each
+  int64_t statistics_target = 100;
+
+  // How many rows ANALYZE looks at (std_typanalyze).
+  double sample_rows() const { return 300 * static_cast<double>(statistics_target); }
 };
 
 // Reads the layouts of the tables `oids`; those that are gone meanwhile are left out. Needs SELECT

@@ -272,7 +272,7 @@ Bloat btree_bloat(const facts::TableFacts& table, const RowCount& rows, const St
   }
   const TupleShape shape{.index = true,
                          .rows = count.best,
-                         .sample = 300 * static_cast<double>(server.statistics_target),
+                         .sample = server.sample_rows(),
                          .changed = rows.changed,
                          .block_size = server.block_size};
   auto lengths = tuple_lengths(index.columns, shape);

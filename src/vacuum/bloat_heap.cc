@@ -9,7 +9,6 @@
 namespace pgtend::vacuum {
 namespace {
 
-constexpr double kSampleRowsPerTarget = 300;
 constexpr double kSpaceStep = 32;  // bytes: a 256th of a page
 constexpr double kTidiest = 0.6;   // of the waste, measured with texts of 5 to 400 bytes
 
@@ -101,9 +100,8 @@ Interval heap_pages(const Interval& rows, const TupleLengths& lengths, int capac
 Bloat heap_bloat(const facts::TableFacts& table, const facts::TableLayout& layout,
                  const facts::Layouts& server, RowCount* rows) {
   const int64_t pages = table.size.pages;
-  TupleShape shape{.rows = table.rows(),
-                   .sample = kSampleRowsPerTarget * static_cast<double>(server.statistics_target),
-                   .block_size = server.block_size};
+  TupleShape shape{
+      .rows = table.rows(), .sample = server.sample_rows(), .block_size = server.block_size};
   RowCount count = count_rows(table, 0, shape.sample);
   if (rows != nullptr) *rows = count;
   if (pages == 0) return {.method = Method::Statistics};

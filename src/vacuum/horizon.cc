@@ -1,7 +1,6 @@
 #include "vacuum/horizon.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -75,12 +74,11 @@ std::optional<int64_t> recorded::number(const json::object& record, std::string_
   return number;
 }
 
-Result<std::optional<OwnVacuum>> last_own_vacuum(pg::Connection& conn, store::Audit* audit,
+Result<std::optional<OwnVacuum>> last_own_vacuum(pg::Connection& conn, store::Audit& audit,
+                                                 const std::string& place,
                                                  const std::string& table) {
   std::optional<OwnVacuum> none;
-  if (audit == nullptr) return none;
-  const std::string place = TRY(care::place_of(conn));
-  const auto entry = TRY(audit->last_verified(place, "vacuum", table));
+  const auto entry = TRY(audit.last_verified(place, "vacuum", table));
   if (!entry || entry->record.after.empty()) return none;
   const auto after = parse_json(entry->record.after);
   if (!after || !after->is_object()) return none;
@@ -114,11 +112,12 @@ std::vector<Held> attribute(const std::vector<facts::HorizonHolder>& holders,
 
 Result<HorizonReport> load_horizon(pg::Connection& conn, store::Audit* audit) {
   facts::Holders holders = TRY(facts::load_holders(conn));
+  const std::string place = audit == nullptr ? std::string() : TRY(care::place_of(conn));
   std::vector<Suffering> tables;
   for (facts::DeadRows& rows : TRY(facts::load_dead_rows(conn))) {
     Suffering suffering{.rows = std::move(rows)};
-    if (!suffering.rows.toast) {
-      suffering.own = TRY(last_own_vacuum(conn, audit, suffering.rows.table));
+    if (audit != nullptr && !suffering.rows.toast) {
+      suffering.own = TRY(last_own_vacuum(conn, *audit, place, suffering.rows.table));
     }
     tables.push_back(std::move(suffering));
   }

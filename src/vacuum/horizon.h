@@ -30,9 +30,10 @@ struct OwnVacuum {
   std::optional<int64_t> cutoff_age = {};  // transactions since the oldest one it spared
 };
 
-// `audit` may be null: nullopt, as for a table without a record. `table` is qualified and quoted.
-// Errors: those of the trail and the connection.
-Result<std::optional<OwnVacuum>> last_own_vacuum(pg::Connection& conn, store::Audit* audit,
+// nullopt for a table without a record. `place` is care::place_of(conn), `table` qualified and
+// quoted. Errors: those of the trail and the connection.
+Result<std::optional<OwnVacuum>> last_own_vacuum(pg::Connection& conn, store::Audit& audit,
+                                                 const std::string& place,
                                                  const std::string& table);
 
 // A table with dead rows, and what is known of them beside their number.

@@ -24,8 +24,7 @@ std::string percent(double share) {
 
 std::string ago(const std::optional<double>& age) {
   if (!age) return "never";
-  return cat(human(std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(*age))),
-             " ago");
+  return cat(facts::human_seconds(*age), " ago");
 }
 
 std::optional<double> newer(const std::optional<double>& a, const std::optional<double>& b) {

@@ -1,5 +1,6 @@
 // One VACUUM or ANALYZE through the gate: looked at before, proved and told afterwards.
 #include "base/text.h"
+#include "care/trail.h"
 #include "vacuum/horizon.h"
 #include "vacuum/vacuum.h"
 
@@ -13,8 +14,12 @@ void put(json::object& object, std::string_view name, const std::optional<int64_
 // Why a VACUUM now would remove nothing, "" if it might remove something.
 Result<std::string> why_useless(pg::Connection& conn, const RunSetup& setup, const Facts& facts,
                                 const std::string& table) {
-  if (setup.job == Job::Analyze || facts.context.holders.empty()) return std::string();
-  const auto last = TRY(last_own_vacuum(conn, setup.gate.audit, table));
+  store::Audit* const audit = setup.gate.audit;
+  if (setup.job == Job::Analyze || facts.context.holders.empty() || audit == nullptr) {
+    return std::string();
+  }
+  const std::string place = TRY(care::place_of(conn));
+  const auto last = TRY(last_own_vacuum(conn, *audit, place, table));
   if (!last || last->rows_not_removable <= 0 || !last->cutoff_age) return std::string();
   const facts::HorizonHolder& oldest = facts.context.holders.front();
   if (oldest.age_xids < *last->cutoff_age) return std::string();

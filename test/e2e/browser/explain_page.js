@@ -19,7 +19,10 @@ async function check(claim, probe) {
   for (const end = Date.now() + kPatience; ;) {
     const [holds, detail] = await probe();
     if (holds) return;
-    if (Date.now() < end) continue;
+    if (Date.now() < end) {
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+      continue;
+    }
     ++failures;
     console.log(`${claim}${detail === undefined ? '' : `: ${JSON.stringify(detail)}`}`);
     return;
