@@ -11,6 +11,7 @@ namespace {
 
 constexpr milliseconds kTick{50};
 constexpr milliseconds kCancelAgain{1000};
+constexpr milliseconds kWatcherAgain{5000};
 
 milliseconds since(const Clock& clock, SteadyTime start) {
   return std::chrono::duration_cast<milliseconds>(clock.steady() - start);
@@ -53,7 +54,7 @@ Status Execution::revive() {
       conn_ = std::move(opened).take();
       lock_timeout_ = milliseconds(-1);
       watcher_.reset();
-      watcher_failed_ = false;
+      watcher_lost_.reset();
       return ok();
     }
     if (tries >= setup_->policy.tries) return std::move(opened).error();
@@ -91,14 +92,24 @@ Status Execution::pause(milliseconds duration) {
   return ok();
 }
 
+void Execution::lose_watcher() {
+  watcher_.reset();
+  watcher_lost_ = setup_->clock->steady();
+}
+
 pg::Connection* Execution::watcher() {
-  if (!watcher_ && !watcher_failed_) {
+  // A lost one is replaced, but not at every look: connecting may take its time.
+  const bool again = !watcher_lost_ || since(*setup_->clock, *watcher_lost_) >= kWatcherAgain;
+  if (!watcher_ && again) {
     pg::Options options = setup_->options;
     options.set("application_name", application_);
     auto opened = pg::Connection::open(options, seconds(2));
-    watcher_failed_ = !opened || !opened->exec("SET statement_timeout = 2000");
-    // Without a watcher the work goes on, only nothing is told about it.
-    if (!watcher_failed_) watcher_ = std::move(opened).take();
+    // Without a watcher the work goes on, only nothing is told about it and nobody given way to.
+    if (opened && opened->exec("SET statement_timeout = 2000")) {
+      watcher_ = std::move(opened).take();
+    } else {
+      lose_watcher();
+    }
   }
   return watcher_ ? &*watcher_ : nullptr;
 }
@@ -110,7 +121,11 @@ bool Execution::watch() {
     return false;
   }
   auto blockers = facts::load_blockers(*conn, conn_.backend_pid());
-  if (blockers && !blockers->empty()) {
+  if (!blockers) {
+    lose_watcher();
+    return false;
+  }
+  if (!blockers->empty()) {
     blockers_ = std::move(blockers).take();
     moment_.blockers = blockers_;
     moment_.progress.reset();
@@ -128,32 +143,99 @@ bool Execution::watch() {
   return false;
 }
 
+std::string Execution::way_to_give() {
+  pg::Connection* conn = watcher();
+  if (conn == nullptr) return "";
+  for (const int pid : {conn_.backend_pid(), beside_pid_}) {
+    if (pid == 0) continue;
+    const auto waiters = facts::load_waiters(*conn, pid);
+    if (!waiters) {
+      lose_watcher();
+      return "";
+    }
+    for (const facts::Session& waiter : *waiters) {
+      // Two of us that gave way to each other's equal wish would never end.
+      const bool equal = waiter.lock_mode == name(LockMode::ShareUpdateExclusive);
+      if (equal && waiter.application.starts_with("pgtend/")) continue;
+      return cat(waiter.describe(), ", which waits for ", waiter.lock_mode);
+    }
+  }
+  return "";
+}
+
+std::optional<Error> Execution::reason_to_stop(bool yields) {
+  if (cancelled()) return Error{ErrorCode::Cancelled, "cancelled"};
+  if (!yields) return {};
+  std::string reason = setup_->stop_reason ? setup_->stop_reason() : "";
+  if (!reason.empty()) return Error{ErrorCode::Cancelled, std::move(reason)};
+  gave_way_ = way_to_give();
+  if (gave_way_.empty()) return {};
+  return Error{ErrorCode::Conflict, cat("gave way to ", gave_way_)};
+}
+
+Result<pg::Connection> Execution::stand_beside(const Step& step, milliseconds lock_timeout) {
+  pg::Connection conn = TRY(connect(*setup_, application_));
+  TRY(conn.exec(cat("BEGIN; SET LOCAL lock_timeout = ", lock_timeout.count())));
+  for (const std::string& sql : step.beside) TRY(conn.exec(sql));
+  return conn;
+}
+
+Result<Ran> Execution::run(const Step& step, milliseconds lock_timeout) {
+  gave_way_.clear();
+  std::optional<pg::Connection> beside;
+  if (!step.beside.empty()) {
+    beside = TRY_DURING(stand_beside(step, lock_timeout), "taking the locks beside");
+    beside_pid_ = beside->backend_pid();
+  }
+  TRY(set_lock_timeout(lock_timeout));
+  Result<Ran> ran = follow(step.sql, step.yields);
+  beside_pid_ = 0;
+  // Closing it would do as well, but later: the server notices in its own time.
+  if (beside) (void)beside->exec("ROLLBACK");
+  return ran;
+}
+
 Result<Ran> Execution::run(const std::string& sql, milliseconds lock_timeout) {
+  gave_way_.clear();
+  TRY(set_lock_timeout(lock_timeout));
+  return follow(sql, false);
+}
+
+Status Execution::set_lock_timeout(milliseconds lock_timeout) {
+  if (cancelled()) return Error{ErrorCode::Cancelled, "cancelled"};
+  if (lock_timeout == lock_timeout_ || conn_.in_transaction()) return ok();
+  TRY(conn_.exec(cat("SET lock_timeout = ", lock_timeout.count())));
+  lock_timeout_ = lock_timeout;
+  return ok();
+}
+
+Result<Ran> Execution::follow(const std::string& sql, bool yields) {
   blockers_.clear();
-  const Error stopped{ErrorCode::Cancelled, "cancelled"};
-  if (cancelled()) return stopped;
-  if (lock_timeout != lock_timeout_ && !conn_.in_transaction()) {
-    TRY(conn_.exec(cat("SET lock_timeout = ", lock_timeout.count())));
-    lock_timeout_ = lock_timeout;
+  if (yields && watcher() == nullptr) {
+    return Error{ErrorCode::Unavailable, "no second connection to see from who waits for us"}
+        .hinting("the server has no connection left for this role, try again later");
   }
   const Clock& clock = *setup_->clock;
   const SteadyTime start = clock.steady();
   SteadyTime last_look = start;
   std::optional<SteadyTime> cancel_sent;
+  std::optional<Error> stop;
   milliseconds lock_wait{};
   TRY(conn_.start(sql));
   while (true) {
     auto rows = conn_.finish_within(kTick);
     if (!rows) {
-      Error error = std::move(rows).error();
-      if (cancel_sent && error.sqlstate == "57014") return stopped;
-      return error;
+      const bool by_us = stop && rows.error().sqlstate == "57014";
+      if (!by_us) gave_way_.clear();
+      return by_us ? std::move(*stop) : std::move(rows).error();
     }
     if (*rows) {
+      gave_way_.clear();
       return Ran{
           .rows = std::move(**rows), .lock_wait = lock_wait, .duration = since(clock, start)};
     }
-    if (cancelled() && (!cancel_sent || since(clock, *cancel_sent) >= kCancelAgain)) {
+    if (!stop) stop = reason_to_stop(yields);
+    if (stop && (!cancel_sent || since(clock, *cancel_sent) >= kCancelAgain)) {
       cancel_sent = clock.steady();
       TRY(conn_.canceller().cancel());
     }

@@ -31,6 +31,12 @@ class Execution {
   // Runs one statement to its end. `lock_timeout` bounds each wait for a lock. Errors: those of the
   // connection, Cancelled when the cancel flag stopped it.
   Result<Ran> run(const std::string& sql, milliseconds lock_timeout);
+  // The same for a step: with its statements beside it, and giving way to others if it yields.
+  // Errors: also Conflict when it gave way, see gave_way(); Cancelled with GateSetup::stop_reason;
+  // Unavailable when it yields and there is no second connection to see the others from.
+  Result<Ran> run(const Step& step, milliseconds lock_timeout);
+  // To whom the last step gave way; "" if it ended in another manner.
+  const std::string& gave_way() const { return gave_way_; }
   // Who was seen blocking the last statement that waited.
   const std::vector<facts::Session>& blockers() const { return blockers_; }
   // Makes sure of a living working connection, opening a new one after a loss; tries for as long as
@@ -54,14 +60,26 @@ class Execution {
       : setup_(&setup), conn_(std::move(conn)), application_(std::move(application)) {}
   // Looks at the running statement from the second connection. True if it waits for a lock.
   bool watch();
-  pg::Connection* watcher();
+  // Sends the statement and waits for its end, the lock timeout being set.
+  Result<Ran> follow(const std::string& sql, bool yields);
+  // What to end the running statement with now; nullopt while it may go on.
+  std::optional<Error> reason_to_stop(bool yields);
+  // Who waits for us and is to be let through, "" for nobody.
+  std::string way_to_give();
+  // A connection whose open transaction has run the statements beside the step.
+  Result<pg::Connection> stand_beside(const Step& step, milliseconds lock_timeout);
+  pg::Connection* watcher();  // null: there is none at the moment
+  void lose_watcher();
+  Status set_lock_timeout(milliseconds lock_timeout);
 
   const GateSetup* setup_;
   pg::Connection conn_;
   std::string application_;
   std::optional<pg::Connection> watcher_;
-  bool watcher_failed_ = false;
+  std::optional<SteadyTime> watcher_lost_;
   bool undoing_ = false;
+  int beside_pid_ = 0;  // of the connection beside the running step; 0: none
+  std::string gave_way_;
   milliseconds lock_timeout_{-1};
   std::vector<facts::Session> blockers_;
   facts::Pace pace_;

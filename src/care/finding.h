@@ -50,6 +50,12 @@ struct Step {
   // transaction it stands in).
   bool check = false;
   std::string failure = {};  // what it means when the check fails
+  // What is not lost by being stopped (VACUUM, ANALYZE): as soon as another session waits for a
+  // lock of ours the statement is cancelled, and run again when that session has had its turn.
+  bool yields = false;
+  // Run before it in a transaction of a second connection, which is rolled back when the step has
+  // ended: locks that others must find held meanwhile.
+  std::vector<std::string> beside = {};
 };
 
 // A change to the database that care/gate can carry out.

@@ -82,9 +82,13 @@ class Run {
   Status steps(Outcome& outcome);
   Status with_tries(const Group& group, Outcome& outcome);
   Status attempt(const Group& group, Outcome& outcome);
+  Status stay_away(const Group& group, Error gave_way, Outcome& outcome);
   Status statement(size_t index, Outcome& outcome);
+  LockMode waits_for_in(const Group& group) const;  // the strongest of its steps
   Status quiet_around(const Group& group);
+  bool was_skipped(const Outcome& outcome) const;
   Status verify(Outcome& outcome);
+  Status look_who_holds(const Group& group);
   Status undo(Error failure, Outcome& outcome);
   Status undo_statements(const std::vector<std::string>& statements, bool transaction);
   Error not_obtained(int tries, SteadyTime start, const Error& last) const;
@@ -122,7 +126,7 @@ Status Run::statement(size_t index, Outcome& outcome) {
   ++report.tries;
   TRY(trail_.begin(step));
   const SteadyTime start = setup_.clock->steady();
-  auto ran = exec_.run(step.sql, lock_timeout_of(step.lock));
+  auto ran = exec_.run(step, lock_timeout_of(step.lock));
   for (pg::Notice& notice : exec_.connection().take_notices()) {
     if (notice.severity == "WARNING") outcome.warnings.push_back(printable(notice.message));
     outcome.notices.push_back(std::move(notice));
@@ -138,6 +142,10 @@ Status Run::statement(size_t index, Outcome& outcome) {
     const auto spent = std::chrono::duration_cast<milliseconds>(setup_.clock->steady() - start);
     const bool waited = lock_failure(ran.error());
     if (waited) report.lock_wait += spent;
+    if (!exec_.gave_way().empty()) {
+      ++report.yields;
+      report.away += spent;
+    }
     if (!exec_.blockers().empty()) blockers_ = exec_.blockers();
     TRY(trail_.failed(step, ran.error(), waited ? spent : milliseconds(0), spent));
     return std::move(ran).error();
@@ -148,13 +156,18 @@ Status Run::statement(size_t index, Outcome& outcome) {
   return trail_.done(step, ran->lock_wait, ran->duration);
 }
 
-// Before a statement whose waiting would hold up others, or that leaves something behind when it
-// gives up, waits until those who are in the way now have ended. Writers that come later are short.
-Status Run::quiet_around(const Group& group) {
+LockMode Run::waits_for_in(const Group& group) const {
   LockMode mode = LockMode::None;
   for (size_t i = group.first; i < group.last; ++i) {
     mode = std::max(mode, waits_for(action_, action_.steps[i]));
   }
+  return mode;
+}
+
+// Before a statement whose waiting would hold up others, or that leaves something behind when it
+// gives up, waits until those who are in the way now have ended. Writers that come later are short.
+Status Run::quiet_around(const Group& group) {
+  const LockMode mode = waits_for_in(group);
   if (oid_ == 0 || !disturbs(mode)) return ok();
   const milliseconds patience =
       group.transaction ? policy_.lock_timeout : policy_.lock_timeout_patient;
@@ -217,6 +230,14 @@ Status Run::attempt(const Group& group, Outcome& outcome) {
   return status;
 }
 
+// For a wait so short that it was over before anybody looked.
+Status Run::look_who_holds(const Group& group) {
+  if (oid_ == 0) return ok();
+  blockers_ =
+      TRY(facts::load_lock_holders(exec_.connection(), oid_, conflicting(waits_for_in(group))));
+  return ok();
+}
+
 Error Run::not_obtained(int tries, SteadyTime start, const Error& last) const {
   const auto spent = setup_.clock->steady() - start;
   std::string message =
@@ -234,6 +255,22 @@ Error Run::not_obtained(int tries, SteadyTime start, const Error& last) const {
   return Error{ErrorCode::Conflict, message, last.sqlstate}.hinting(hint);
 }
 
+// After a statement has given way: whoever it was for has the lock within this pause, and the next
+// try queues behind them.
+Status Run::stay_away(const Group& group, Error gave_way, Outcome& outcome) {
+  StatementReport& report = outcome.statements[group.first];
+  if (report.yields >= policy_.yields_max) {
+    gave_way.message = cat(action_.kind, " of ", action_.object, " has given way ", report.yields,
+                           " times, the last time to ", exec_.gave_way());
+    return std::move(gave_way).hinting("run it when less is changed about the table");
+  }
+  const SteadyTime start = setup_.clock->steady();
+  exec_.tell(cat("gave way to ", exec_.gave_way()));
+  TRY(exec_.pause(policy_.yield_pause));
+  report.away += std::chrono::duration_cast<milliseconds>(setup_.clock->steady() - start);
+  return ok();
+}
+
 Status Run::with_tries(const Group& group, Outcome& outcome) {
   const SteadyTime start = setup_.clock->steady();
   std::uniform_real_distribution<double> jitter(0.5, 1.5);
@@ -241,6 +278,11 @@ Status Run::with_tries(const Group& group, Outcome& outcome) {
   for (int tries = 1;; ++tries) {
     Status status = attempt(group, outcome);
     if (status) return status;
+    if (!exec_.gave_way().empty()) {
+      TRY(stay_away(group, std::move(status).error(), outcome));
+      tries = 0;
+      continue;
+    }
     const bool again = lock_failure(status.error());
     // After a refusal (class 42) an index of that name is somebody else's.
     if (!action_.creates.empty() && !group.transaction &&
@@ -253,7 +295,10 @@ Status Run::with_tries(const Group& group, Outcome& outcome) {
       }
     }
     if (!again) return status;
-    if (tries >= policy_.tries) return not_obtained(tries, start, status.error());
+    if (tries >= policy_.tries) {
+      if (blockers_.empty()) TRY(look_who_holds(group));
+      return not_obtained(tries, start, status.error());
+    }
     const milliseconds pause(
         static_cast<int64_t>(static_cast<double>(wait.count()) * jitter(random_)));
     exec_.tell(cat("trying again in ", human(pause)));
@@ -270,6 +315,16 @@ Status Run::steps(Outcome& outcome) {
   return verify(outcome);
 }
 
+// Whether the server has told that it left the table out for its lock. Where locks are held beside
+// a step, others are meant to be left out.
+bool Run::was_skipped(const Outcome& outcome) const {
+  const bool meant =
+      std::ranges::any_of(action_.steps, [](const Step& step) { return !step.beside.empty(); });
+  return !meant && std::ranges::any_of(outcome.notices, [](const pg::Notice& notice) {
+    return notice.severity == "WARNING" && notice.sqlstate == "55P03";
+  });
+}
+
 // verify_sql may become true late: up to version 14 the counters travel by way of a collector.
 Status Run::verify(Outcome& outcome) {
   if (action_.verify_sql.empty()) return ok();
@@ -279,6 +334,7 @@ Status Run::verify(Outcome& outcome) {
     const pg::Rows rows = TRY_DURING(exec_.connection().query(action_.verify_sql), "verifying");
     const std::string value = TRY_DURING(rows.scalar(), "verifying");
     if (value == "t") return ok();
+    if (was_skipped(outcome)) break;  // waiting for it would be in vain
     if (setup_.clock->steady() - start >= policy_.verify_timeout) break;
     TRY(exec_.pause(milliseconds(100)));
   }
@@ -386,7 +442,7 @@ Result<Outcome> Gate::run(const Action& action) {
   std::mt19937_64 random(setup_.policy.seed != 0 ? setup_.policy.seed : std::random_device{}());
   Outcome outcome{.action_id = new_action_id(random), .undo = action.undo};
   for (const Step& step : action.steps) {
-    outcome.statements.push_back({.sql = step.sql, .lock = step.lock});
+    outcome.statements.push_back({.sql = step.sql, .beside = step.beside, .lock = step.lock});
   }
   Execution execution = TRY(Execution::open(setup_, cat("pgtend/", outcome.action_id)));
   pg::Connection& conn = execution.connection();
@@ -430,13 +486,18 @@ std::string took_text(milliseconds duration) {
 json::object to_json(const Outcome& outcome) {
   json::array statements;
   for (const StatementReport& report : outcome.statements) {
+    json::array beside;
+    for (const std::string& sql : report.beside) beside.emplace_back(sql);
     statements.emplace_back(json::object{{"sql", report.sql},
+                                         {"beside", std::move(beside)},
                                          {"lock", name(report.lock)},
                                          {"effect", effect(report.lock)},
                                          {"tries", report.tries},
                                          {"lock_wait_ms", report.lock_wait.count()},
                                          {"duration_ms", report.duration.count()},
-                                         {"rows", report.rows}});
+                                         {"rows", report.rows},
+                                         {"yields", report.yields},
+                                         {"away_ms", report.away.count()}});
   }
   json::array holders;
   for (const facts::Session& holder : outcome.holders) holders.emplace_back(to_json(holder));

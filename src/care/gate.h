@@ -31,14 +31,19 @@ struct GatePolicy {
   milliseconds back_off_max{5'000};
   milliseconds statement_timeout{3'600'000};
   milliseconds verify_timeout{5'000};  // how long verify_sql may take to become true
-  uint64_t seed = 0;                   // of the back-off and the action id; 0: a random one
+  // For steps that yield: how often a statement gives way to others before it is given up, and how
+  // long it stays away at least, so that work that is never finished costs little.
+  int yields_max = 100;
+  milliseconds yield_pause{1'000};
+  uint64_t seed = 0;  // of the back-off and the action id; 0: a random one
 };
 
 // Something worth showing while an action runs.
 struct Moment {
   size_t step = 0;  // counted from 0, of Action::steps
   size_t steps = 0;
-  std::string what = {};  // "running", "waiting for a lock", "trying again in 0.4 s", "undoing"
+  // "running", "waiting for a lock", "trying again in 0.4 s", "gave way to pid 4711 …", "undoing"
+  std::string what = {};
   std::vector<facts::Session> blockers = {};
   std::optional<facts::Progress> progress = {};
   facts::Pace::Estimate pace = {};
@@ -54,17 +59,23 @@ struct GateSetup {
   const std::atomic<bool>* cancel = nullptr;          // borrowed; true asks to stop and undo
   std::function<void(const Moment&)> on_moment = {};  // about ten times a second
   std::function<void(milliseconds)> sleep = {};       // between tries; empty: really sleeps
+  // Why a step that yields must not go on, "" while it may. Asked at every look, about twenty times
+  // a second; the statement is cancelled and the run ends as Cancelled with that reason.
+  std::function<std::string()> stop_reason = {};
   // Adds to Outcome::after what the statements' notices tell, before it goes to the audit trail.
   std::function<void(Outcome&)> on_done = {};
 };
 
 struct StatementReport {
   std::string sql = {};
+  std::vector<std::string> beside = {};  // run beside it, see Step::beside
   LockMode lock = LockMode::None;
   int tries = 0;  // 0 in a dry run
   milliseconds lock_wait = {};
   milliseconds duration = {};  // of the successful try
   int64_t rows = 0;            // affected
+  int yields = 0;              // how often it was cancelled to make room for others
+  milliseconds away = {};      // how long it stayed away because of that, cancelled work included
 };
 
 struct Outcome {

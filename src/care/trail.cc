@@ -25,6 +25,13 @@ std::string error_text(const Error& error) {
   return error.sqlstate.empty() ? error.message : cat(error.sqlstate, ": ", error.message);
 }
 
+// With what is run beside it.
+std::string whole_sql(const Step& step) {
+  std::string out;
+  for (const std::string& sql : step.beside) out += cat("/* beside */ ", sql, ";\n");
+  return out + step.sql;
+}
+
 }  // namespace
 
 Result<std::string> place_of(pg::Connection& conn) {
@@ -47,7 +54,7 @@ Result<Trail> Trail::start(store::Audit* audit, pg::Connection& conn, const Acti
   base.undo = join(action.undo, ";\n");
   Trail trail(audit, std::move(base));
   std::vector<std::string> statements;
-  for (const Step& step : action.steps) statements.push_back(step.sql);
+  for (const Step& step : action.steps) statements.push_back(whole_sql(step));
   trail.all_sql_ = join(statements, ";\n");
   return trail;
 }
@@ -77,7 +84,7 @@ void Trail::set_before(const json::object& before) { before_ = to_text(before); 
 Status Trail::begin(const Step& step) {
   AuditRecord record = base_;
   record.event = AuditEvent::Begin;
-  record.sql = step.sql;
+  record.sql = whole_sql(step);
   record.lock_mode = name(step.lock);
   record.before = before_;
   return append(std::move(record));

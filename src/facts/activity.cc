@@ -77,6 +77,23 @@ order by a.xact_start nulls first limit 100)"),
   return out;
 }
 
+Result<std::vector<Session>> load_waiters(pg::Connection& conn, int pid) {
+  const pg::Rows rows = TRY_DURING(conn.query(cat("select l.pid, l.mode, ", kSessionColumns, R"(
+from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+where not l.granted and l.locktype = 'relation' and l.pid is distinct from $1::int
+  and $1::int = any (pg_blocking_pids(l.pid))
+order by a.query_start nulls first limit 100)"),
+                                              {cat(pid)}),
+                                   "reading who waits");
+  std::vector<Session> out;
+  for (const pg::Row row : rows) {
+    Session session = TRY(to_session(row, 0, 2));
+    session.lock_mode = row.text(1);
+    out.push_back(std::move(session));
+  }
+  return out;
+}
+
 json::object to_json(const Session& session) {
   MemberWriter writer;
   visit_session(writer, session);

@@ -24,7 +24,7 @@ struct Session {
   std::string state = {};             // "active", "idle in transaction", "prepared transaction"
   std::optional<double> open_s = {};  // age of its transaction
   std::string query = {};             // current or last statement, at most 200 characters
-  std::string lock_mode = {};         // for load_lock_holders: the mode it holds
+  std::string lock_mode = {};         // of load_lock_holders and load_waiters
 
   // "pid 4711 (psql, alice, idle in transaction for 12.3 s)".
   std::string describe() const;
@@ -37,6 +37,10 @@ Result<std::vector<Session>> load_lock_holders(pg::Connection& conn, uint32_t oi
                                                int except_pid = 0);
 // Sessions that block `pid` right now (pg_blocking_pids), prepared transactions included.
 Result<std::vector<Session>> load_blockers(pg::Connection& conn, int pid);
+
+// Sessions that wait for a table lock that `pid` holds or has asked for before them, longest first,
+// with the mode they ask for. Cheap while nobody waits.
+Result<std::vector<Session>> load_waiters(pg::Connection& conn, int pid);
 
 // Each member once, for MemberWriter and MemberReader (facts/members.h).
 template <class Visitor, class Item>
