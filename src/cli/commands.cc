@@ -11,6 +11,8 @@
 #include "cli/pool_top.h"
 #include "cli/vacuum.h"
 #include "cli/vacuum_bloat.h"
+#include "cli/vacuum_run.h"
+#include "cli/vacuum_watch.h"
 
 namespace pgtend::cli {
 
@@ -42,8 +44,10 @@ std::span<const Command> commands() {
        vacuum_review_parameters(), run_vacuum_review},
       {"vacuum", "horizon", "Shows who keeps dead rows from being removed, and how to end it",
        Needs::Connection, vacuum_horizon_parameters(), run_vacuum_horizon},
-      {"vacuum", "run", "Runs VACUUM on a table, with progress, and reports what it won",
+      {"vacuum", "run", "Runs VACUUM where it is due, gives way to others, and reports what it won",
        Needs::Connection, vacuum_run_parameters(), run_vacuum},
+      {"vacuum", "watch", "Keeps statistics and dead rows in hand as long as it runs",
+       Needs::Connection, vacuum_watch_parameters(), run_vacuum_watch},
       {"vacuum", "bloat", "Tells how much of tables and indexes is bloat, with error bars",
        Needs::Connection, vacuum_bloat_parameters(), run_vacuum_bloat},
       {"analyze", "", "Runs ANALYZE on a table, with progress, and verifies that it happened",

@@ -79,6 +79,10 @@ void print_outcome(Output& output, const care::Outcome& outcome) {
   for (const std::string& warning : outcome.warnings) output.warn(warning);
   if (outcome.already) output.line("already so: nothing was run");
   for (const care::StatementReport& statement : outcome.statements) {
+    for (const std::string& beside : statement.beside) {
+      output.line(
+          cat("  beside it, in a transaction that is rolled back: ", printable(beside, true)));
+    }
     output.line(cat("  ", printable(statement.sql, true)));
     std::string about =
         statement.lock == care::LockMode::None

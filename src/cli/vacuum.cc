@@ -22,11 +22,6 @@ constexpr Parameter kReviewParameters[] = {
     {"--all", "", "list every table, not only the 20 largest"},
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
 };
-constexpr Parameter kRunParameters[] = {
-    {"TABLE", "", "the table; a partitioned one with its partitions"},
-    {"--apply", "", "do it; without it the statements are shown"},
-    {"--force", "", "run even where nothing could be removed last time"},
-};
 constexpr Parameter kHorizonParameters[] = {
     {"--all", "", "list every table that suffers, not only the 5 with most dead rows"},
 };
@@ -78,23 +73,9 @@ void print_tables(Output& output, const vacuum::Facts& known, bool all) {
   }
 }
 
-Result<int> run_job(const Args& args, Output& output, vacuum::Job job) {
-  const auto session = TRY(GateSession::open(args, output));
-  vacuum::RunSetup setup;
-  setup.gate = session->setup();
-  setup.table = args.get("TABLE");
-  setup.job = job;
-  setup.force = args.has("--force");
-  const vacuum::RunReport report = TRY(vacuum::run(setup));
-  print_outcome(output, report.outcome);
-  output.data()["report"] = vacuum::to_json(report);
-  if (report.outcome.applied || !report.skipped.empty()) output.line(vacuum::to_text(report));
-  return 0;
-}
 }  // namespace
 
 std::span<const Parameter> vacuum_review_parameters() { return kReviewParameters; }
-std::span<const Parameter> vacuum_run_parameters() { return kRunParameters; }
 
 std::span<const Parameter> vacuum_horizon_parameters() { return kHorizonParameters; }
 
@@ -128,14 +109,6 @@ Result<int> run_vacuum_horizon(const Args& args, Output& output) {
   output.data() = vacuum::to_json(report);
   output.line(vacuum::to_text(report, args.has("--all") ? SIZE_MAX : kSufferingShown));
   return 0;
-}
-
-Result<int> run_vacuum(const Args& args, Output& output) {
-  return run_job(args, output, vacuum::Job::Vacuum);
-}
-
-Result<int> run_analyze(const Args& args, Output& output) {
-  return run_job(args, output, vacuum::Job::Analyze);
 }
 
 }  // namespace pgtend::cli

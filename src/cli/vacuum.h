@@ -1,4 +1,4 @@
-// pgtend vacuum and pgtend analyze.
+// pgtend vacuum review, pgtend vacuum horizon.
 #pragma once
 
 #include <span>
@@ -8,11 +8,8 @@
 namespace pgtend::cli {
 
 std::span<const Parameter> vacuum_review_parameters();
-std::span<const Parameter> vacuum_run_parameters();
 std::span<const Parameter> vacuum_horizon_parameters();
 Result<int> run_vacuum_review(const Args& args, Output& output);
 Result<int> run_vacuum_horizon(const Args& args, Output& output);
-Result<int> run_vacuum(const Args& args, Output& output);
-Result<int> run_analyze(const Args& args, Output& output);
 
 }  // namespace pgtend::cli

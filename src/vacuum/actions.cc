@@ -1,7 +1,5 @@
 #include "vacuum/actions.h"
 
-#include <cstdlib>
-
 #include "base/text.h"
 #include "pg/quote.h"
 
@@ -27,7 +25,7 @@ std::string moved(std::string_view function, const std::string& from) {
              from);
 }
 
-std::string verify_sql(const facts::TableFacts& table, Job job, int version) {
+std::string verify_sql(const facts::TableFacts& table, Job job, int version, const Choice& choice) {
   const std::string object = table.qualified();
   const std::string itself = cat("(select to_regclass(", pg::literal(object), ")::oid as oid) x");
   std::vector<std::string> parts;
@@ -36,7 +34,8 @@ std::string verify_sql(const facts::TableFacts& table, Job job, int version) {
   }
   const bool parent = table.kind == 'p';
   if (job != Job::Vacuum) {
-    const bool only_parent = parent && job == Job::Analyze && version >= kVersionAnalyzeOnly;
+    const bool only_parent =
+        choice.parent_alone || (parent && job == Job::Analyze && version >= kVersionAnalyzeOnly);
     if (!only_parent) parts.push_back(moved("pg_stat_get_last_analyze_time", storing(object)));
     if (parent && version >= kVersionParentTimes) {
       parts.push_back(moved("pg_stat_get_last_analyze_time", itself));
@@ -45,39 +44,48 @@ std::string verify_sql(const facts::TableFacts& table, Job job, int version) {
   return cat("select (", join(parts, ") and ("), ")");
 }
 
-std::string statement(const facts::TableFacts& table, Job job, int version) {
-  const std::string object = table.qualified();
-  switch (job) {
-    case Job::Vacuum:
-      return cat("VACUUM (VERBOSE) ", object);
-    case Job::Analyze:
-      return cat("ANALYZE (VERBOSE) ",
-                 table.kind == 'p' && version >= kVersionAnalyzeOnly ? "ONLY " : "", object);
-    case Job::VacuumAnalyze:
-      return cat("VACUUM (VERBOSE, ANALYZE) ", object);
-  }
-  std::abort();
+std::string statement(const facts::TableFacts& table, Job job, int version, const Choice& choice) {
+  std::vector<std::string> options = {"VERBOSE"};
+  if (job == Job::VacuumAnalyze) options.emplace_back("ANALYZE");
+  if (choice.parent_alone) options.emplace_back("SKIP_LOCKED");
+  for (const Option& option : choice.options) options.push_back(option.sql);
+  const bool only = job == Job::Analyze && table.kind == 'p' && version >= kVersionAnalyzeOnly;
+  return cat(job == Job::Analyze ? "ANALYZE (" : "VACUUM (", join(options, ", "), ") ",
+             only ? "ONLY " : "", table.qualified());
+}
+
+// Locks the partitions of `table` as ANALYZE would, but for those that somebody has locked so that
+// ANALYZE passes them by anyway. Readers and writers are not disturbed.
+std::string lock_partitions(const facts::TableFacts& table) {
+  const std::string body = cat(R"(
+declare leaf regclass;
+begin
+  for leaf in select t.relid from pg_partition_tree()",
+                               pg::literal(table.qualified()), R"(::regclass) t
+              join pg_class c on c.oid = t.relid
+              where t.level > 0 and c.relkind in ('r', 'p', 'f') loop
+    begin
+      execute format('lock table only %s in share update exclusive mode nowait', leaf);
+    exception when lock_not_available or wrong_object_type or insufficient_privilege then null;
+    end;
+  end loop;
+end)");
+  return cat("DO ", pg::literal(body));
 }
 
 }  // namespace
 
-std::string_view name(Job job) {
-  switch (job) {
-    case Job::Vacuum:
-      return "vacuum";
-    case Job::Analyze:
-      return "analyze";
-    case Job::VacuumAnalyze:
-      return "vacuum-analyze";
-  }
-  std::abort();
-}
-
-care::Action action(const facts::TableFacts& table, Job job, int version) {
+care::Action action(const facts::TableFacts& table, Job job, int version, const Choice& choice) {
   care::Action out{.kind = job == Job::Analyze ? "analyze" : "vacuum", .object = table.qualified()};
-  out.steps.push_back({.sql = statement(table, job, version),
-                       .lock = care::LockMode::ShareUpdateExclusive,
-                       .in_transaction = false});
+  for (const Option& setting : choice.settings) {
+    out.steps.push_back({.sql = cat("SET ", setting.sql), .in_transaction = false});
+  }
+  care::Step work{.sql = statement(table, job, version, choice),
+                  .lock = care::LockMode::ShareUpdateExclusive,
+                  .in_transaction = false,
+                  .yields = true};
+  if (choice.parent_alone) work.beside = {lock_partitions(table)};
+  out.steps.push_back(std::move(work));
   out.measure_sql = cat(
       "select coalesce(sum(pg_relation_size(x.oid) / current_setting('block_size')::int), "
       "0)::bigint"
@@ -87,7 +95,7 @@ care::Action action(const facts::TableFacts& table, Job job, int version) {
       " coalesce(sum(pg_stat_get_mod_since_analyze(x.oid)), 0)::bigint as modified_since_analyze,"
       " coalesce(sum(x.relallvisible), 0)::bigint as pages_visible from ",
       storing(out.object));
-  out.verify_sql = verify_sql(table, job, version);
+  out.verify_sql = verify_sql(table, job, version, choice);
   return out;
 }
 

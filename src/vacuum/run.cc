@@ -1,6 +1,9 @@
 // One VACUUM or ANALYZE through the gate: looked at before, proved and told afterwards.
+#include <algorithm>
+
 #include "base/text.h"
 #include "care/trail.h"
+#include "facts/upkeep.h"
 #include "vacuum/horizon.h"
 #include "vacuum/vacuum.h"
 
@@ -27,6 +30,14 @@ Result<std::string> why_useless(pg::Connection& conn, const RunSetup& setup, con
              " still holds the same row horizon");
 }
 
+// Whether `warning` tells of a partition that was skipped because it is locked, as we mean it to
+// be.
+bool was_passed_by(const std::vector<pg::Notice>& notices, const std::string& warning) {
+  return std::ranges::any_of(notices, [&](const pg::Notice& notice) {
+    return notice.sqlstate == "55P03" && printable(notice.message) == warning;
+  });
+}
+
 std::string difference(const json::object& before, const json::object& after,
                        std::string_view name) {
   const auto from = recorded::number(before, name);
@@ -34,6 +45,56 @@ std::string difference(const json::object& before, const json::object& after,
   if (!from || !to) return "unknown";
   if (name == "bytes") return cat(human(Bytes{*from}), " -> ", human(Bytes{*to}));
   return cat(grouped(*from), " -> ", grouped(*to));
+}
+
+// "  label                  value".
+std::string pair_line(std::string_view label, const std::string& value) {
+  std::string padded(label);
+  padded.resize(std::max<size_t>(padded.size(), 22), ' ');
+  return cat("  ", padded, " ", value);
+}
+
+void append_verbose(const RunReport& report, std::vector<std::string>& lines) {
+  const Verbose& verbose = report.verbose;
+  const care::Outcome& outcome = report.outcome;
+  const auto known = [](const std::optional<int64_t>& value) {
+    return value ? grouped(*value) : std::string("unknown");
+  };
+  lines.push_back(pair_line("dead rows removed", known(verbose.rows_removed)));
+  lines.push_back(pair_line("dead, not removable", known(verbose.rows_not_removable)));
+  lines.push_back(pair_line("dead rows", difference(outcome.before, outcome.after, "rows_dead")));
+  lines.push_back(pair_line("pages", difference(outcome.before, outcome.after, "pages")));
+  lines.push_back(pair_line("on disk", difference(outcome.before, outcome.after, "bytes")));
+  if (verbose.pages_frozen.value_or(0) > 0) {
+    lines.push_back(pair_line("pages newly frozen", known(verbose.pages_frozen)));
+  }
+  if (verbose.index_passes) lines.push_back(pair_line("index passes", known(verbose.index_passes)));
+  if (verbose.wal_bytes) lines.push_back(pair_line("WAL", human(Bytes{*verbose.wal_bytes})));
+  if (verbose.failsafe) {
+    lines.emplace_back("  the failsafe came: indexes were left out, so that freezing ends in time");
+  }
+}
+
+// What ran, how long, how often it gave way, and what it won.
+void append_done(const RunReport& report, std::vector<std::string>& lines) {
+  const care::Outcome& outcome = report.outcome;
+  const care::StatementReport work =
+      outcome.statements.empty() ? care::StatementReport{} : outcome.statements.back();
+  lines.push_back(cat(name(report.job), " of ", printable(report.table), " in ",
+                      care::took_text(work.duration)));
+  if (work.yields > 0) {
+    lines.push_back(pair_line(
+        "gave way to others",
+        cat(work.yields, work.yields == 1 ? " time, " : " times, ", human(work.away), " away")));
+  }
+  if (report.job != Job::Analyze) append_verbose(report, lines);
+  if (report.job != Job::Vacuum && !report.choice.parent_alone) {
+    lines.push_back(pair_line("changed since ANALYZE",
+                              difference(outcome.before, outcome.after, "modified_since_analyze")));
+  }
+  for (const std::vector<Option>* list : {&report.choice.options, &report.choice.settings}) {
+    for (const Option& option : *list) lines.push_back(pair_line(option.sql, option.why));
+  }
 }
 
 }  // namespace
@@ -54,11 +115,15 @@ Result<RunReport> run(const RunSetup& setup) {
   }
   RunReport report{.table = table->qualified(), .job = setup.job};
   if (!setup.force) report.skipped = TRY(why_useless(*conn, setup, facts, report.table));
+  const facts::Upkeep upkeep = TRY(facts::load_upkeep(*conn, {oid}));
   conn.reset();  // the gate has two connections of its own
   report.holders = facts.context.holders;
   if (!report.skipped.empty()) return report;
 
+  const facts::ServerSettings& settings = facts.context.settings;
+  report.choice = choose(*table, setup.job, settings, upkeep, setup.means);
   care::GateSetup gate_setup = setup.gate;
+  gate_setup.policy.statement_timeout = milliseconds(0);
   gate_setup.on_done = [&](care::Outcome& outcome) {
     if (setup.job == Job::Analyze) return;
     report.verbose = read_verbose(outcome.notices);
@@ -67,7 +132,12 @@ Result<RunReport> run(const RunSetup& setup) {
     put(outcome.after, recorded::kCutoff, report.verbose.cutoff_xid);
   };
   care::Gate gate(std::move(gate_setup));
-  report.outcome = TRY(gate.run(action(*table, setup.job, facts.context.settings.version)));
+  report.outcome = TRY(gate.run(action(*table, setup.job, settings.version, report.choice)));
+  if (report.choice.parent_alone) {
+    std::erase_if(report.outcome.warnings, [&](const std::string& warning) {
+      return was_passed_by(report.outcome.notices, warning);
+    });
+  }
   if (report.outcome.applied && report.verbose.rows_not_removable.value_or(0) == 0) {
     report.holders.clear();
   }
@@ -84,6 +154,12 @@ json::object to_json(const RunReport& report) {
   put(verbose, recorded::kRowsNotRemovable, report.verbose.rows_not_removable);
   put(verbose, "pages_removed", report.verbose.pages_removed);
   put(verbose, recorded::kCutoff, report.verbose.cutoff_xid);
+  put(verbose, "pages_frozen", report.verbose.pages_frozen);
+  put(verbose, "index_passes", report.verbose.index_passes);
+  put(verbose, "wal_bytes", report.verbose.wal_bytes);
+  verbose["failsafe"] = report.verbose.failsafe;
+  out["options"] = to_json(report.choice.options);
+  out["settings"] = to_json(report.choice.settings);
   out["verbose"] = std::move(verbose);
   json::array holders;
   for (const facts::HorizonHolder& holder : report.holders) holders.emplace_back(to_json(holder));
@@ -103,28 +179,7 @@ std::string to_text(const RunReport& report) {
     }
     if (!outcome.refusal.empty()) lines.push_back(cat("would be refused: ", outcome.refusal));
   } else {
-    const milliseconds took =
-        outcome.statements.empty() ? milliseconds(0) : outcome.statements[0].duration;
-    lines.push_back(
-        cat(name(report.job), " of ", printable(report.table), " in ", care::took_text(took)));
-    if (report.job != Job::Analyze) {
-      const Verbose& verbose = report.verbose;
-      const auto known = [](const std::optional<int64_t>& value) {
-        return value ? grouped(*value) : std::string("unknown");
-      };
-      lines.push_back(cat("  dead rows removed      ", known(verbose.rows_removed)));
-      lines.push_back(cat("  dead, not removable    ", known(verbose.rows_not_removable)));
-      lines.push_back(
-          cat("  dead rows              ", difference(outcome.before, outcome.after, "rows_dead")));
-      lines.push_back(
-          cat("  pages                  ", difference(outcome.before, outcome.after, "pages")));
-      lines.push_back(
-          cat("  on disk                ", difference(outcome.before, outcome.after, "bytes")));
-    }
-    if (report.job != Job::Vacuum) {
-      lines.push_back(cat("  changed since ANALYZE  ",
-                          difference(outcome.before, outcome.after, "modified_since_analyze")));
-    }
+    append_done(report, lines);
   }
   const bool held = !report.skipped.empty() || report.verbose.rows_not_removable.value_or(0) > 0;
   if (held && !report.holders.empty()) {

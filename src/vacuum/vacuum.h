@@ -33,6 +33,7 @@ struct RunSetup {
   care::GateSetup gate = {};  // its policy decides between dry run and real run
   std::string table = {};     // as the user wrote it
   Job job = Job::Vacuum;
+  Means means = {};
   bool force = false;  // run even if the horizon has not moved since nothing could be removed
 };
 
@@ -42,7 +43,11 @@ struct Verbose {
   std::optional<int64_t> rows_removed = {};
   std::optional<int64_t> rows_not_removable = {};
   std::optional<int64_t> pages_removed = {};
-  std::optional<int64_t> cutoff_xid = {};  // rows that died at or after it stay
+  std::optional<int64_t> cutoff_xid = {};    // rows that died at or after it stay
+  std::optional<int64_t> pages_frozen = {};  // 15 and later: pages with newly frozen rows
+  std::optional<int64_t> index_passes = {};  // 15 and later: over all indexes of a table
+  std::optional<int64_t> wal_bytes = {};     // 15 and later
+  bool failsafe = false;  // the server went over to freezing alone, without indexes
 };
 // Understands the texts of 13 and 14, and of 15 and later.
 Verbose read_verbose(const std::vector<pg::Notice>& notices);
@@ -51,6 +56,7 @@ struct RunReport {
   std::string table = {};
   Job job = Job::Vacuum;
   care::Outcome outcome = {};
+  Choice choice = {};
   Verbose verbose = {};
   // Who keeps dead rows from being removed, oldest first; only when it matters to this run.
   std::vector<facts::HorizonHolder> holders = {};
@@ -58,7 +64,8 @@ struct RunReport {
   std::string skipped = {};
 };
 
-// Runs `setup.job` on one table through the gate. Errors: those of Gate::run, NotFound, Invalid.
+// Runs `setup.job` on one table through the gate, with the options that choose() finds and without
+// statement_timeout: it hurts nobody by lasting. Errors: those of Gate::run, NotFound, Invalid.
 Result<RunReport> run(const RunSetup& setup);
 
 json::object to_json(const RunReport& report);

@@ -54,6 +54,15 @@ void read_summary(const pg::Notice& notice, Verbose& out) {
     add(out.pages_removed, number_before(text.substr(pages), " removed"));
   }
   keep_oldest(out.cutoff_xid, number_after(text, "removable cutoff: "));
+  add(out.index_passes, number_after(text, "index scans: "));
+  const size_t frozen = text.find("\nfrozen: ");
+  if (frozen != std::string_view::npos) {
+    add(out.pages_frozen, number_before(text.substr(frozen), " pages from table"));
+  }
+  const size_t wal = text.find("\nWAL usage: ");
+  if (wal != std::string_view::npos) {
+    add(out.wal_bytes, number_before(text.substr(wal), " bytes"));
+  }
 }
 
 // 13 and 14: counts in the message, the rest in its detail.
@@ -73,6 +82,9 @@ Verbose read_verbose(const std::vector<pg::Notice>& notices) {
     const std::string_view text = notice.message;
     if (text.starts_with("vacuuming \"") || text.starts_with("aggressively vacuuming \"")) {
       toast = text.find("pg_toast.pg_toast_") != std::string_view::npos;
+    }
+    if (text.find("bypassing nonessential maintenance") != std::string_view::npos) {
+      out.failsafe = true;
     }
     if (toast) continue;
     if (text.find("finished ") != std::string_view::npos) read_summary(notice, out);

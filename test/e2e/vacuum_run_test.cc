@@ -239,6 +239,7 @@ TEST_P(VacuumRun, CancelStopsAVacuumAndSaysSo) {
                        " SET vacuum_cost_limit = 10")));
   std::atomic<bool> cancel = false;
   RunSetup slow = setup(Job::Vacuum);
+  slow.means.io_mb_s = 0;
   slow.gate.cancel = &cancel;
   bool progress = false;
   slow.gate.on_moment = [&](const care::Moment& moment) {

@@ -20,8 +20,13 @@ TEST(VerboseNotices, SummaryOf15TellsRemovedKeptAndCutoff) {
             "tuples: 60000 removed, 140000 remain, 17 are dead but not yet removable\n"
             "removable cutoff: 745, which was 2 XIDs old when operation ended\n"
             "index scan needed: 443 pages from table (100.00% of total) had 60000 dead item "
-            "identifiers removed\n")});
+            "identifiers removed\n"
+            "frozen: 5 pages from table (0.24% of total) had 500 tuples frozen\n"
+            "WAL usage: 4930 records, 12 full page images, 471423 bytes\n")});
 
+  EXPECT_EQ(out.index_passes, 1);
+  EXPECT_EQ(out.pages_frozen, 5);
+  EXPECT_EQ(out.wal_bytes, 471423);
   EXPECT_EQ(out.rows_removed, 60000);
   EXPECT_EQ(out.rows_not_removable, 17);
   EXPECT_EQ(out.pages_removed, 12);

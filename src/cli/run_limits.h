@@ -1,0 +1,48 @@
+// What --jobs, --io, --minutes, --window, --latency, --probe and --pool allow a run.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/latency.h"
+#include "cli/output.h"
+#include "vacuum/options.h"
+#include "vacuum/pressure.h"
+
+namespace pgtend::cli {
+
+// Rows for the parameter tables of commands that take them.
+// clang-format off
+#define PGTEND_RUN_LIMITS                                                                        \
+    {"--jobs", "N", "so many statements at the same time (1)"},                                  \
+    {"--io", "MB/S", "read at most so much, by all jobs together (100; 0: without a limit)"},    \
+    {"--minutes", "N", "stop after so many minutes; the next run does what is left"},            \
+    {"--window", "HH:MM-HH:MM", "quiet times of each day by this machine's clock: wait for "     \
+     "them, stop at their end, and use other cores and truncate meanwhile"},                     \
+    {"--latency", "MS", "make room while clients wait longer (100), by --probe or --pool"},      \
+    {"--probe", "SQL", "a statement that only reads: how long it takes is the latency"},         \
+    {"--pool", "DSN", "the console of pgtend-pool: p99 of the last second's queries is the "     \
+     "latency"}
+// clang-format on
+
+// Thread: any; the clock's. Copy it into callbacks.
+struct RunLimits {
+  vacuum::Means means = {};
+  std::optional<vacuum::Window> window = {};
+  std::optional<SteadyTime> end = {};
+  milliseconds latency_max{0};
+  LatencyFn latency = {};
+
+  // Why nothing may be run now, "" when it may.
+  std::string closed() const;
+};
+
+// Errors: Invalid naming the parameter, those of the first connection of the latency's source.
+Result<RunLimits> run_limits(const Args& args);
+
+// Waits until the window opens. Errors: Cancelled.
+Status wait_for_window(const Args& args, Output& output, const RunLimits& limits);
+
+}  // namespace pgtend::cli

@@ -1,0 +1,40 @@
+// Whether the clients of a database feel that it is under pressure, by a latency that is measured
+// again and again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+
+namespace pgtend::vacuum {
+
+// High after three samples in a row above the limit, calm again after five in a row below it: one
+// slow statement stops nothing, and what was stopped does not begin again at the first good second.
+// Thread: one at a time.
+class Pressure {
+ public:
+  explicit Pressure(milliseconds limit) : limit_(limit) {}
+
+  void add(milliseconds sample);
+  bool high() const { return high_; }
+  // "latency 87.0 ms, limit 50.0 ms" of the last sample.
+  std::string describe() const;
+
+ private:
+  milliseconds limit_;
+  milliseconds last_{0};
+  int run_ = 0;  // samples in a row that speak against the present state
+  bool high_ = false;
+};
+
+// A part of each day by the machine's clock, minutes after midnight; `from` > `to` goes over
+// midnight, equal ones are the whole day.
+struct Window {
+  int from = 0;
+  int to = 0;
+
+  bool contains(int minute) const;
+};
+
+}  // namespace pgtend::vacuum

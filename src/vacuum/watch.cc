@@ -1,0 +1,250 @@
+#include "vacuum/watch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "facts/activity.h"
+
+namespace pgtend::vacuum {
+namespace {
+
+constexpr std::string_view kWriterModes[] = {"RowExclusiveLock"};
+constexpr seconds kWriterPatience{600};  // a longer load is told by the counters, after its commit
+constexpr size_t kPendingMax = 1'000;
+constexpr seconds kAway{2};        // between two tries to reach the server
+constexpr seconds kToldAgain{60};  // a dry run repeats itself
+
+// A load that is not committed yet, for all we know.
+struct Pending {
+  uint32_t oid = 0;
+  int64_t rows = 0;
+  SteadyTime since{};
+  std::vector<int> writers = {};  // who was writing to the table when we heard of it
+};
+
+class Watch {
+ public:
+  explicit Watch(const WatchSetup& setup) : setup_(setup), loads_(setup.policy) {}
+
+  Result<WatchReport> run() {
+    conn_ = TRY(connect());
+    TRY(look());
+    say("watching");
+    std::jthread reviews([this](const std::stop_token& stop) { review(stop); });
+    SteadyTime next_look = now() + setup_.look;
+    while (report_.stopped.empty()) {
+      const bool counters = now() >= next_look;
+      if (counters) next_look = now() + setup_.look;
+      if (!turn(counters)) reach_again();
+      pause(setup_.tick);
+    }
+    reviews.request_stop();
+    reviews.join();
+    return std::move(report_);
+  }
+
+ private:
+  SteadyTime now() const { return setup_.tables.gate.clock->steady(); }
+  bool applies() const { return setup_.tables.gate.policy.apply; }
+  std::string over() const {
+    const auto* cancel = setup_.tables.gate.cancel;
+    if (cancel != nullptr && cancel->load()) return "cancelled";
+    return setup_.tables.closed ? setup_.tables.closed() : "";
+  }
+  void say(const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    if (setup_.tables.on_event) setup_.tables.on_event(line);
+  }
+  void pause(milliseconds duration) {
+    const SteadyTime until = now() + duration;
+    while (report_.stopped.empty() && now() < until) {
+      std::this_thread::sleep_for(std::min<nanoseconds>(until - now(), milliseconds(50)));
+      report_.stopped = over();
+    }
+  }
+  Result<pg::Connection> connect() const {
+    pg::Options options = setup_.tables.gate.options;
+    options.set("application_name", "pgtend/watch");
+    pg::Connection conn = TRY(pg::Connection::open(options));
+    TRY(conn.guard());
+    return conn;
+  }
+
+  // One round of the quick work. Errors: those of the connection.
+  Status turn(bool counters) {
+    TRY(hear());
+    TRY(settle());
+    if (counters) TRY(look());
+    analyze();
+    return ok();
+  }
+  Status look() {
+    loads_.look(TRY(facts::load_changes(*conn_)), now());
+    return ok();
+  }
+  Status hear();
+  Status settle();
+  void analyze();
+  void reach_again();
+  Result<std::vector<Task>> slow_tasks() const;
+  void review(const std::stop_token& stop);
+  TablesSetup lane(bool quick);
+  void count(const TablesReport& done, int64_t WatchReport::*counter);
+
+  const WatchSetup& setup_;
+  Loads loads_;
+  std::optional<pg::Connection> conn_;
+  std::vector<Pending> pending_;
+  std::mutex mutex_;  // of what follows, and of the callbacks
+  WatchReport report_;
+};
+
+// Takes in what the pooler tells.
+Status Watch::hear() {
+  if (!setup_.loads) return ok();
+  for (const NamedLoad& load : setup_.loads()) {
+    const auto oid = TRY(facts::find_table(*conn_, load.table));
+    if (!oid || pending_.size() >= kPendingMax) continue;
+    Pending pending{.oid = *oid, .rows = load.rows, .since = now()};
+    for (const facts::Session& writer : TRY(facts::load_lock_holders(*conn_, *oid, kWriterModes))) {
+      pending.writers.push_back(writer.pid);
+    }
+    pending_.push_back(std::move(pending));
+  }
+  return ok();
+}
+
+// Before its commit a load is not there for ANALYZE.
+Status Watch::settle() {
+  for (Pending& pending : pending_) {
+    if (pending.writers.empty()) continue;
+    const auto holders = TRY(facts::load_lock_holders(*conn_, pending.oid, kWriterModes));
+    const std::chrono::duration<double> waited = now() - pending.since;
+    std::erase_if(pending.writers, [&](int pid) {
+      return std::ranges::none_of(holders, [&](const facts::Session& holder) {
+        // The same session in a later transaction is somebody else.
+        return holder.pid == pid && holder.open_s.value_or(1e9) >= waited.count();
+      });
+    });
+  }
+  std::erase_if(pending_, [this](const Pending& pending) {
+    if (pending.writers.empty()) loads_.loaded(pending.oid, pending.rows);
+    return pending.writers.empty() || now() - pending.since > kWriterPatience;
+  });
+  return ok();
+}
+
+TablesSetup Watch::lane(bool quick) {
+  TablesSetup out = setup_.tables;
+  out.means.skip_locked = true;
+  out.on_event = {};  // what is worth telling is told here, with the reason
+  if (quick) {
+    out.means.io_mb_s = 0;
+    out.latency = {};
+  }
+  out.gate.on_moment = {};
+  return out;
+}
+
+void Watch::count(const TablesReport& done, int64_t WatchReport::*counter) {
+  for (const TaskReport& one : done.tasks) {
+    const std::string what =
+        cat(name(one.task.job), " of ", printable(one.task.table), " (", one.task.why, "): ");
+    if (one.error) {
+      if (one.error->code == ErrorCode::Cancelled) continue;
+      say(cat(what, printable(one.error->message)));
+      const std::lock_guard lock(mutex_);
+      ++report_.failed;
+      continue;
+    }
+    if (!one.report) continue;
+    const care::Outcome& outcome = one.report->outcome;
+    if (!one.report->skipped.empty()) {
+      say(cat(what, one.report->skipped));
+    } else if (!outcome.applied) {
+      say(cat(what, "would be run",
+              outcome.refusal.empty() ? "" : ", and refused: ", outcome.refusal));
+    } else {
+      say(cat(what, "done in ", care::took_text(outcome.statements.back().duration)));
+      const std::lock_guard lock(mutex_);
+      ++(report_.*counter);
+    }
+  }
+}
+
+void Watch::analyze() {
+  const std::vector<facts::TableChanges> due = loads_.due(now());
+  if (due.empty()) return;
+  std::vector<Task> tasks;
+  for (const facts::TableChanges& table : due) {
+    tasks.push_back({.table = table.table, .job = Job::Analyze, .why = "many rows are new"});
+  }
+  const TablesReport done = run_tables(lane(true), std::move(tasks));
+  count(done, &WatchReport::analyzed);
+  for (size_t i = 0; i < due.size(); ++i) {
+    const auto& report = done.tasks[i].report;
+    const bool well = report && report->outcome.applied;
+    milliseconds took = well ? report->outcome.statements.back().duration : milliseconds(0);
+    if (!applies()) took = kToldAgain / setup_.policy.duty;
+    loads_.analysed(due[i].oid, took, well, now());
+  }
+}
+
+void Watch::reach_again() {
+  bool told = false;
+  while (report_.stopped.empty()) {
+    if (conn_->alive() && conn_->query("select 1")) return;
+    if (!told) say("the server is away, trying again until it is back");
+    told = true;
+    auto opened = connect();
+    if (opened) {
+      conn_ = std::move(opened).take();
+      say("the server is back");
+      return;
+    }
+    pause(kAway);
+  }
+}
+
+// What is left for the slower lane: VACUUM, and parents that no load has led to.
+Result<std::vector<Task>> Watch::slow_tasks() const {
+  pg::Connection conn = TRY(connect());
+  std::vector<Task> tasks = TRY(load_worklist(conn, setup_.tables.means));
+  std::erase_if(tasks,
+                [](const Task& task) { return task.job == Job::Analyze && !task.partitioned; });
+  for (Task& task : tasks) {
+    if (task.job == Job::VacuumAnalyze) task.job = Job::Vacuum;
+  }
+  return tasks;
+}
+
+// The other thread. A server that is away is the first thread's to tell.
+void Watch::review(const std::stop_token& stop) {
+  std::condition_variable_any wake;
+  std::mutex sleeping;
+  while (!stop.stop_requested()) {
+    auto tasks = slow_tasks();
+    if (tasks) count(run_tables(lane(false), std::move(tasks).take()), &WatchReport::worked_off);
+    std::unique_lock lock(sleeping);
+    wake.wait_for(lock, stop, setup_.review, [] { return false; });
+  }
+}
+
+}  // namespace
+
+Result<WatchReport> watch(const WatchSetup& setup) { return Watch(setup).run(); }
+
+json::object to_json(const WatchReport& report) {
+  return {{"analyzed", report.analyzed},
+          {"worked_off", report.worked_off},
+          {"failed", report.failed},
+          {"stopped", report.stopped}};
+}
+
+}  // namespace pgtend::vacuum

@@ -1,0 +1,47 @@
+// Maintenance that goes on: statistics follow bulk loads at once, the rest is done when it is due.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "vacuum/loads.h"
+#include "vacuum/run_tables.h"
+
+namespace pgtend::vacuum {
+
+// A command that a pooler saw, its table as the client wrote it.
+struct NamedLoad {
+  std::string table = {};
+  int64_t rows = 0;
+};
+
+struct WatchSetup {
+  TablesSetup tables = {};  // without gate.policy.apply what would be run is told, once a minute
+  // The loads of this database since the last call; asked each `tick` by one thread. Empty: only
+  // the counters tell, which may be ten seconds late.
+  std::function<std::vector<NamedLoad>()> loads = {};
+  LoadPolicy policy = {};
+  milliseconds tick{200};       // between two questions for loads
+  milliseconds look{1'000};     // between two readings of the counters
+  milliseconds review{60'000};  // between two worklists
+};
+
+struct WatchReport {
+  int64_t analyzed = 0;    // after loads
+  int64_t worked_off = 0;  // tasks of worklists
+  int64_t failed = 0;
+  std::string stopped = {};  // why it ended
+};
+
+// Until it is cancelled or closed: (1) analyses each table of which many rows are new, as soon as
+// those who loaded them have committed, its partitioned parents as well, without an I/O limit,
+// since a sample is small and comes at most each twentieth part of the time; (2) beside that, by a
+// thread of its own, works off worklist() each `review` with the limits of run_tables(). A server
+// that is away is waited for. Errors: those of the first connection.
+Result<WatchReport> watch(const WatchSetup& setup);
+
+json::object to_json(const WatchReport& report);
+
+}  // namespace pgtend::vacuum
