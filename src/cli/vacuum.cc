@@ -11,6 +11,7 @@
 #include "cli/lookout.h"
 #include "pg/connection.h"
 #include "vacuum/horizon.h"
+#include "vacuum/runway.h"
 #include "vacuum/triggers.h"
 #include "vacuum/vacuum.h"
 
@@ -73,6 +74,14 @@ void print_tables(Output& output, const vacuum::Facts& known, bool all) {
   }
 }
 
+void print_runway(Output& output, const vacuum::Facts& facts) {
+  const auto report = vacuum::runway(*facts.runway, facts.context.settings);
+  output.data()["runway"] = vacuum::to_json(report, facts.at);
+  for (const vacuum::Track& track : report.tracks) {
+    output.line(vacuum::to_text(track, facts.at));
+  }
+  output.line();
+}
 }  // namespace
 
 std::span<const Parameter> vacuum_review_parameters() { return kReviewParameters; }
@@ -90,6 +99,7 @@ Result<int> run_vacuum_review(const Args& args, Output& output) {
   }
   print_tables(output, facts, args.has("--all"));
   output.line();
+  if (facts.runway) print_runway(output, facts);
   const auto findings = vacuum::review(facts);
   if (findings.empty()) output.line("nothing needs VACUUM or ANALYZE now");
   print_findings(output, findings);

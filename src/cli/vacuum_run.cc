@@ -46,11 +46,41 @@ void print_list(Output& output, const std::vector<vacuum::Task>& tasks) {
   output.line();
 }
 
+// One of several that were run, or would be: what it is, without what is the same for all.
+void print_one_of_many(Output& output, const vacuum::RunReport& report) {
+  const care::Outcome& outcome = report.outcome;
+  if (outcome.applied || !report.skipped.empty()) return output.line(vacuum::to_text(report));
+  const care::StatementReport& work = outcome.statements.back();
+  output.line(cat("  ", printable(work.sql, true)));
+  if (!work.beside.empty()) {
+    output.line(output.styled(Style::Dim, "    beside a transaction that locks its partitions"));
+  }
+  if (!outcome.refusal.empty()) output.warn(cat("would be refused: ", outcome.refusal));
+}
+
+// What is the same for all of a dry run.
+void print_common(Output& output, const vacuum::TablesReport& report) {
+  for (const vacuum::TaskReport& one : report.tasks) {
+    if (!one.report || one.report->outcome.applied || !one.report->skipped.empty()) continue;
+    for (const vacuum::Option& setting : one.report->choice.settings) {
+      output.line(
+          output.styled(Style::Dim, cat("  each after SET ", setting.sql, ": ", setting.why)));
+    }
+    const care::LockMode lock = one.report->outcome.statements.back().lock;
+    output.line(output.styled(Style::Dim, cat("  ", care::name(lock), ": ", care::effect(lock))));
+    output.note("dry run: nothing was changed; --apply runs it");
+    return;
+  }
+}
+
 // One exit code for all: that of the first failure.
 int print_reports(Output& output, const vacuum::TablesReport& report) {
   int code = 0;
+  const bool many = report.tasks.size() > 1;
   for (const vacuum::TaskReport& one : report.tasks) {
-    if (one.report) {
+    if (one.report && many) {
+      print_one_of_many(output, *one.report);
+    } else if (one.report) {
       print_outcome(output, one.report->outcome);
       if (one.report->outcome.applied || !one.report->skipped.empty()) {
         output.line(vacuum::to_text(*one.report));
@@ -64,6 +94,7 @@ int print_reports(Output& output, const vacuum::TablesReport& report) {
       output.note(cat(printable(one.task.table), ": not begun"));
     }
   }
+  if (many) print_common(output, report);
   if (!report.stopped.empty()) output.warn(cat("stopped: ", report.stopped));
   return code;
 }
@@ -82,7 +113,8 @@ Result<int> run_job(const Args& args, Output& output, vacuum::Job job) {
   const bool listed = !args.has("TABLE");
   if (listed && tasks.empty()) output.line("nothing needs VACUUM or ANALYZE now");
   if (listed && !tasks.empty()) print_list(output, tasks);
-  if (tasks.size() > 1) setup.on_event = [&](const std::string& line) { output.note(line); };
+  if (args.apply && tasks.size() > 1)
+    setup.on_event = [&](const std::string& line) { output.note(line); };
   const vacuum::TablesReport report = vacuum::run_tables(setup, tasks);
   if (report.tasks.size() == 1 && report.tasks[0].error) return *report.tasks[0].error;
   int code = print_reports(output, report);

@@ -1,9 +1,11 @@
 #include "vacuum/vacuum.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "base/text.h"
+#include "vacuum/runway.h"
 
 namespace pgtend::vacuum {
 
@@ -15,6 +17,8 @@ Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter) {
   out.context.settings = TRY(facts::load_settings(conn));
   facts::Holders holders = TRY(facts::load_holders(conn));
   out.context.holders = facts::of(holders.holders, facts::Horizon::Data);
+  if (filter.table.empty()) out.runway = TRY(facts::load_runway(conn));
+  out.at = system_clock().wall();
   for (facts::MissingRight& missing : holders.missing) out.missing.push_back(std::move(missing));
   return out;
 }
@@ -26,6 +30,12 @@ std::vector<care::Finding> review(const Facts& facts, const Policy& policy) {
     for (const Rule& rule : rules()) {
       auto finding = rule.check(table, facts.context, policy);
       if (finding) found.emplace_back(bytes, std::move(*finding));
+    }
+  }
+  if (facts.runway) {
+    for (care::Finding& finding :
+         runway_findings(*facts.runway, facts.context.settings, facts.at)) {
+      found.emplace_back(INT64_MAX, std::move(finding));
     }
   }
   std::ranges::stable_sort(found, [](const auto& a, const auto& b) {
@@ -46,10 +56,13 @@ json::object to_json(const Facts& facts) {
   }
   json::array missing;
   for (const facts::MissingRight& right : facts.missing) missing.emplace_back(to_json(right));
-  return {{"settings", to_json(facts.context.settings)},
-          {"holders", std::move(holders)},
-          {"tables", std::move(tables)},
-          {"missing_rights", std::move(missing)}};
+  json::object out{{"settings", to_json(facts.context.settings)},
+                   {"holders", std::move(holders)},
+                   {"tables", std::move(tables)},
+                   {"missing_rights", std::move(missing)}};
+  if (facts.runway) out["runway"] = to_json(*facts.runway);
+  out["at"] = std::chrono::duration_cast<seconds>(facts.at.time_since_epoch()).count();
+  return out;
 }
 
 Result<Facts> facts_from_json(const json::value& value) {
@@ -68,6 +81,10 @@ Result<Facts> facts_from_json(const json::value& value) {
       for (const json::value& table : part.as_array()) {
         out.tables.push_back(TRY(facts::table_from_json(table)));
       }
+    } else if (key == "runway") {
+      out.runway = TRY(facts::runway_from_json(part));
+    } else if (key == "at" && part.is_int64()) {
+      out.at = WallTime(seconds(part.as_int64()));
     } else if (key != "missing_rights") {
       return Error{ErrorCode::Invalid, cat("unknown member ", key)};
     }

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "care/gate.h"
+#include "facts/runway.h"
 #include "vacuum/actions.h"
 #include "vacuum/rules.h"
 
@@ -16,16 +18,20 @@ namespace pgtend::vacuum {
 struct Facts {
   std::vector<facts::TableFacts> tables = {};
   Context context = {};
+  std::optional<facts::Runway> runway = {};  // when all tables were asked for
+  WallTime at{};                             // when they were read
   std::vector<facts::MissingRight> missing = {};
 };
 
 // Reads it. Errors: those of facts::load_tables.
 Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter = {});
 
-// All findings, gravest first, then by the size of the table. Pure.
+// All findings, gravest first, those of ids that end before those of tables, then by the size of
+// the table. Pure.
 std::vector<care::Finding> review(const Facts& facts, const Policy& policy = {});
 
-// {"settings":…, "holders":[…], "tables":[…], "missing_rights":[…]} and back (golden tests).
+// {"settings":…, "holders":[…], "tables":[…], "runway":…, "at": seconds since 1970,
+// "missing_rights":[…]} and back (golden tests).
 json::object to_json(const Facts& facts);
 Result<Facts> facts_from_json(const json::value& value);
 

@@ -44,8 +44,23 @@ bool recurses(const TableFacts& table, const facts::ServerSettings& settings,
   return table.kind == 'p' && settings.version < 180000 && !choice.parent_alone;
 }
 
-int64_t pages_of(const TableFacts& table, Job job, const facts::ServerSettings& settings,
-                 const Choice& choice) {
+// The pages of all partitions below each partitioned table.
+std::map<std::string, int64_t> pages_below(const Facts& facts) {
+  std::map<std::string, std::string> parent_of;
+  for (const TableFacts& table : facts.tables) parent_of[table.qualified()] = table.parent;
+  std::map<std::string, int64_t> out;
+  for (const TableFacts& table : facts.tables) {
+    for (std::string above = table.parent; !above.empty(); above = parent_of[above]) {
+      out[above] += table.size.pages;
+    }
+  }
+  return out;
+}
+
+// `below`: the pages of the partitions of a partitioned table.
+int64_t pages_of(const TableFacts& table, const Task& task, const facts::ServerSettings& settings,
+                 int64_t below) {
+  const Job job = task.job;
   const int64_t sample = kSampleRowsPerTarget * settings.statistics_target;
   int64_t pages = 0;
   if (job != Job::Analyze) {
@@ -57,7 +72,9 @@ int64_t pages_of(const TableFacts& table, Job job, const facts::ServerSettings& 
   }
   if (job == Job::Vacuum) return pages;
   if (table.kind != 'p') return pages + std::min(sample, table.size.pages);
-  return pages + sample * (recurses(table, settings, choice) ? 1 + table.leaves : 1);
+  const int64_t once = std::min(sample, below);
+  const int64_t of_leaves = std::min(sample * table.leaves, below);
+  return pages + once + (recurses(table, settings, task.choice) ? of_leaves : 0);
 }
 
 // Takes ANALYZE from the tasks of partitions whose parent's ANALYZE does them anyway.
@@ -78,6 +95,17 @@ void leave_to_parents(const Facts& facts, std::vector<Task>& tasks) {
     if (task.job == Job::VacuumAnalyze) task.job = Job::Vacuum;
     return task.job == Job::Analyze;
   });
+}
+
+// The table with the ages of its TOAST table where those are higher: VACUUM does both.
+TableFacts with_toast_ages(TableFacts table, const std::optional<facts::Runway>& runway) {
+  if (!runway) return table;
+  for (const facts::RelationAge& relation : runway->relations) {
+    if (!relation.toast || relation.table != table.qualified()) continue;
+    table.xid_age = std::max(table.xid_age, relation.xid_age);
+    table.mxid_age = std::max(table.mxid_age, relation.mxid_age);
+  }
+  return table;
 }
 
 struct Wanted {
@@ -105,8 +133,10 @@ std::vector<Task> worklist(const Facts& facts, const facts::Upkeep& upkeep, cons
                            bool analyze_only, const Policy& policy) {
   const facts::ServerSettings& settings = facts.context.settings;
   std::map<std::string, Wanted> wanted_tables = wanted_by(facts, policy);
+  std::map<std::string, int64_t> below = pages_below(facts);
   std::vector<Task> out;
-  for (const TableFacts& table : facts.tables) {
+  for (const TableFacts& known : facts.tables) {
+    const TableFacts table = with_toast_ages(known, facts.runway);
     if (!table.rights.maintain) continue;
     Task task{.table = table.qualified(), .partitioned = table.kind == 'p'};
     Wanted& wanted = wanted_tables[task.table];
@@ -122,7 +152,7 @@ std::vector<Task> worklist(const Facts& facts, const facts::Upkeep& upkeep, cons
     task.urgent = table.kind != 'p' && age >= kUrgentShare && !analyze_only;
     task.score = std::max(score_of(table, limits, policy), 1.0);  // there is a finding
     task.choice = choose(table, task.job, settings, upkeep, means);
-    task.pages = pages_of(table, task.job, settings, task.choice);
+    task.pages = pages_of(table, task, settings, below[task.table]);
     task.why = join(wanted.why, "; ");
     out.push_back(std::move(task));
   }

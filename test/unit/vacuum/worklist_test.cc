@@ -70,6 +70,18 @@ TEST(Worklist, WhatIsAboutToBeForcedGoesFirst) {
   EXPECT_EQ(tasks[0].choice.options.at(0).sql, "FREEZE");
 }
 
+TEST(Worklist, OldToastMakesItsTableOld) {
+  Facts facts = facts_of({table_of("a", 1'000), table_of("b", 1'000)});
+  facts.runway.emplace().relations = {
+      {.table = "public.a", .toast = true, .xid_age = 120'000'000, .mxid_age = 1},
+      {.table = "public.b", .toast = true, .xid_age = 90'000'000, .mxid_age = 1}};
+
+  const auto tasks = worklist(facts, {}, {});
+
+  EXPECT_EQ(order(tasks), "a: vacuum");
+  EXPECT_EQ(tasks.at(0).choice.options.at(0).sql, "FREEZE");
+}
+
 TEST(Worklist, TablesOfOthersAreLeftOut) {
   auto dead = table_of("dead", 100'000);
   dead.counters.rows_dead = 50'000;
@@ -99,7 +111,7 @@ TEST(Worklist, ParentsThatDoTheirPartitionsLeaveThemOut) {
     const auto tasks = worklist(facts_of({parent, leaf, dead}, version), upkeep, {});
     EXPECT_EQ(tasks.size(), 3U);
     EXPECT_EQ(tasks.back().table, "public.p");
-    EXPECT_EQ(tasks.back().pages, 30'000);
+    EXPECT_EQ(tasks.back().pages, 2'000);
   }
 }
 
