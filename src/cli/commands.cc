@@ -11,6 +11,7 @@
 #include "cli/pool_top.h"
 #include "cli/vacuum.h"
 #include "cli/vacuum_bloat.h"
+#include "cli/vacuum_progress.h"
 #include "cli/vacuum_run.h"
 #include "cli/vacuum_watch.h"
 
@@ -44,6 +45,8 @@ std::span<const Command> commands() {
        vacuum_review_parameters(), run_vacuum_review},
       {"vacuum", "horizon", "Shows who keeps dead rows from being removed, and how to end it",
        Needs::Connection, vacuum_horizon_parameters(), run_vacuum_horizon},
+      {"vacuum", "progress", "Shows what maintenance runs, what is left of it, and what is due",
+       Needs::Connection, vacuum_progress_parameters(), run_vacuum_progress},
       {"vacuum", "run", "Runs VACUUM where it is due, gives way to others, and reports what it won",
        Needs::Connection, vacuum_run_parameters(), run_vacuum},
       {"vacuum", "watch", "Keeps statistics and dead rows in hand as long as it runs",

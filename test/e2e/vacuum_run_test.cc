@@ -4,7 +4,9 @@
 #include "base/text.h"
 #include "e2e/support/database.h"
 #include "facts/progress.h"
+#include "facts/running.h"
 #include "pg/quote.h"
+#include "vacuum/eta.h"
 #include "vacuum/vacuum.h"
 
 namespace pgtend::e2e {
@@ -222,6 +224,7 @@ TEST_P(VacuumRun, ProgressOfARunningVacuumIsSeen) {
     seen = must(facts::load_progress(*conn_, worker.backend_pid()));
     return seen && seen->phase == "scanning heap" && seen->done > 0;
   });
+  const auto running = must(facts::load_running(*conn_)).running;
   must(worker.canceller().cancel());
   EXPECT_FALSE(worker.finish_within(seconds(10)));
 
@@ -229,6 +232,43 @@ TEST_P(VacuumRun, ProgressOfARunningVacuumIsSeen) {
   EXPECT_EQ(seen->command, "VACUUM");
   EXPECT_EQ(seen->unit, "pages");
   EXPECT_GT(seen->total, seen->done);
+  ASSERT_EQ(running.size(), 1U);
+  EXPECT_EQ(running[0].pid, worker.backend_pid());
+  EXPECT_EQ(running[0].table, kTable);
+  EXPECT_FALSE(running[0].automatic);
+  ASSERT_TRUE(running[0].work);
+  EXPECT_EQ(running[0].work->heap_total, seen->total);
+  EXPECT_GT(running[0].work->index_pages, 10);
+  EXPECT_GT(running[0].work->dead, 0);
+  const auto left = vacuum::eta(running[0], conn_->server_version());
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->passes_left, 1);
+  EXPECT_GT(left->left_s, 0);
+}
+
+TEST_P(VacuumRun, IndexBuildsAndHiddenWorkAreListed) {
+  pg::Connection writer = connect();
+  must(writer.exec(cat("BEGIN; DELETE FROM ", kTable, " WHERE id = 1")));
+  pg::Connection builder = connect();
+  must(builder.start(cat("CREATE INDEX CONCURRENTLY ON ", kTable, " (v)")));
+  const pg::Options plain = create_role("plain");
+  pg::Connection poor = connect(plain);
+
+  std::vector<facts::Running> seen;
+  EXPECT_TRUE(wait_until([&] {
+    seen = must(facts::load_running(*conn_)).running;
+    return seen.size() == 1 && seen[0].phase.starts_with("waiting for writers");
+  }));
+  const auto hidden = must(facts::load_running(poor)).running;
+  must(writer.exec("ROLLBACK"));
+  EXPECT_TRUE(builder.finish_within(seconds(30)));
+
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].command, "CREATE INDEX");
+  EXPECT_EQ(seen[0].progress.unit, "transactions");
+  ASSERT_EQ(hidden.size(), 1U);
+  EXPECT_EQ(hidden[0].phase, "");
+  EXPECT_FALSE(vacuum::eta(hidden[0], poor.server_version()));
 }
 
 TEST_P(VacuumRun, CancelStopsAVacuumAndSaysSo) {
