@@ -50,8 +50,11 @@ std::string statement(const facts::TableFacts& table, Job job, int version, cons
   if (choice.parent_alone) options.emplace_back("SKIP_LOCKED");
   for (const Option& option : choice.options) options.push_back(option.sql);
   const bool only = job == Job::Analyze && table.kind == 'p' && version >= kVersionAnalyzeOnly;
+  std::vector<std::string> columns;
+  for (const std::string& column : choice.columns) columns.push_back(pg::ident(column));
   return cat(job == Job::Analyze ? "ANALYZE (" : "VACUUM (", join(options, ", "), ") ",
-             only ? "ONLY " : "", table.qualified());
+             only ? "ONLY " : "", table.qualified(),
+             columns.empty() ? "" : cat(" (", join(columns, ", "), ")"));
 }
 
 // Locks the partitions of `table` as ANALYZE would, but for those that somebody has locked so that

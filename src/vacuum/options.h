@@ -36,6 +36,7 @@ struct Choice {
   // ANALYZE of a partitioned table without its partitions on 14 to 17, which have no ONLY: while it
   // runs, another transaction of ours holds their locks, so that SKIP_LOCKED passes them by.
   bool parent_alone = false;
+  std::vector<std::string> columns = {};  // ANALYZE of these alone; empty: of all
 };
 
 // Pure. `table` is not looked at for what is not in it: `upkeep` must have been read for its oid.

@@ -92,6 +92,9 @@ void append_done(const RunReport& report, std::vector<std::string>& lines) {
     lines.push_back(pair_line("changed since ANALYZE",
                               difference(outcome.before, outcome.after, "modified_since_analyze")));
   }
+  if (report.second) {
+    for (const std::string& line : lines_of(*report.second)) lines.push_back(cat("  ", line));
+  }
   for (const std::vector<Option>* list : {&report.choice.options, &report.choice.settings}) {
     for (const Option& option : *list) lines.push_back(pair_line(option.sql, option.why));
   }
@@ -116,6 +119,8 @@ Result<RunReport> run(const RunSetup& setup) {
   RunReport report{.table = table->qualified(), .job = setup.job};
   if (!setup.force) report.skipped = TRY(why_useless(*conn, setup, facts, report.table));
   const facts::Upkeep upkeep = TRY(facts::load_upkeep(*conn, {oid}));
+  std::vector<facts::ColumnFacts> before;
+  if (setup.job != Job::Vacuum) before = TRY(statistics_of(*conn, oid));
   conn.reset();  // the gate has two connections of its own
   report.holders = facts.context.holders;
   if (!report.skipped.empty()) return report;
@@ -131,12 +136,16 @@ Result<RunReport> run(const RunSetup& setup) {
     put(outcome.after, recorded::kRowsNotRemovable, report.verbose.rows_not_removable);
     put(outcome.after, recorded::kCutoff, report.verbose.cutoff_xid);
   };
-  care::Gate gate(std::move(gate_setup));
-  report.outcome = TRY(gate.run(action(*table, setup.job, settings.version, report.choice)));
+  report.outcome =
+      TRY(care::Gate(gate_setup).run(action(*table, setup.job, settings.version, report.choice)));
   if (report.choice.parent_alone) {
     std::erase_if(report.outcome.warnings, [&](const std::string& warning) {
       return was_passed_by(report.outcome.notices, warning);
     });
+  }
+  if (report.outcome.applied && !before.empty()) {
+    gate_setup.on_done = {};
+    report.second = TRY(look_again(gate_setup, setup.means, *table, settings, before));
   }
   if (report.outcome.applied && report.verbose.rows_not_removable.value_or(0) == 0) {
     report.holders.clear();
@@ -161,6 +170,7 @@ json::object to_json(const RunReport& report) {
   out["options"] = to_json(report.choice.options);
   out["settings"] = to_json(report.choice.settings);
   out["verbose"] = std::move(verbose);
+  if (report.second) out["second_sample"] = to_json(*report.second);
   json::array holders;
   for (const facts::HorizonHolder& holder : report.holders) holders.emplace_back(to_json(holder));
   out["holders"] = std::move(holders);

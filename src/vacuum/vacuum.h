@@ -11,6 +11,7 @@
 #include "facts/runway.h"
 #include "vacuum/actions.h"
 #include "vacuum/rules.h"
+#include "vacuum/second_sample.h"
 
 namespace pgtend::vacuum {
 
@@ -63,6 +64,7 @@ struct RunReport {
   Job job = Job::Vacuum;
   care::Outcome outcome = {};
   Choice choice = {};
+  std::optional<SecondSample> second = {};
   Verbose verbose = {};
   // Who keeps dead rows from being removed, oldest first; only when it matters to this run.
   std::vector<facts::HorizonHolder> holders = {};
@@ -71,7 +73,10 @@ struct RunReport {
 };
 
 // Runs `setup.job` on one table through the gate, with the options that choose() finds and without
-// statement_timeout: it hurts nobody by lasting. Errors: those of Gate::run, NotFound, Invalid.
+// statement_timeout: it hurts nobody by lasting. When an ANALYZE changes statistics more than the
+// table can have changed (jumps()), these columns are analysed once more with ten times the target,
+// at least 1,000: a sample that missed rare values is not left to the planner. Errors: those of
+// Gate::run, NotFound, Invalid.
 Result<RunReport> run(const RunSetup& setup);
 
 json::object to_json(const RunReport& report);

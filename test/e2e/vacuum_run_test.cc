@@ -213,6 +213,45 @@ TEST_P(VacuumRun, ParentWithoutStatisticsIsAnalysed) {
   EXPECT_TRUE(must(vacuum::run(setup(Job::VacuumAnalyze, "p"))).outcome.applied);
 }
 
+TEST_P(VacuumRun, SampleThatMissedRareValuesIsDrawnAgain) {
+  // Three of 100,000 rows have a value: a sample of 300 misses them in 99 of 100 cases.
+  must(
+      conn_->exec("CREATE TABLE r AS SELECT i, CASE WHEN i % 33000 = 1 THEN 'x' || i END AS "
+                  "\"Rare\", 1 AS one FROM generate_series(1, 99000) i"));
+  must(conn_->exec("SET default_statistics_target = 1000; ANALYZE r"));
+  const auto nulls = [&] {
+    return must(parse_double(must(must(conn_->query("select null_frac from pg_stats where "
+                                                    "tablename = 'r' and attname = 'Rare'"))
+                                      .scalar())));
+  };
+  ASSERT_LT(nulls(), 1);
+  must(conn_->exec(
+      cat("ALTER DATABASE ", pg::ident(database()), " SET default_statistics_target = 1")));
+
+  const RunReport report = must(vacuum::run(setup(Job::Analyze, "r")));
+
+  if (!report.second) GTEST_SKIP() << "the sample of 300 has met one of three rows";
+  EXPECT_LT(nulls(), 1);
+  ASSERT_EQ(report.second->odd.size(), 1U);
+  EXPECT_EQ(report.second->odd[0].column, "Rare");
+  EXPECT_TRUE(report.second->confirmed.empty());
+  EXPECT_NE(report.second->outcome.statements.back().sql.find("r (\"Rare\")"), std::string::npos);
+  EXPECT_NE(to_text(report).find("has put it right"), std::string::npos) << to_text(report);
+}
+
+TEST_P(VacuumRun, LargerSampleConfirmsWhatIsTrue) {
+  must(
+      conn_->exec("CREATE TABLE r AS SELECT i, 'x' AS v FROM generate_series(1, 10000) i; "
+                  "ANALYZE r"));
+  must(connect().exec("UPDATE r SET v = NULL"));
+
+  const RunReport report = must(vacuum::run(setup(Job::Analyze, "r")));
+
+  ASSERT_TRUE(report.second);
+  EXPECT_EQ(report.second->confirmed.size(), 1U);
+  EXPECT_NE(to_text(report).find("says so, too"), std::string::npos) << to_text(report);
+}
+
 TEST_P(VacuumRun, ProgressOfARunningVacuumIsSeen) {
   must(conn_->exec(cat("DELETE FROM ", kTable, " WHERE id % 2 = 0")));
   pg::Connection worker = connect();
