@@ -45,6 +45,12 @@ class Options {
     const auto number = parse_double(trim(*text));
     return static_cast<float>(number ? *number : setting);
   }
+  std::optional<double> number(const char* name) const {
+    const std::string* text = find(name);
+    if (text == nullptr) return {};
+    const auto number = parse_double(trim(*text));
+    return number ? std::optional<double>(*number) : whole_number(*text);
+  }
   // The server takes any beginning of "false" and "no", and of "off" what is not "on", too.
   bool switched_off(const char* name) const {
     const std::string* text = find(name);
@@ -137,8 +143,15 @@ bool Forecast::vacuum() const {
 }
 bool Forecast::analyze() const { return is_due(changes); }
 
+std::optional<double> option_number(const facts::TableFacts& table, const char* name) {
+  return Options(table).number(name);
+}
+
 Forecast forecast(const facts::TableFacts& table, const facts::ServerSettings& settings) {
-  const Triggers limits = triggers(table, settings);
+  return forecast(table, triggers(table, settings), settings.autovacuum.enabled);
+}
+
+Forecast forecast(const facts::TableFacts& table, const Triggers& limits, bool autovacuum) {
   const facts::TableCounters& counters = table.counters;
   Forecast out;
   if (!limits.visited) return out;
@@ -146,7 +159,7 @@ Forecast forecast(const facts::TableFacts& table, const facts::ServerSettings& s
   out.mxid_age = of_age(table.mxid_age, limits.mxid_age);
   // A table whose VACUUM is forced is looked at whole, also when its options switch autovacuum off.
   const bool forced = is_due(out.xid_age) || is_due(out.mxid_age);
-  if (!limits.enabled && !(forced && settings.autovacuum.enabled)) return out;
+  if (!limits.enabled && !(forced && autovacuum)) return out;
   out.dead = of_rows(counters.rows_dead, limits.dead);
   if (limits.inserts) out.inserts = of_rows(counters.inserted_since_vacuum, *limits.inserts);
   if (limits.changes) out.changes = of_rows(counters.modified_since_analyze, *limits.changes);

@@ -57,6 +57,12 @@ struct Forecast {
   bool analyze() const;
 };
 Forecast forecast(const facts::TableFacts& table, const facts::ServerSettings& settings);
+// The same with limits that are known: triggers() of the same table and settings.
+Forecast forecast(const facts::TableFacts& table, const Triggers& limits, bool autovacuum);
+
+// The number in a table's option as the server reads it; nullopt without it. For a TOAST table as
+// triggers() does.
+std::optional<double> option_number(const facts::TableFacts& table, const char* name);
 
 // {"dead_rows": {"counter":…, "limit":…, "left":…, "due":…}, "inserts": null, …}
 json::object to_json(const Forecast& forecast);
