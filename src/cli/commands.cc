@@ -14,6 +14,7 @@
 #include "cli/vacuum_progress.h"
 #include "cli/vacuum_run.h"
 #include "cli/vacuum_watch.h"
+#include "cli/vacuum_simulate.h"
 
 namespace pgtend::cli {
 
@@ -53,6 +54,10 @@ std::span<const Command> commands() {
        Needs::Connection, vacuum_watch_parameters(), run_vacuum_watch},
       {"vacuum", "bloat", "Tells how much of tables and indexes is bloat, with error bars",
        Needs::Connection, vacuum_bloat_parameters(), run_vacuum_bloat},
+      {"vacuum", "record", "Records what is written to the tables, for the simulator",
+       Needs::Connection, vacuum_record_parameters(), run_vacuum_record},
+      {"vacuum", "simulate", "Replays a recorded load against other settings of autovacuum",
+       Needs::Nothing, vacuum_simulate_parameters(), run_vacuum_simulate},
       {"analyze", "", "Runs ANALYZE on a table, with progress, and verifies that it happened",
        Needs::Connection, vacuum_run_parameters(), run_analyze},
       {"partition", "show", "Shows how a table is partitioned: bounds, sizes, gaps, runway",
