@@ -54,6 +54,8 @@ class Execution {
   void at_step(size_t step, size_t steps);
 
   pg::Connection& connection() { return conn_; }
+  // The second connection, opened when first asked for; null if that failed.
+  pg::Connection* watcher();
 
  private:
   Execution(const GateSetup& setup, pg::Connection conn, std::string application)
@@ -68,7 +70,6 @@ class Execution {
   std::string way_to_give();
   // A connection whose open transaction has run the statements beside the step.
   Result<pg::Connection> stand_beside(const Step& step, milliseconds lock_timeout);
-  pg::Connection* watcher();  // null: there is none at the moment
   void lose_watcher();
   Status set_lock_timeout(milliseconds lock_timeout);
 

@@ -10,6 +10,7 @@
 #include "care/execution.h"
 #include "care/locks.h"
 #include "care/preflight.h"
+#include "care/rounds.h"
 #include "care/trail.h"
 
 namespace pgtend::care {
@@ -67,6 +68,10 @@ class Run {
 
   // Runs all steps, verifies, and undoes after a failure.
   Status all(uint32_t oid, Outcome& outcome);
+  // The only step of the action, with tries, neither verified nor undone.
+  Status lone(uint32_t oid, Outcome& outcome);
+  // Runs `sql` also after a cancel.
+  Status take_back(const std::string& sql);
   // Drops the invalid index an earlier, killed run has left under the action's name.
   Status drop_leftover();
 
@@ -412,6 +417,51 @@ Status Run::all(uint32_t oid, Outcome& outcome) {
   return ok();
 }
 
+Status Run::lone(uint32_t oid, Outcome& outcome) {
+  oid_ = oid;
+  return with_tries({0, 1, action_.steps[0].in_transaction}, outcome);
+}
+
+Status Run::take_back(const std::string& sql) {
+  exec_.begin_undo();
+  Status status = exec_.revive();
+  if (status) status = undo_statements({sql}, false);
+  exec_.end_undo();
+  return status;
+}
+
+// Lets `work` do the action: what it runs alone is a run of its own, in the same records.
+struct Worker {
+  const GateSetup& setup;
+  const Action& action;
+  Execution& execution;
+  Trail& trail;
+  std::mt19937_64& random;
+
+  Status operator()(const Work& work, uint32_t oid, Outcome& outcome) {
+    outcome.statements.clear();
+    Rounds rounds(setup, action, execution, trail);
+    const auto lone = [&](const Step& step, const std::string& creates, Outcome& all) -> Status {
+      const Action one{
+          .kind = action.kind, .object = action.object, .steps = {step}, .creates = creates};
+      Outcome part{.statements = {{.sql = step.sql, .lock = step.lock}}};
+      Run run(setup, one, execution, trail, random);
+      const Status status = run.lone(oid, part);
+      std::ranges::move(part.statements, std::back_inserter(all.statements));
+      std::ranges::move(part.notices, std::back_inserter(all.notices));
+      std::ranges::move(part.warnings, std::back_inserter(all.warnings));
+      return status;
+    };
+    const auto undo = [&](const std::string& sql) {
+      return Run(setup, action, execution, trail, random).take_back(sql);
+    };
+    rounds.use({lone, undo}, outcome, random());
+    TRY(work(rounds));
+    outcome.applied = true;
+    return ok();
+  }
+};
+
 std::string refusal_text(const Preflight& preflight, const Action& action, bool audited) {
   if (preflight.refusal) {
     const Error& error = *preflight.refusal;
@@ -438,7 +488,9 @@ Result<bool> already_done(pg::Connection& conn, const Action& action) {
 
 Gate::Gate(GateSetup setup) : setup_(std::move(setup)) { CHECK(setup_.clock != nullptr); }
 
-Result<Outcome> Gate::run(const Action& action) {
+Result<Outcome> Gate::run(const Action& action) { return run(action, Work()); }
+
+Result<Outcome> Gate::run(const Action& action, const Work& work) {
   std::mt19937_64 random(setup_.policy.seed != 0 ? setup_.policy.seed : std::random_device{}());
   Outcome outcome{.action_id = new_action_id(random), .undo = action.undo};
   for (const Step& step : action.steps) {
@@ -468,7 +520,9 @@ Result<Outcome> Gate::run(const Action& action) {
   trail.set_before(outcome.before);
   Run run(setup_, action, execution, trail, random);
   if (preflight.leftover == Leftover::Invalid) TRY(run.drop_leftover());
-  Status status = run.all(preflight.oid, outcome);
+  Status status =
+      work ? Worker{setup_, action, execution, trail, random}(work, preflight.oid, outcome)
+           : run.all(preflight.oid, outcome);
   if (!status) {
     TRY(trail.ended(status.error()));
     return std::move(status).error();

@@ -30,6 +30,11 @@ struct GatePolicy {
   milliseconds back_off{250};  // before the second try, doubling, times a random 0.5 to 1.5
   milliseconds back_off_max{5'000};
   milliseconds statement_timeout{3'600'000};
+  // Of work in rounds (care/rounds.h): a wait for a lock, and a whole statement. Others may wait
+  // for what a round holds while it waits itself.
+  milliseconds round_lock_timeout{50};
+  milliseconds round_timeout{5'000};
+  milliseconds round_wanted{20};       // what longer ones are counted by; they are not ended
   milliseconds verify_timeout{5'000};  // how long verify_sql may take to become true
   // For steps that yield: how often a statement gives way to others before it is given up, and how
   // long it stays away at least, so that work that is never finished costs little.
@@ -93,6 +98,10 @@ struct Outcome {
   std::vector<std::string> undo = {};  // statements that take the action back
 };
 
+// Work that is many short transactions, and statements between them; see care/rounds.h.
+class Rounds;
+using Work = std::function<Status(Rounds&)>;
+
 // Runs actions, each on connections of its own named pgtend/<action id>.
 // Thread: one at a time; the cancel flag may be set from anywhere (also a signal handler).
 class Gate {
@@ -104,6 +113,10 @@ class Gate {
   // there is no audit trail), Conflict (a lock was not obtained; the message names who holds it
   // since when), Cancelled, Timeout, NotFound, Invalid, Unavailable, Internal (not verified).
   Result<Outcome> run(const Action& action);
+  // The same, but that in a real run `work` runs statements like those of the action's steps, which
+  // are what a dry run shows. Each of its rounds is whole or rolled back; after an error, what was
+  // done before stays, and verify_sql is not asked. Errors: also those of the work.
+  Result<Outcome> run(const Action& action, const Work& work);
 
  private:
   GateSetup setup_;

@@ -90,14 +90,15 @@ Status Trail::begin(const Step& step) {
   return append(std::move(record));
 }
 
-Status Trail::done(const Step& step, milliseconds lock_wait, milliseconds duration) {
+Status Trail::done(const Step& step, milliseconds lock_wait, milliseconds duration,
+                   const std::string& result) {
   AuditRecord record = base_;
   record.event = AuditEvent::Done;
   record.sql = step.sql;
   record.lock_mode = name(step.lock);
   record.lock_wait = lock_wait;
   record.duration = duration;
-  record.result = "ok";
+  record.result = result;
   return append(std::move(record));
 }
 

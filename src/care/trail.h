@@ -21,7 +21,8 @@ class Trail {
   void set_before(const json::object& before);
   // One statement: before it is sent, and how it ended.
   Status begin(const Step& step);
-  Status done(const Step& step, milliseconds lock_wait, milliseconds duration);
+  Status done(const Step& step, milliseconds lock_wait, milliseconds duration,
+              const std::string& result = "ok");
   Status failed(const Step& step, const Error& error, milliseconds lock_wait,
                 milliseconds duration);
   Status rolled_back();
