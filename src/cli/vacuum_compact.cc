@@ -1,0 +1,84 @@
+#include "cli/vacuum_compact.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "cli/gate_session.h"
+#include "vacuum/compact.h"
+
+namespace pgtend::cli {
+
+namespace {
+constexpr Parameter kCompactParameters[] = {
+    {"TABLE", "", "the table, or one partition of a partitioned one"},
+    {"--apply", "", "do it; without it the ways and the statements are shown"},
+    {"--way", "WAY", "nothing, reindex, tail or in-place, instead of the one that is picked"},
+    {"--published", "", "move rows although logical replication sends each of them"},
+    {"--freeze", "", "freeze the rows at the end even if it is not known that they were"},
+};
+
+std::string seconds_text(double seconds) {
+  return seconds < 1 ? "under 1 s"
+                     : human(std::chrono::seconds(std::llround(std::min(seconds, 1e9))));
+}
+
+void print_plan(Output& output, const vacuum::CompactReport& report) {
+  Table table{
+      .headings = {"", "way", "time", "WAL", "extra disk", "gives back", "others wait", ""},
+      .align = {Align::Left, Align::Left, Align::Right, Align::Right, Align::Right, Align::Right},
+      .rows = {}};
+  for (const vacuum::WayCost& cost : report.plan.ways) {
+    const std::string mark = cost.way == report.plan.pick ? "->" : "";
+    const std::string way(vacuum::name(cost.way));
+    const std::string why = cost.why_not.empty() ? "" : cat("no: ", cost.why_not);
+    if (cost.way == vacuum::Way::Nothing || (cost.won.count == 0 && !why.empty())) {
+      table.rows.push_back({mark, way, "", "", "", "", "", why});
+      continue;
+    }
+    const std::string wal = cost.wal == cost.wal_max
+                                ? human(cost.wal)
+                                : cat(human(cost.wal), " to ", human(cost.wal_max));
+    table.rows.push_back({mark, way, seconds_text(cost.seconds), wal, human(cost.disk),
+                          human(cost.won), cost.lock, why});
+  }
+  output.table(table);
+  output.line(cat(printable(report.table), ": ", vacuum::name(report.plan.pick), ", because ",
+                  report.plan.because));
+  for (const vacuum::WayCost& cost : report.plan.ways) {
+    const bool shown = cost.way == vacuum::Way::Repack || cost.way == vacuum::Way::Squeeze;
+    if (shown && !cost.command.empty()) {
+      output.line(cat("  ", vacuum::name(cost.way), ": ", printable(cost.command)));
+    }
+  }
+}
+}  // namespace
+
+std::span<const Parameter> vacuum_compact_parameters() { return kCompactParameters; }
+
+Result<int> run_vacuum_compact(const Args& args, Output& output) {
+  vacuum::CompactSetup setup;
+  setup.table = args.get("TABLE");
+  setup.published = args.has("--published");
+  setup.freeze = args.has("--freeze");
+  if (args.has("--way")) setup.way = TRY(vacuum::way_named(args.get("--way")));
+  const auto session = TRY(GateSession::open(args, output));
+  setup.gate = session->setup();
+  vacuum::CompactReport report;
+  const Status status = vacuum::compact(setup, report);
+  if (!report.plan.ways.empty()) {
+    output.data() = vacuum::to_json(report);
+    print_plan(output, report);
+  }
+  if (!report.steps.empty() && (status || report.outcome.applied)) {
+    print_outcome(output, report.outcome);
+  }
+  const std::string done = vacuum::to_text(report);
+  if (!done.empty()) output.line(done);
+  if (!status) return status.error();
+  if (report.plan.pick == vacuum::Way::Nothing) output.note("nothing to do");
+  return 0;
+}
+
+}  // namespace pgtend::cli

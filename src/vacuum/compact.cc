@@ -1,0 +1,131 @@
+#include "vacuum/compact.h"
+
+#include "base/text.h"
+#include "base/units.h"
+#include "vacuum/bloat_report.h"
+#include "vacuum/compact_run.h"
+
+namespace pgtend::vacuum {
+namespace {
+
+care::Action action_of(const CompactReport& report) {
+  care::Action out{.kind = "compact", .object = report.table, .steps = report.steps};
+  const WayCost& cost = report.plan.cost(report.plan.pick);
+  out.expected_seconds = cost.seconds;
+  out.extra_disk = cost.disk;
+  out.wal = cost.wal;
+  const std::string oid = std::to_string(report.facts.table.oid);
+  out.measure_sql = cat("select pg_relation_size(", oid,
+                        "::oid) / current_setting('block_size')::int as pages, pg_table_size(", oid,
+                        "::oid) as bytes, pg_indexes_size(", oid,
+                        "::oid) as index_bytes, (pg_current_wal_insert_lsn() - '0/0')::int8 as "
+                        "wal_position");
+  return out;
+}
+
+std::optional<int64_t> measured(const json::object& from, std::string_view name) {
+  const auto* value = from.if_contains(name);
+  if (value == nullptr || !value->is_int64()) return std::nullopt;
+  return value->as_int64();
+}
+
+std::string change(const care::Outcome& outcome, std::string_view name) {
+  const auto before = measured(outcome.before, name);
+  const auto after = measured(outcome.after, name);
+  if (!before || !after) return "unknown";
+  return cat(human(Bytes{*before}), " -> ", human(Bytes{*after}));
+}
+
+}  // namespace
+
+Status compact(const CompactSetup& setup, CompactReport& report) {
+  pg::Options options = setup.gate.options;
+  options.set("application_name", "pgtend/look");
+  CompactFit fit;
+  {
+    pg::Connection conn = TRY(pg::Connection::open(options));
+    TRY(conn.guard());
+    report.facts = TRY(load_compact_facts(conn, setup));
+  }
+  report.table = report.facts.table.table;
+  auto may = fit_to_move(report.facts.table, setup.published);
+  // What is no table of ours has no other way either.
+  const CompactTable& table = report.facts.table;
+  if (!may && (table.kind != 'r' || table.standby || table.catalog || table.persistence == 't')) {
+    return std::move(may).error();
+  }
+  const bool asked = setup.way == Way::InPlace || setup.way == Way::Tail;
+  if (!may && asked) return std::move(may).error();
+  if (may) fit = *may;
+  report.plan = TRY(plan_compaction(report.facts, setup.way, setup.policy));
+  report.steps = compact_steps(setup, report.facts, report.plan, fit);
+  if (report.plan.pick == Way::Nothing) {
+    // Space that could only be won by moving rows, which is not allowed, is worth an error.
+    const bool barred = !may && report.facts.heap.known() &&
+                        report.facts.heap.share().best >= setup.policy.share_min;
+    if (barred && setup.gate.policy.apply) return std::move(may).error();
+    return ok();
+  }
+  care::Gate gate(setup.gate);
+  CompactWork work(setup, fit, report);
+  report.outcome = TRY(gate.run(action_of(report), std::ref(work)));
+  if (report.unfinished.empty() || !report.outcome.applied) return ok();
+  return Error{ErrorCode::Conflict, report.unfinished, "55P03"}.hinting(
+      "run it again when that has ended: it goes on from there, and writes the indexes anew");
+}
+
+json::object to_json(const CompactReport& report) {
+  json::object out{{"table", report.table},
+                   {"why_not_move", report.facts.why_not_move},
+                   {"rows", report.facts.rows},
+                   {"heap", to_json(report.facts.heap, report.facts.table.block_size)},
+                   {"plan", to_json(report.plan)}};
+  if (report.facts.tail) {
+    out["tail"] =
+        json::object{{"pages", report.facts.tail->pages}, {"rows", report.facts.tail->rows}};
+  }
+  if (report.facts.growth_bytes_day) out["growth_bytes_day"] = *report.facts.growth_bytes_day;
+  if (report.facts.table.frozen) out["frozen_share"] = *report.facts.table.frozen;
+  if (report.pages_before == 0) return out;
+  out["done"] = json::object{{"pages_before", report.pages_before},
+                             {"pages_after", report.pages_after},
+                             {"rows_moved", report.moved.rows},
+                             {"updates", report.moved.updates},
+                             {"sweeps", report.sweeps},
+                             {"rounds", report.rounds.rounds},
+                             {"rounds_rolled_back", report.rounds.rolled_back},
+                             {"rounds_without_lock", report.rounds.locked},
+                             {"rounds_over_20_ms", report.rounds.too_long},
+                             {"longest_round_us", report.rounds.longest.count()},
+                             {"busy_us", report.rounds.busy.count()},
+                             {"took_ms", report.took.count()},
+                             {"unfinished", report.unfinished}};
+  return out;
+}
+
+std::string to_text(const CompactReport& report) {
+  if (report.pages_before == 0) return "";
+  std::vector<std::string> lines;
+  lines.push_back(cat("compacted ", printable(report.table), ", ", name(report.plan.pick), ", in ",
+                      care::took_text(report.took)));
+  lines.push_back(
+      cat("  pages        ", grouped(report.pages_before), " -> ", grouped(report.pages_after)));
+  lines.push_back(cat("  table        ", change(report.outcome, "bytes")));
+  lines.push_back(cat("  indexes      ", change(report.outcome, "index_bytes")));
+  if (report.rounds.rounds > 0) {
+    lines.push_back(cat("  rows moved   ", grouped(report.moved.rows), " by ",
+                        grouped(report.moved.updates), " updates in ",
+                        grouped(report.rounds.rounds), " rounds, ", report.sweeps,
+                        report.sweeps == 1 ? " sweep" : " sweeps"));
+    lines.push_back(cat("  rounds       ", report.rounds.too_long, " over 20 ms, the longest ",
+                        human(nanoseconds(report.rounds.longest))));
+  }
+  const auto before = measured(report.outcome.before, "wal_position");
+  const auto after = measured(report.outcome.after, "wal_position");
+  if (before && after) {
+    lines.push_back(cat("  WAL          ", human(Bytes{*after - *before}), " by all meanwhile"));
+  }
+  return join(lines, "\n");
+}
+
+}  // namespace pgtend::vacuum

@@ -1,0 +1,52 @@
+// Giving a table's free space back while it is used: looked at, planned, carried out, reported.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "care/gate.h"
+#include "vacuum/compact_move.h"
+#include "vacuum/compact_plan.h"
+
+namespace pgtend::vacuum {
+
+struct CompactSetup {
+  care::GateSetup gate = {};  // its policy decides between dry run and real run
+  std::string table = {};     // as the user wrote it
+  std::optional<Way> way = {};
+  bool published = false;  // move rows although logical replication carries each of them
+  bool freeze = false;     // freeze at the end even if it is not known that the table was frozen
+  CompactPolicy policy = {};
+};
+
+// What a run came to; also filled when it ends early.
+struct CompactReport {
+  std::string table = {};
+  CompactFacts facts = {};
+  CompactPlan plan = {};
+  care::Outcome outcome = {};
+  std::vector<care::Step> steps = {};  // of the pick; statements between rounds may repeat
+  MoveTotals moved = {};
+  int sweeps = 0;
+  care::RoundSums rounds = {};
+  int64_t pages_before = 0;
+  int64_t pages_after = 0;
+  std::string unfinished = {};  // why space stays that could be given back, "" if none does
+  milliseconds took{};
+};
+
+// Reads what planning needs, over `conn`. Errors: NotFound, Invalid, those of the connection.
+Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup& setup);
+
+// Plans, and with the gate's apply carries the pick out. `report` has what was done so far also
+// after an error. Errors: those of Gate::run, fit_to_move and plan_compaction; Conflict when the
+// space at the end could not be given back because others hold the table or old snapshots.
+Status compact(const CompactSetup& setup, CompactReport& report);
+
+json::object to_json(const CompactReport& report);
+// What was done, as lines for people, without final newline.
+std::string to_text(const CompactReport& report);
+
+}  // namespace pgtend::vacuum

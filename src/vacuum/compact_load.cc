@@ -1,0 +1,100 @@
+// What planning a compaction reads: sizes, bloat, the table's end, growth, extensions.
+#include <algorithm>
+
+#include "base/text.h"
+#include "vacuum/bloat_report.h"
+#include "vacuum/compact.h"
+#include "vacuum/compact_fit.h"
+
+namespace pgtend::vacuum {
+namespace {
+
+constexpr int kVersionTidRange = 140000;
+constexpr int64_t kTailPagesMax = 2'000;  // that are read to see how empty the end is
+constexpr int64_t kTailStep = 64;
+
+// Reads pages from the end as long as they are nearly empty. Needs SELECT on the table.
+Result<std::optional<Tail>> load_tail(pg::Connection& conn, const CompactFacts& facts,
+                                      const CompactPolicy& policy) {
+  const bool can = facts.table.version >= kVersionTidRange && facts.table.may_read &&
+                   !facts.table.row_security && facts.heap.known() && facts.rows > 0;
+  if (!can) return std::optional<Tail>();
+  const double page_rows = facts.rows / std::max(facts.heap.needed.best, 1.0);
+  Tail out;
+  for (int64_t end = facts.table.pages; end > 0 && out.pages < kTailPagesMax; end -= kTailStep) {
+    const int64_t first = std::max<int64_t>(0, end - kTailStep);
+    const pg::Rows counted = TRY(conn.query(
+        cat("select count(*) from only ", facts.table.table, " where ctid >= $1 and ctid < $2"),
+        {cat("(", first, ",0)"), cat("(", end, ",0)")}));
+    const int64_t rows = TRY(counted[0].get<int64_t>(0));
+    const double full = page_rows * static_cast<double>(end - first);
+    if (static_cast<double>(rows) > policy.density_tail * full) break;
+    out.pages += end - first;
+    out.rows += rows;
+  }
+  return std::optional<Tail>(out);
+}
+
+Status load_surroundings(pg::Connection& conn, CompactFacts& facts) {
+  const pg::Rows rows = TRY(conn.query(R"(
+select coalesce((select extversion from pg_extension where extname = 'pg_repack'), ''),
+       coalesce((select extversion from pg_extension where extname = 'pg_squeeze'), ''),
+       exists (select from pg_index i where i.indrelid = $1::oid and i.indisunique and i.indisvalid
+               and i.indpred is null and not exists (
+                 select from unnest(i.indkey) k left join pg_attribute a
+                 on a.attrelid = i.indrelid and a.attnum = k where k = 0 or not a.attnotnull)),
+       current_setting('wal_level') = 'logical', current_setting('is_superuser') = 'on',
+       current_database(),
+       (pg_stat_get_tuples_inserted($1::oid) - pg_stat_get_tuples_deleted($1::oid))
+         / nullif(extract(epoch from now() - (select stats_reset from pg_stat_database
+                          where datname = current_database())), 0)::float8 * 86400)",
+                                       {std::to_string(facts.table.oid)}));
+  const pg::Row row = rows[0];
+  facts.rewriters = {.repack = std::string(row.text(0)),
+                     .squeeze = std::string(row.text(1)),
+                     .key = TRY(row.get<bool>(2)),
+                     .logical = TRY(row.get<bool>(3)),
+                     .superuser = TRY(row.get<bool>(4))};
+  facts.database = std::string(row.text(5));
+  const auto rows_day = TRY(row.get<std::optional<double>>(6));
+  if (rows_day && facts.heap.known() && facts.rows > 0) {
+    facts.growth_bytes_day =
+        *rows_day * facts.heap.needed.best * facts.table.block_size / facts.rows;
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup& setup) {
+  CompactFacts out;
+  const uint32_t oid = TRY(facts::resolve_table(conn, setup.table));
+  out.table = TRY(load_compact_table(conn, oid));
+  out.table.replica_role = TRY(may_silence_triggers(conn));
+  const auto fit = fit_to_move(out.table, setup.published);
+  if (!fit) {
+    const Error& error = fit.error();
+    out.why_not_move =
+        error.hint.empty() ? error.message : cat(error.message, " (", error.hint, ")");
+  }
+  if (out.table.kind != 'r') return out;
+  BloatSetup bloat{.tables = {setup.table}};
+  const BloatReport report = TRY(load_bloat(conn, bloat));
+  for (const TableBloat& table : report.tables) {
+    if (table.oid != oid) continue;
+    out.heap = table.heap;
+    if (table.toast) out.toast_pages = table.toast->pages;
+    for (const IndexBloat& index : table.indexes) {
+      out.indexes.push_back({index.name, index.method == "btree", index.bloat});
+    }
+  }
+  const facts::Tables tables = TRY(facts::load_tables(conn, {.table = setup.table}));
+  for (const facts::TableFacts& table : tables.tables) {
+    if (table.oid == oid) out.rows = table.rows();
+  }
+  TRY(load_surroundings(conn, out));
+  out.tail = TRY(load_tail(conn, out, setup.policy));
+  return out;
+}
+
+}  // namespace pgtend::vacuum
