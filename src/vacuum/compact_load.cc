@@ -46,8 +46,8 @@ select coalesce((select extversion from pg_extension where extname = 'pg_repack'
        current_setting('wal_level') = 'logical', current_setting('is_superuser') = 'on',
        current_database(),
        (pg_stat_get_tuples_inserted($1::oid) - pg_stat_get_tuples_deleted($1::oid))
-         / nullif(extract(epoch from now() - (select stats_reset from pg_stat_database
-                          where datname = current_database())), 0)::float8 * 86400)",
+         / (select extract(epoch from now() - stats_reset)::float8 / 86400 from pg_stat_database
+            where datname = current_database() and stats_reset < now() - interval '1 day'))",
                                        {std::to_string(facts.table.oid)}));
   const pg::Row row = rows[0];
   facts.rewriters = {.repack = std::string(row.text(0)),
