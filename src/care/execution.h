@@ -54,8 +54,8 @@ class Execution {
   void at_step(size_t step, size_t steps);
 
   pg::Connection& connection() { return conn_; }
-  // The second connection, opened when first asked for and again some seconds after a loss; null: there
-  // is none at the moment.
+  // The second connection, opened when first asked for and again some seconds after a loss; null:
+  // there is none at the moment.
   pg::Connection* watcher();
 
  private:

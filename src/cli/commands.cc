@@ -11,11 +11,11 @@
 #include "cli/pool_top.h"
 #include "cli/vacuum.h"
 #include "cli/vacuum_bloat.h"
+#include "cli/vacuum_compact.h"
 #include "cli/vacuum_progress.h"
 #include "cli/vacuum_run.h"
-#include "cli/vacuum_watch.h"
 #include "cli/vacuum_simulate.h"
-#include "cli/vacuum_compact.h"
+#include "cli/vacuum_watch.h"
 
 namespace pgtend::cli {
 

@@ -202,11 +202,26 @@ void CompactWork::note_stragglers(const Mover& mover, int64_t used) {
           grouped(mover.cleared_from()), " to ", grouped(used - 1), " of ", report_.table);
 }
 
+namespace {
+
+// Commits of rounds do not wait for the disk, and VACUUM freezes nothing whose commit is not there.
+// One commit that waits takes those before it along.
+Status flush(care::Rounds& rounds) {
+  const auto done = rounds.round([](pg::Connection& conn) -> Result<care::RoundEnd> {
+    TRY(conn.exec("SET LOCAL synchronous_commit = local; SELECT txid_current()"));
+    return care::RoundEnd::Commit;
+  });
+  return done ? ok() : done.error();
+}
+
+}  // namespace
+
 // VACUUM cuts the file only when nobody else uses the table for a moment, and only after rows that
 // nobody sees any more.
 Status CompactWork::truncate(care::Rounds& rounds, Mover& mover) {
   milliseconds wait = rounds.policy().back_off;
   while (true) {
+    TRY(flush(rounds));
     TRY(rounds.step(vacuum_last(setup_, report_.facts.table)));
     const int64_t now = TRY(pages(rounds));
     const int64_t used = TRY(mover.last_occupied(now)) + 1;
@@ -284,6 +299,10 @@ Status CompactWork::move(care::Rounds& rounds) {
       rounds.tell(cat("waiting, because rows that died cannot be removed: ", who));
       TRY(rounds.pause(wait));
       wait = std::min(wait * 2, rounds.policy().back_off_max);
+    }
+    if (report_.unfinished.empty()) {
+      report_.unfinished = cat(report_.table, " has ", grouped(report_.pages_after),
+                               " pages: writers fill its end as fast as it is emptied");
     }
     return ok();
   }();

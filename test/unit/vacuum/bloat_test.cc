@@ -108,7 +108,11 @@ TEST(HeapBloat, CounterThatContradictsTheRestIsNotBelieved) {
   facts::TableFacts deleted = table_of(22'600, 100);
   deleted.counters.rows_live = 0;
   deleted.counters.modified_since_analyze = 22'600;
+  deleted.counters.deleted = 22'600;
+  facts::TableFacts impossible = deleted;  // nobody has deleted so many
+  impossible.counters.deleted = 10'000;
 
+  EXPECT_EQ(needed(impossible), 100);
   EXPECT_EQ(needed(early), 100);
   EXPECT_EQ(needed(late), 100);
   EXPECT_EQ(needed(deleted), 0);
