@@ -26,6 +26,17 @@ Result<Session> to_session(const pg::Row& row, int pid_column, int first) {
   return session;
 }
 
+// Rows of pid, lock mode and kSessionColumns.
+Result<std::vector<Session>> with_lock_modes(const pg::Rows& rows) {
+  std::vector<Session> out;
+  for (const pg::Row row : rows) {
+    Session session = TRY(to_session(row, 0, 2));
+    session.lock_mode = row.text(1);
+    out.push_back(std::move(session));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string human_seconds(double value) {
@@ -56,13 +67,7 @@ where l.locktype = 'relation' and l.relation = $1
 order by a.xact_start nulls first limit 100)"),
                                               {cat(oid), list, cat(except_pid)}),
                                    "reading locks");
-  std::vector<Session> out;
-  for (const pg::Row row : rows) {
-    Session session = TRY(to_session(row, 0, 2));
-    session.lock_mode = row.text(1);
-    out.push_back(std::move(session));
-  }
-  return out;
+  return with_lock_modes(rows);
 }
 
 Result<std::vector<Session>> load_blockers(pg::Connection& conn, int pid) {
@@ -85,13 +90,7 @@ where not l.granted and l.locktype = 'relation' and l.pid is distinct from $1::i
 order by a.query_start nulls first limit 100)"),
                                               {cat(pid)}),
                                    "reading who waits");
-  std::vector<Session> out;
-  for (const pg::Row row : rows) {
-    Session session = TRY(to_session(row, 0, 2));
-    session.lock_mode = row.text(1);
-    out.push_back(std::move(session));
-  }
-  return out;
+  return with_lock_modes(rows);
 }
 
 json::object to_json(const Session& session) {

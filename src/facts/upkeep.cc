@@ -6,23 +6,20 @@ namespace pgtend::facts {
 
 Result<Upkeep> load_upkeep(pg::Connection& conn, const std::vector<uint32_t>& oids) {
   const pg::Rows settings = TRY_DURING(conn.query(R"(
-select pg_size_bytes(current_setting('maintenance_work_mem')),
-       pg_size_bytes(current_setting('shared_buffers')),
+select pg_size_bytes(current_setting('shared_buffers')),
        current_setting('max_parallel_maintenance_workers')::int8,
-       current_setting('vacuum_cost_page_miss')::int8,
        pg_size_bytes(current_setting('min_parallel_index_scan_size')),
        (select count(*) from pg_stat_replication),
        exists (select from pg_language where lanname = 'plpgsql'))"),
                                        "reading what maintenance may use");
   const pg::Row row = settings[0];
   Upkeep out;
-  out.maintenance_memory = Bytes{TRY(row.get<int64_t>(0))};
-  out.shared_buffers = Bytes{TRY(row.get<int64_t>(1))};
-  out.parallel_workers_max = TRY(row.get<int64_t>(2));
-  out.cost_miss = TRY(row.get<int64_t>(3));
-  out.parallel_index_min = Bytes{TRY(row.get<int64_t>(4))};
-  out.standbys = TRY(row.get<int64_t>(5));
-  out.plpgsql = row.text(6) == "t";
+  out.costs = TRY(load_vacuum_costs(conn));
+  out.shared_buffers = Bytes{TRY(row.get<int64_t>(0))};
+  out.parallel_workers_max = TRY(row.get<int64_t>(1));
+  out.parallel_index_min = Bytes{TRY(row.get<int64_t>(2))};
+  out.standbys = TRY(row.get<int64_t>(3));
+  out.plpgsql = row.text(4) == "t";
   std::string list = "{";
   for (const uint32_t oid : oids) list += cat(list.size() > 1 ? "," : "", oid);
   list += '}';

@@ -6,15 +6,15 @@
 #include <vector>
 
 #include "base/units.h"
+#include "facts/vacuum_costs.h"
 #include "pg/connection.h"
 
 namespace pgtend::facts {
 
 struct Upkeep {
-  Bytes maintenance_memory = {};  // maintenance_work_mem of this session
+  VacuumCosts costs = {};
   Bytes shared_buffers = {};
   int64_t parallel_workers_max = 2;  // max_parallel_maintenance_workers
-  int64_t cost_miss = 2;             // vacuum_cost_page_miss: 10 up to version 13
   Bytes parallel_index_min = {};     // min_parallel_index_scan_size
   int64_t standbys = 0;              // WAL receivers that are connected now, of any kind
   bool plpgsql = false;              // the language of DO blocks is there

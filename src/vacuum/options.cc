@@ -59,7 +59,7 @@ void choose_memory(const facts::TableFacts& table, const facts::ServerSettings& 
                    const facts::Upkeep& upkeep, const Means& means, Choice& out) {
   if (settings.version >= kVersionTidStore) return;
   const Bytes needed{table.counters.rows_dead * kBytesPerDeadRow};
-  const Bytes has = upkeep.maintenance_memory;
+  const Bytes has{upkeep.costs.memory_kb * 1024};
   if (needed <= has || has.count <= 0) return;
   const Bytes most{std::min(kMemoryMax.count, upkeep.shared_buffers.count / 4 / means.jobs)};
   const Bytes wanted{std::min(needed.count + (1 << 20), most.count)};
@@ -74,8 +74,8 @@ void choose_memory(const facts::TableFacts& table, const facts::ServerSettings& 
 void choose_speed(const facts::Upkeep& upkeep, const Means& means, Choice& out) {
   if (means.io_mb_s <= 0) return;
   const double pages_s = static_cast<double>(means.io_mb_s) * 1e6 / kPageBytes;
-  const double limit = pages_s * static_cast<double>(upkeep.cost_miss) * kCostDelayMs / 1000 /
-                       static_cast<double>(means.jobs);
+  const double limit =
+      pages_s * upkeep.costs.page_miss * kCostDelayMs / 1000 / static_cast<double>(means.jobs);
   const auto whole = std::clamp<int64_t>(static_cast<int64_t>(limit), 1, kCostLimitMax);
   out.settings.push_back({"vacuum_cost_delay = '2ms'", "the I/O limit is kept by short sleeps"});
   out.settings.push_back({cat("vacuum_cost_limit = ", whole),

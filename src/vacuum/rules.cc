@@ -5,7 +5,9 @@
 
 #include "base/text.h"
 #include "vacuum/actions.h"
+#include "vacuum/rules_settings.h"
 #include "vacuum/triggers.h"
+#include "vacuum/wording.h"
 
 namespace pgtend::vacuum {
 namespace {
@@ -14,13 +16,6 @@ using care::Evidence;
 using care::Finding;
 using care::Severity;
 using facts::TableFacts;
-
-std::string count(double rows) { return grouped(std::llround(rows)); }
-
-std::string percent(double share) {
-  const double tenths = std::round(share * 1000);
-  return cat(static_cast<int64_t>(tenths) / 10, '.', static_cast<int64_t>(tenths) % 10, " %");
-}
 
 std::string ago(const std::optional<double>& age) {
   if (!age) return "never";
@@ -185,6 +180,9 @@ constexpr Rule kRules[] = {
     {"parent-never-analyzed", "a partitioned table that ANALYZE has never seen",
      parent_never_analyzed},
     {"not-all-visible", "a grown table whose visibility map is empty", not_all_visible},
+    {"own-cost-budget", "cost settings of a table that leave autovacuum's common budget",
+     own_cost_budget},
+    {"low-hot", "updates that are not heap-only, and why", low_hot},
 };
 
 }  // namespace

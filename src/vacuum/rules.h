@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "facts/horizon.h"
 #include "facts/settings.h"
 #include "facts/tables.h"
+#include "facts/vacuum_costs.h"
 
 namespace pgtend::vacuum {
 
@@ -25,12 +27,18 @@ struct Policy {
   int64_t stale_rows_min = 1'000;
   double invisible_share_max = 0.5;  // pages not all-visible, of tables that only grow
   Bytes invisible_size_min = 64_MiB;
+  double hot_share_min = 0.5;     // of the updates; less is worth a look
+  int64_t updates_min = 100'000;  // since the counters began
+  double no_room_share = 0.5;     // of updates that were not HOT: then room is what is missing
 };
 
 // What the rules look at; holders are those of ordinary tables, oldest first.
 struct Context {
   facts::ServerSettings settings = {};
   std::vector<facts::HorizonHolder> holders = {};
+  std::optional<facts::VacuumCosts> costs = {};
+  // By table, from 16 on: updates whose new row found no room on its page.
+  std::map<uint32_t, int64_t> updated_to_new_page = {};
 };
 
 struct Rule {

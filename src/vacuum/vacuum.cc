@@ -9,6 +9,25 @@
 
 namespace pgtend::vacuum {
 
+namespace {
+
+constexpr int kVersionNewPage = 160000;
+
+Result<std::map<uint32_t, int64_t>> load_updated_to_new_page(pg::Connection& conn) {
+  std::map<uint32_t, int64_t> out;
+  if (conn.server_version() < kVersionNewPage) return out;
+  const pg::Rows rows = TRY_DURING(
+      conn.query("select c.oid::int8, pg_stat_get_tuples_newpage_updated(c.oid) from pg_class c "
+                 "where c.relkind = 'r' and pg_stat_get_tuples_newpage_updated(c.oid) > 0"),
+      "reading updates to new pages");
+  for (const pg::Row row : rows) {
+    out[static_cast<uint32_t>(TRY(row.get<int64_t>(0)))] = TRY(row.get<int64_t>(1));
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter) {
   Facts out;
   facts::Tables tables = TRY(facts::load_tables(conn, filter));
@@ -17,6 +36,8 @@ Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter) {
   out.context.settings = TRY(facts::load_settings(conn));
   facts::Holders holders = TRY(facts::load_holders(conn));
   out.context.holders = facts::of(holders.holders, facts::Horizon::Data);
+  out.context.costs = TRY(facts::load_vacuum_costs(conn));
+  out.context.updated_to_new_page = TRY(load_updated_to_new_page(conn));
   if (filter.table.empty()) out.runway = TRY(facts::load_runway(conn));
   out.at = system_clock().wall();
   for (facts::MissingRight& missing : holders.missing) out.missing.push_back(std::move(missing));
@@ -60,6 +81,10 @@ json::object to_json(const Facts& facts) {
                    {"holders", std::move(holders)},
                    {"tables", std::move(tables)},
                    {"missing_rights", std::move(missing)}};
+  if (facts.context.costs) out["costs"] = to_json(*facts.context.costs);
+  json::object moved;
+  for (const auto& [oid, rows] : facts.context.updated_to_new_page) moved[cat(oid)] = rows;
+  if (!moved.empty()) out["updated_to_new_page"] = std::move(moved);
   if (facts.runway) out["runway"] = to_json(*facts.runway);
   out["at"] = std::chrono::duration_cast<seconds>(facts.at.time_since_epoch()).count();
   return out;
@@ -80,6 +105,15 @@ Result<Facts> facts_from_json(const json::value& value) {
     } else if (key == "tables" && part.is_array()) {
       for (const json::value& table : part.as_array()) {
         out.tables.push_back(TRY(facts::table_from_json(table)));
+      }
+    } else if (key == "costs") {
+      out.context.costs = TRY(facts::vacuum_costs_from_json(
+          part, facts::default_vacuum_costs(out.context.settings.version)));
+    } else if (key == "updated_to_new_page" && part.is_object()) {
+      for (const auto& [oid, rows] : part.as_object()) {
+        const auto number = parse_int(oid);
+        if (!number || !rows.is_int64()) return Error{ErrorCode::Invalid, "rows by oid are wanted"};
+        out.context.updated_to_new_page[static_cast<uint32_t>(*number)] = rows.as_int64();
       }
     } else if (key == "runway") {
       out.runway = TRY(facts::runway_from_json(part));

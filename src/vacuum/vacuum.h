@@ -31,7 +31,7 @@ Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter = {});
 // the table. Pure.
 std::vector<care::Finding> review(const Facts& facts, const Policy& policy = {});
 
-// {"settings":…, "holders":[…], "tables":[…], "runway":…, "at": seconds since 1970,
+// {"settings":…, "holders":[…], "tables":[…], "costs":…, "runway":…, "at": seconds since 1970,
 // "missing_rights":[…]} and back (golden tests).
 json::object to_json(const Facts& facts);
 Result<Facts> facts_from_json(const json::value& value);

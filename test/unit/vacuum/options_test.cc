@@ -17,7 +17,7 @@ facts::TableFacts table_of(int64_t pages) {
 }
 
 facts::Upkeep upkeep_of(int64_t indexes_big) {
-  facts::Upkeep upkeep{.maintenance_memory = 64_MiB, .shared_buffers = 8_GiB, .plpgsql = true};
+  facts::Upkeep upkeep{.shared_buffers = 8_GiB, .plpgsql = true};
   upkeep.parallel_workers_max = 4;
   upkeep.parallel_index_min = 512_KiB;
   upkeep.indexes_big[7] = indexes_big;
@@ -122,7 +122,7 @@ TEST(VacuumOptions, IoLimitIsKeptByAllJobsTogether) {
   EXPECT_EQ(settings({.io_mb_s = 100}), "vacuum_cost_delay = '2ms', vacuum_cost_limit = 48");
   EXPECT_EQ(settings({.io_mb_s = 100, .jobs = 4}),
             "vacuum_cost_delay = '2ms', vacuum_cost_limit = 12");
-  upkeep.cost_miss = 10;  // 13
+  upkeep.costs.page_miss = 10;  // 13
   EXPECT_EQ(settings({.io_mb_s = 100}), "vacuum_cost_delay = '2ms', vacuum_cost_limit = 244");
   EXPECT_EQ(settings({.io_mb_s = 0}), "");
 }
