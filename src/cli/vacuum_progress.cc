@@ -19,7 +19,7 @@ namespace {
 constexpr milliseconds kBetweenLooks{1'000};
 constexpr size_t kQueueShown = 10;
 
-std::string seconds_text(double value) {
+std::string span_text(double value) {
   return human(std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(value)));
 }
 
@@ -61,10 +61,10 @@ void print_running(Output& output, const facts::RunningMaintenance& before,
     table.rows.push_back({cat(running.pid), running.command,
                           cat(printable(running.table), running.database.empty() ? "" : " in ",
                               printable(running.database)),
-                          who(running), running.runs_s ? seconds_text(*running.runs_s) : "",
+                          who(running), running.runs_s ? span_text(*running.runs_s) : "",
                           phase_text(running, eta),
                           eta ? fmt::format("{:.0f} %", eta->share() * 100) : "",
-                          eta && eta->left_s ? cat("about ", seconds_text(*eta->left_s)) : ""});
+                          eta && eta->left_s ? cat("about ", span_text(*eta->left_s)) : ""});
   }
   output.data()["running"] = std::move(list);
   if (table.rows.empty()) {

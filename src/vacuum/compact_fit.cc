@@ -9,7 +9,7 @@
 namespace pgtend::vacuum {
 namespace {
 
-constexpr int kVersionGrantSet = 150000;
+constexpr int kVersionGrantOfRole = 150000;
 
 Error invalid(const CompactTable& table, const std::string& why, const std::string& hint) {
   return Error{ErrorCode::Invalid, cat(table.table, " ", why)}.hinting(hint);
@@ -147,7 +147,7 @@ Result<CompactFit> fit_to_move(const CompactTable& table, bool published_too) {
   }
   if (!fired.origin.empty() && !table.replica_role) {
     const std::string hint =
-        table.version >= kVersionGrantSet
+        table.version >= kVersionGrantOfRole
             ? cat("GRANT SET ON PARAMETER session_replication_role TO ", table.role)
             : std::string("connect as a superuser, who may set session_replication_role");
     return Error{ErrorCode::Denied,

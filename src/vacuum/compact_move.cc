@@ -9,7 +9,7 @@
 namespace pgtend::vacuum {
 namespace {
 
-constexpr int kVersionTidRange = 140000;  // before, WHERE ctid >= … reads the whole table
+constexpr int kVersionTidScan = 140000;  // before, WHERE ctid >= … reads the whole table
 constexpr milliseconds kFeelEvery{100};
 constexpr milliseconds kTellEvery{100};
 constexpr milliseconds kRecheckEvery{1'000};
@@ -35,7 +35,7 @@ int rows_of_page(int block_size) { return (block_size - 24) / (24 + 4); }
 
 // A condition that holds for the rows at addresses from page $1 up to page $2, not included.
 std::string in_range(const MoveTarget& target) {
-  if (target.version >= kVersionTidRange) return "ctid >= $1 AND ctid < $2";
+  if (target.version >= kVersionTidScan) return "ctid >= $1 AND ctid < $2";
   return cat("ctid = ANY (ARRAY(SELECT ('(' || page || ',' || item || ')')::tid FROM ",
              "generate_series(($1::text::point)[0]::int8, ($2::text::point)[0]::int8 - 1) page, ",
              "generate_series(1, ", rows_of_page(target.block_size), ") item))");
@@ -146,8 +146,8 @@ void Mover::tell(int64_t page, int64_t pages) {
   if (now - told_ < kTellEvery) return;
   told_ = now;
   rounds_.tell(cat("moving rows, page ", grouped(page), " of ", grouped(pages), ", ",
-                   compact(static_cast<double>(totals_.rows)), " rows moved, ", size_.pages(),
-                   " pages a round"));
+                   pgtend::compact(static_cast<double>(totals_.rows)), " rows moved, ",
+                   size_.pages(), " pages a round"));
 }
 
 Status Mover::between_rounds() {
@@ -179,7 +179,7 @@ Result<SweepEnd> Mover::sweep(int64_t last, int64_t floor) {
 }
 
 Result<int64_t> Mover::last_occupied(int64_t pages) {
-  const bool range_scan = target_.version >= kVersionTidRange;
+  const bool range_scan = target_.version >= kVersionTidScan;
   const int64_t step = range_scan ? kLookPages : kLookPagesSlow;
   pg::Connection& conn = rounds_.connection();
   for (int64_t end = pages; end > 0; end -= step) {

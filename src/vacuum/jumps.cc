@@ -42,7 +42,8 @@ std::string odd_change(const ColumnStats& before, const ColumnStats& after, doub
   const double factor = std::max(old_distinct, new_distinct) / std::min(old_distinct, new_distinct);
   const double could_be_new = changed_share * rows;
   if (factor >= kDistinctFactor && std::abs(new_distinct - old_distinct) > could_be_new) {
-    return cat("distinct values ", compact(old_distinct), " -> ", compact(new_distinct));
+    return cat("distinct values ", pgtend::compact(old_distinct), " -> ",
+               pgtend::compact(new_distinct));
   }
   for (size_t i = 0; i < before.common_values.size() && i < before.common_frequencies.size(); ++i) {
     const double was = before.common_frequencies[i];

@@ -33,24 +33,24 @@ void visit_load(Visitor& visit, T& load) {
   visit("noise", load.noise);
 }
 
-Error bad(std::string what) { return Error{ErrorCode::Invalid, std::move(what)}; }
+Error bad_load(std::string what) { return Error{ErrorCode::Invalid, std::move(what)}; }
 
 bool share(double value) { return value >= 0 && value <= 1; }
 bool rate(double value) { return value >= 0 && value <= kRateMax; }
 
 Status check_load(const Load& load) {
   if (!rate(load.inserted_per_s) || !rate(load.updated_per_s) || !rate(load.deleted_per_s)) {
-    return bad("a rate is not within 0 and 1e9 rows a second");
+    return bad_load("a rate is not within 0 and 1e9 rows a second");
   }
   if (!share(load.hot_share) || !share(load.daily_swing) || !share(load.noise)) {
-    return bad("hot_share, daily_swing and noise are within 0 and 1");
+    return bad_load("hot_share, daily_swing and noise are within 0 and 1");
   }
   const double times[] = {load.from_s, load.to_s.value_or(0), load.for_s, load.peak_s};
   for (const double time : times) {
-    if (!(time >= 0 && time <= 1e10)) return bad("a time is not within 0 and 1e10 seconds");
+    if (!(time >= 0 && time <= 1e10)) return bad_load("a time is not within 0 and 1e10 seconds");
   }
   if (load.every_s && !(*load.every_s >= 1e-3 && *load.every_s <= 1e10)) {
-    return bad("every_s is not within 0.001 and 1e10");
+    return bad_load("every_s is not within 0.001 and 1e10");
   }
   return ok();
 }
@@ -91,7 +91,7 @@ void add(Writes& sums, const Load& load, double from, double to, double luck) {
 
 Status read_table(const json::value& value, LoadDescription& out) {
   const json::object* object = value.if_object();
-  if (object == nullptr) return bad("a table must be an object");
+  if (object == nullptr) return bad_load("a table must be an object");
   const json::value* loads = object->if_contains("load");
   json::object rest = *object;
   rest.erase("load");
@@ -128,9 +128,9 @@ Result<LoadDescription> read_load(std::string_view text) {
   const json::value value = TRY(parse_json(text, {.bytes_max = size_t{64} << 20, .depth_max = 16}));
   const json::object* object = value.if_object();
   if (object == nullptr || !object->contains(kMark))
-    return bad("a load begins with {\"pgtend_load\": 1, …}");
+    return bad_load("a load begins with {\"pgtend_load\": 1, …}");
   if (const json::value& version = object->at(kMark); version != json::value(kTraceVersion)) {
-    return bad(cat("this program reads loads of version ", kTraceVersion));
+    return bad_load(cat("this program reads loads of version ", kTraceVersion));
   }
   LoadDescription out;
   // What a trace has, too, is read and checked as one.
@@ -156,15 +156,15 @@ Result<LoadDescription> read_load(std::string_view text) {
   TRY(reader.finish());
   if (!(out.duration_s > 0 && out.duration_s <= 1e10) ||
       !(out.every_s > 0 && out.every_s <= 1e10)) {
-    return bad("duration_s and every_s must be above 0, and at most 1e10");
+    return bad_load("duration_s and every_s must be above 0, and at most 1e10");
   }
   if (!(out.xids_per_s >= 0 && out.xids_per_s <= 1e7))
-    return bad("xids_per_s is not within 0 and 1e7");
+    return bad_load("xids_per_s is not within 0 and 1e7");
   if (out.holders.size() > kHoldersMax) return Error{ErrorCode::Limit, "more than 1000 holders"};
   out.head = TRY(read_trace(cat(to_text(head), "\n{\"at\": 0}\n")));
   out.head.samples.clear();
   const json::value* tables = object->if_contains("tables");
-  if (tables == nullptr || !tables->is_array()) return bad("\"tables\" must be a list");
+  if (tables == nullptr || !tables->is_array()) return bad_load("\"tables\" must be a list");
   for (const json::value& table : tables->as_array()) {
     TRY_DURING(read_table(table, out), cat("table ", out.tables.size() + 1));
   }
