@@ -175,19 +175,23 @@ std::optional<Error> Execution::reason_to_stop(bool yields) {
 
 Result<pg::Connection> Execution::stand_beside(const Step& step, milliseconds lock_timeout) {
   pg::Connection conn = TRY(connect(*setup_, application_));
-  TRY(conn.exec(cat("BEGIN; SET LOCAL lock_timeout = ", lock_timeout.count())));
+  // It idles for as long as the step lasts: were it ended for that, the locks would be gone.
+  TRY(
+      conn.exec(cat("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; "
+                    "SET LOCAL lock_timeout = ",
+                    lock_timeout.count())));
   for (const std::string& sql : step.beside) TRY(conn.exec(sql));
   return conn;
 }
 
 Result<Ran> Execution::run(const Step& step, milliseconds lock_timeout) {
   gave_way_.clear();
+  TRY(set_lock_timeout(lock_timeout));
   std::optional<pg::Connection> beside;
   if (!step.beside.empty()) {
     beside = TRY_DURING(stand_beside(step, lock_timeout), "taking the locks beside");
     beside_pid_ = beside->backend_pid();
   }
-  TRY(set_lock_timeout(lock_timeout));
   Result<Ran> ran = follow(step.sql, step.yields);
   beside_pid_ = 0;
   // Closing it would do as well, but later: the server notices in its own time.
