@@ -6,9 +6,6 @@
 namespace pgtend::vacuum {
 namespace {
 
-constexpr int kVersionAnalyzeOnly = 180000;
-constexpr int kVersionParentTimes = 140000;  // before, ANALYZE left no trace on a partitioned table
-
 // The tables whose rows the statement works on: the table, or the leaves below it.
 std::string storing(const std::string& table) {
   const std::string oid = cat("to_regclass(", pg::literal(table), ")");
@@ -34,9 +31,8 @@ std::string verify_sql(const facts::TableFacts& table, Job job, int version, con
   }
   const bool parent = table.kind == 'p';
   if (job != Job::Vacuum) {
-    const bool only_parent =
-        choice.parent_alone || (parent && job == Job::Analyze && version >= kVersionAnalyzeOnly);
-    if (!only_parent) parts.push_back(moved("pg_stat_get_last_analyze_time", storing(object)));
+    const bool alone = leaves_partitions_alone(table, job, version, choice);
+    if (!alone) parts.push_back(moved("pg_stat_get_last_analyze_time", storing(object)));
     if (parent && version >= kVersionParentTimes) {
       parts.push_back(moved("pg_stat_get_last_analyze_time", itself));
     }
@@ -49,7 +45,7 @@ std::string statement(const facts::TableFacts& table, Job job, int version, cons
   if (job == Job::VacuumAnalyze) options.emplace_back("ANALYZE");
   if (choice.parent_alone) options.emplace_back("SKIP_LOCKED");
   for (const Option& option : choice.options) options.push_back(option.sql);
-  const bool only = job == Job::Analyze && table.kind == 'p' && version >= kVersionAnalyzeOnly;
+  const bool only = leaves_partitions_alone(table, job, version, choice) && !choice.parent_alone;
   std::vector<std::string> columns;
   for (const std::string& column : choice.columns) columns.push_back(pg::ident(column));
   return cat(job == Job::Analyze ? "ANALYZE (" : "VACUUM (", join(options, ", "), ") ",

@@ -9,10 +9,8 @@
 namespace pgtend::vacuum {
 namespace {
 
-constexpr int kVersionParentTimes = 140000;  // ANALYZE leaves its time on a partitioned table
 constexpr int kVersionBufferLimit = 160000;
 constexpr int kVersionTidStore = 170000;  // dead rows take little memory
-constexpr int kVersionAnalyzeOnly = 180000;
 constexpr int64_t kAgeOfEmergency = 1'000'000'000;
 constexpr Bytes kFreezeSizeMin{64 << 20};
 constexpr int64_t kBytesPerDeadRow = 6;
@@ -142,6 +140,12 @@ std::string_view name(Job job) {
       return "vacuum-analyze";
   }
   std::abort();
+}
+
+bool leaves_partitions_alone(const facts::TableFacts& table, Job job, int version,
+                             const Choice& choice) {
+  if (table.kind != 'p' || job != Job::Analyze) return false;
+  return choice.parent_alone || version >= kVersionAnalyzeOnly;
 }
 
 Choice choose(const facts::TableFacts& table, Job job, const facts::ServerSettings& settings,

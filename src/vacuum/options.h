@@ -39,6 +39,15 @@ struct Choice {
   std::vector<std::string> columns = {};  // ANALYZE of these alone; empty: of all
 };
 
+// The first version that has ANALYZE ONLY, and the first that tells when a partitioned table was
+// analysed.
+inline constexpr int kVersionAnalyzeOnly = 180000;
+inline constexpr int kVersionParentTimes = 140000;
+
+// Whether the job samples a partitioned table without doing its partitions.
+bool leaves_partitions_alone(const facts::TableFacts& table, Job job, int version,
+                             const Choice& choice);
+
 // Pure. `table` is not looked at for what is not in it: `upkeep` must have been read for its oid.
 //  - PARALLEL: in quiet times as many workers as indexes allow, else none.
 //  - FREEZE: for tables that only grow (from 64 MB on), and from half the age on at which

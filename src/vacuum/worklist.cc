@@ -38,12 +38,6 @@ double score_of(const TableFacts& table, const Triggers& limits, const Policy& p
   return std::max(score, over(static_cast<double>(counters.inserted_since_vacuum), insert_limit));
 }
 
-// Whether ANALYZE of the table also does its partitions.
-bool recurses(const TableFacts& table, const facts::ServerSettings& settings,
-              const Choice& choice) {
-  return table.kind == 'p' && settings.version < 180000 && !choice.parent_alone;
-}
-
 // The pages of all partitions below each partitioned table.
 std::map<std::string, int64_t> pages_below(const Facts& facts) {
   std::map<std::string, std::string> parent_of;
@@ -74,7 +68,8 @@ int64_t pages_of(const TableFacts& table, const Task& task, const facts::ServerS
   if (table.kind != 'p') return pages + std::min(sample, table.size.pages);
   const int64_t once = std::min(sample, below);
   const int64_t of_leaves = std::min(sample * table.leaves, below);
-  return pages + once + (recurses(table, settings, task.choice) ? of_leaves : 0);
+  return pages + once +
+         (leaves_partitions_alone(table, job, settings.version, task.choice) ? 0 : of_leaves);
 }
 
 // Takes ANALYZE from the tasks of partitions whose parent's ANALYZE does them anyway.
@@ -84,7 +79,8 @@ void leave_to_parents(const Facts& facts, std::vector<Task>& tasks) {
   for (const TableFacts& table : facts.tables) parent_of[table.qualified()] = table.parent;
   for (const Task& task : tasks) {
     const auto table = std::ranges::find(facts.tables, task.table, &TableFacts::qualified);
-    if (task.job == Job::Analyze && recurses(*table, facts.context.settings, task.choice)) {
+    const int version = facts.context.settings.version;
+    if (task.partitioned && !leaves_partitions_alone(*table, task.job, version, task.choice)) {
       done_below.insert(task.table);
     }
   }
