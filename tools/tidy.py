@@ -183,6 +183,36 @@ def check_words(problems):
                 problems.append(f"{path}:{number}: say what it does, not how good it is")
 
 
+def file_names(text):
+    """(line, name) of what a source has in anonymous namespaces; functions with their parameters."""
+    inside = False
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        if line == "namespace {":
+            inside = True
+        elif line == "}  // namespace":
+            inside = False
+        elif inside and (match := re.match(r"(?:struct|class|enum(?: class)?|union) (\w+)\b[^;]*\{", line)):
+            yield number, match.group(1)
+        elif inside and (match := re.match(r"(?:const|constexpr|using) .*?\b(\w+)(?:\[\w*\])?(?: =|\{)", line)) \
+                and "(" not in line[:match.start(1)]:
+            yield number, match.group(1)
+        elif inside and (match := re.match(r"(?! |return|using)[\w:<>,*&\[\] ]+[ &*](\w+)\(", line)):
+            head = " ".join(lines[number - 1:number + 5])
+            head = re.sub(r"\s+", " ", head[:head.find("{")] if "{" in head else head)
+            yield number, head[match.start(1):]
+
+
+def check_file_names(problems):
+    """The release compiles each module as one unit, where names of two files would meet."""
+    seen = {}
+    for path in tracked("src/*/*.cc"):
+        for number, name in file_names(path.read_text()):
+            other = seen.setdefault((path.parent, name), path)
+            if other != path:
+                problems.append(f"{path}:{number}: {name} is in {other.name}, too, and a release has both in one unit")
+
+
 def check_tests(problems):
     for path in tracked("test/**.cc", "test/*.cc"):
         for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -238,7 +268,7 @@ def main():
     if "--format" in sys.argv or "--fix-format" in sys.argv:
         check_format(problems, fix="--fix-format" in sys.argv)
     else:
-        for check in (check_includes, check_sizes, check_words, check_tests, check_commits):
+        for check in (check_includes, check_sizes, check_words, check_file_names, check_tests, check_commits):
             check(problems)
     for problem in problems:
         print(problem.replace(f"{ROOT}/", ""))

@@ -10,7 +10,7 @@
 namespace pgtend::cli {
 
 namespace {
-constexpr Parameter kParameters[] = {
+constexpr Parameter kDemoParameters[] = {
     {"--size", "s|m|l", "how much data: 1.3 M (s), 20 M (m) or 202 M (l) readings"},
     {"--clients", "N", "clients of the load runs, 300 by default"},
     {"--seed", "N", "of data and load, 1 by default"},
@@ -46,7 +46,7 @@ void print_table(Output& output, const demo::TourReport& report) {
 }
 }  // namespace
 
-std::span<const Parameter> demo_parameters() { return kParameters; }
+std::span<const Parameter> demo_parameters() { return kDemoParameters; }
 
 Result<int> run_demo(const Args& args, Output& output) {
   demo::TourOptions options;

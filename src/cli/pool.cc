@@ -9,7 +9,7 @@
 namespace pgtend::cli {
 
 namespace {
-constexpr Parameter kParameters[] = {
+constexpr Parameter kPoolParameters[] = {
     {"[WHAT]", "", "what SHOW shows: pools (default), stats, clients, servers, databases, ..."},
 };
 
@@ -33,7 +33,7 @@ json::array json_of(const Table& table) {
 }
 }  // namespace
 
-std::span<const Parameter> pool_parameters() { return kParameters; }
+std::span<const Parameter> pool_parameters() { return kPoolParameters; }
 
 Result<int> run_pool(const Args& args, Output& output) {
   const std::string what = args.get("WHAT", "pools");

@@ -15,7 +15,7 @@
 namespace pgtend::cli {
 
 namespace {
-constexpr Parameter kParameters[] = {
+constexpr Parameter kTopParameters[] = {
     {"--interval", "SECONDS", "time between two readings, 2 by default"},
     {"--sort", "KEY", "order of the queries: time (default), calls, mean, errors or rows"},
     {"--once", "", "one snapshot as text: two readings, an interval apart"},
@@ -183,7 +183,7 @@ Result<int> run_view(PoolConsole console, const Args& args, Output& output, Pool
 }
 }  // namespace
 
-std::span<const Parameter> pool_top_parameters() { return kParameters; }
+std::span<const Parameter> pool_top_parameters() { return kTopParameters; }
 
 Result<int> run_pool_top(const Args& args, Output& output) {
   const TopOptions options = TRY(options_from(args));  // a typing mistake should cost no work

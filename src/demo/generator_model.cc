@@ -26,8 +26,6 @@ size_t delay_index(uint64_t bits) { return (bits >> 26) & 1023; }
 uint64_t again_draw(uint64_t bits) { return (bits >> 36) & 0xffff; }
 size_t again_delay_index(uint64_t bits) { return (bits >> 52) & 1023; }
 
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-
 uint32_t fixed(double value) {
   return static_cast<uint32_t>(std::clamp(value, 0.0, 100.0) * 65'536);
 }

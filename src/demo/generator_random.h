@@ -49,6 +49,9 @@ constexpr int64_t below(uint64_t bits, int64_t count) {
       (static_cast<unsigned __int128>(bits) * static_cast<unsigned __int128>(count)) >> 64);
 }
 
+// a / b rounded down; b is above 0.
+constexpr int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
 // The value that a standard normal variable stays under with probability `p` (0 < p < 1), to about
 // nine digits. Thread: any.
 double normal_quantile(double p);

@@ -20,8 +20,6 @@ constexpr double kLatitude = 51 * kPi / 180;
 constexpr double kTilt = 23.44 * kPi / 180;
 constexpr int kSolarQuarters = 3;  // solar time at 11 degrees east is UTC + 44 min
 
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-
 // AR(1) noise of standard deviation 1 as the sum of its past shocks, so that it has no beginning.
 std::vector<double> ar1(uint64_t seed, Stream stream, int64_t first, int hours, double phi) {
   std::vector<double> shocks(static_cast<size_t>(hours + kNoiseTerms));

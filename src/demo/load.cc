@@ -14,7 +14,7 @@ namespace {
 
 constexpr milliseconds kLoadTick{100};
 constexpr seconds kGrace{5};  // for requests that run when the time is over
-constexpr size_t kBufferBytes = 65'536;
+constexpr size_t kCopyBufferBytes = 65'536;
 
 Status check(const LoadOptions& options) {
   TRY(check(options.holdings.scale));
@@ -145,7 +145,7 @@ Result<LoadResult> run_load(const pg::Options& target, const LoadOptions& option
   LoadTarget where = TRY_DURING(load_target(target), "load");
   const Workload workload(options.holdings, options.mix, options.seed, options.clients);
   const auto loop = TRY(net::make_epoll_loop(*options.clock));
-  std::vector<char> buffer(kBufferBytes);
+  std::vector<char> buffer(kCopyBufferBytes);
   LoadResult result;
   result.clients = options.clients;
   LoadRun run{.loop = *loop,

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "explain/number.h"
 #include "pg/quote.h"
 #include "sql/builtin_names.h"
 #include "sql/expression.h"
@@ -16,8 +17,6 @@
 
 namespace pgtend::explain {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // 0 is "a", 25 "z", 26 "aa".
 std::string letters_of(size_t number) {
@@ -139,9 +138,9 @@ std::string_view content_of(std::string_view token) {
 }
 
 // Rewrites one text. Lives during one call.
-class Writer {
+class NameWriter {
  public:
-  Writer(std::string_view text, Pseudonyms& pseudonyms)
+  NameWriter(std::string_view text, Pseudonyms& pseudonyms)
       : text_(text), tokens_(sql_tokens(text)), roles_(roles_of(text)), pseudonyms_(pseudonyms) {}
 
   std::string write() {
@@ -191,13 +190,13 @@ class Writer {
   Pseudonyms& pseudonyms_;
 };
 
-std::string Writer::string(const SqlToken& token) {
+std::string NameWriter::string(const SqlToken& token) {
   const bool escapes = token.text[0] == 'E' || token.text[0] == 'e';
   return cat(escapes ? "E'" : "'", pseudonyms_.literal(content_of(token.text)), "'");
 }
 
 // Of a name of several parts only those of pg_catalog stay; "(InitPlan 1).col1" is EXPLAIN's own.
-bool Writer::part_stays(size_t i, const std::string& name) const {
+bool NameWriter::part_stays(size_t i, const std::string& name) const {
   if (symbol(i + 1, '.')) return name == "pg_catalog" && !(i > 0 && symbol(i - 1, '.'));
   if (i >= 2 && word(i - 2, "pg_catalog") && !(i >= 3 && symbol(i - 3, '.'))) {
     return sql::is_builtin_function(name) || sql::is_builtin_type(name);
@@ -208,7 +207,7 @@ bool Writer::part_stays(size_t i, const std::string& name) const {
 }
 
 // Whether the word is one of the language, or built in.
-bool Writer::stays(size_t i, const std::string& name) const {
+bool NameWriter::stays(size_t i, const std::string& name) const {
   if (symbol(i + 1, '.') || (i > 0 && symbol(i - 1, '.'))) return part_stays(i, name);
   if (behind_cast(i)) return sql::is_builtin_type(name);
   const bool call = symbol(i + 1, '(');
@@ -223,13 +222,13 @@ bool Writer::stays(size_t i, const std::string& name) const {
   return name == "nulls" || name == "first" || name == "last" || name == "zone" || name == "at";
 }
 
-NameKind Writer::kind_of(size_t i) const {
+NameKind NameWriter::kind_of(size_t i) const {
   if (symbol(i + 1, '(')) return NameKind::Function;
   if (symbol(i + 1, '.')) return NameKind::Alias;
   return NameKind::Column;
 }
 
-std::string Writer::identifier(size_t i) {
+std::string NameWriter::identifier(size_t i) {
   const SqlToken& token = tokens_[i];
   const std::string name = sql::name_of(token);
   if (token.kind == SqlTokenKind::Quoted) {
@@ -242,7 +241,7 @@ std::string Writer::identifier(size_t i) {
   return pseudonyms_.name(name, kind_of(i));
 }
 
-std::string Writer::token(size_t i) {
+std::string NameWriter::token(size_t i) {
   const SqlToken& token = tokens_[i];
   switch (token.kind) {
     case SqlTokenKind::Word:
@@ -324,7 +323,7 @@ std::string Pseudonyms::number(std::string_view text) {
 }
 
 std::string anonymous_sql(std::string_view text, Pseudonyms& pseudonyms) {
-  return Writer(text, pseudonyms).write();
+  return NameWriter(text, pseudonyms).write();
 }
 
 }  // namespace pgtend::explain

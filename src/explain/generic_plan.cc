@@ -7,13 +7,12 @@
 #include "base/text.h"
 #include "explain/plan_shape.h"
 #include "explain/verify.h"
+#include "explain/words.h"
 
 namespace pgtend::explain {
 namespace {
 
 constexpr int kRuns = 3;
-
-std::string cost_text(double cost) { return cat(std::round(cost * 100) / 100); }
 
 care::Finding describe(const Plan& custom, const Plan& generic) {
   const double for_these = custom.root().estimate.total_cost;

@@ -14,7 +14,7 @@ namespace pgtend::explain {
 namespace {
 
 constexpr std::string_view kQueryStart = "Query Text: ";
-constexpr size_t kQueryBytesMax = 4000;  // kept of a query's text
+constexpr size_t kQueryBytesKept = 4000;  // kept of a query's text
 constexpr size_t kShapesOfQueryMax = 200;
 constexpr uint64_t kOtherShapes = 0;  // what further plans are counted as
 
@@ -29,7 +29,7 @@ std::string_view query_text_in(std::string_view text) {
 std::string lexical_shape(std::string_view sql) {
   std::string out;
   SqlLexer lexer(sql);
-  for (SqlToken token; lexer.next(token) && out.size() < kQueryBytesMax;) {
+  for (SqlToken token; lexer.next(token) && out.size() < kQueryBytesKept;) {
     const bool value = token.kind == SqlTokenKind::String || token.kind == SqlTokenKind::Number;
     out += cat(out.empty() ? "" : " ", value ? std::string_view("?") : token.text);
   }
@@ -37,8 +37,8 @@ std::string lexical_shape(std::string_view sql) {
 }
 
 std::string cut(std::string text) {
-  if (text.size() <= kQueryBytesMax) return text;
-  size_t end = kQueryBytesMax;
+  if (text.size() <= kQueryBytesKept) return text;
+  size_t end = kQueryBytesKept;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
   text.resize(end);
   return text + "…";

@@ -14,8 +14,6 @@ namespace {
 
 constexpr size_t kSourceMax = 400;  // a double in full has at most 309 digits before its point
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 size_t digits_at(std::string_view text, size_t at) {
   size_t end = at;
   while (end < text.size() && is_digit(text[end])) ++end;

@@ -9,6 +9,8 @@
 
 namespace pgtend::explain {
 
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // Whether `text` has the form of a JSON number.
 bool looks_like_number(std::string_view text);
 

@@ -92,9 +92,9 @@ constexpr std::array<std::string_view, 28> kFieldNames = {"Alias",
 static_assert(std::ranges::is_sorted(kFieldNames, {}, &std::string_view::size));
 
 // The first field whose name has so many bytes, or more.
-constexpr size_t kNameMax = kFieldNames.back().size();
-constexpr std::array<uint8_t, kNameMax + 2> kFirstOfLength = [] {
-  std::array<uint8_t, kNameMax + 2> out{};
+constexpr size_t kFieldNameMax = kFieldNames.back().size();
+constexpr std::array<uint8_t, kFieldNameMax + 2> kFirstOfLength = [] {
+  std::array<uint8_t, kFieldNameMax + 2> out{};
   for (size_t length = 0; length < out.size(); ++length) {
     const auto at = std::ranges::lower_bound(kFieldNames, length, {}, &std::string_view::size);
     out[length] = static_cast<uint8_t>(at - kFieldNames.begin());
@@ -109,7 +109,7 @@ class FieldValues {
   explicit FieldValues(const Properties& properties) {
     for (const Property& property : properties) {
       const size_t length = property.key.size();
-      if (length == 0 || length > kNameMax) continue;
+      if (length == 0 || length > kFieldNameMax) continue;
       for (size_t field = kFirstOfLength[length]; field < kFirstOfLength[length + 1]; ++field) {
         const std::string_view name = kFieldNames[field];
         if (name[0] == property.key[0] && name == property.key) values_[field] = &property.value;

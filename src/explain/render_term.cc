@@ -70,9 +70,10 @@ double self_cost(const Plan& plan, size_t id) {
 }
 
 // Writes one report. Lives during one call.
-class Writer {
+class TermWriter {
  public:
-  Writer(const Report& report, const RenderOptions& options) : report_(report), options_(options) {}
+  TermWriter(const Report& report, const RenderOptions& options)
+      : report_(report), options_(options) {}
 
   std::string write() {
     folds_ = options_.fold ? fold_plan(report_) : std::vector<Fold>(report_.plan.nodes.size());
@@ -126,17 +127,18 @@ class Writer {
   std::string out_;
 };
 
-std::string Writer::painted(const std::string& text, std::string_view color) const {
+std::string TermWriter::painted(const std::string& text, std::string_view color) const {
   if (!options_.color || color.empty()) return text;
   return cat("\x1b[", color, "m", text, "\x1b[0m");
 }
 
-void Writer::line(const std::string& text, std::string_view color) {
+void TermWriter::line(const std::string& text, std::string_view color) {
   out_ += painted(clipped(text, options_.width, options_.ascii), color);
   out_ += '\n';
 }
 
-void Writer::paragraph(const std::string& lead, const std::string& text, std::string_view color) {
+void TermWriter::paragraph(const std::string& lead, const std::string& text,
+                           std::string_view color) {
   const size_t indent = columns(lead);
   const size_t width =
       options_.width > 0 ? static_cast<size_t>(std::max(options_.width, 40)) - indent : 1'000'000;
@@ -148,7 +150,7 @@ void Writer::paragraph(const std::string& lead, const std::string& text, std::st
   }
 }
 
-double Writer::share_of(size_t id) const {
+double TermWriter::share_of(size_t id) const {
   const Plan& plan = report_.plan;
   const NodeTime& time = report_.timing.nodes[id];
   if (plan.timed()) {
@@ -173,7 +175,7 @@ std::string rows_cell(const Plan& plan, int id, bool ascii) {
   return out;
 }
 
-Writer::Cells Writer::cells_of(size_t id) const {
+TermWriter::Cells TermWriter::cells_of(size_t id) const {
   const Plan& plan = report_.plan;
   const NodeTime& time = report_.timing.nodes[id];
   Cells out;
@@ -193,7 +195,7 @@ Writer::Cells Writer::cells_of(size_t id) const {
   return out;
 }
 
-void Writer::prepare_rows() {
+void TermWriter::prepare_rows() {
   cells_.resize(report_.plan.nodes.size());
   last_child_.assign(cells_.size(), kNone);
   for (size_t id = 0; id < cells_.size(); ++id) {
@@ -208,7 +210,7 @@ void Writer::prepare_rows() {
   }
 }
 
-std::string Writer::bar(double share) const {
+std::string TermWriter::bar(double share) const {
   const auto full = static_cast<size_t>(std::lround(share * static_cast<double>(kBar)));
   std::string out;
   for (size_t i = 0; i < kBar; ++i) {
@@ -217,7 +219,7 @@ std::string Writer::bar(double share) const {
   return out;
 }
 
-void Writer::heading() {
+void TermWriter::heading() {
   const std::string_view arrow = options_.ascii ? "->" : "→";
   line(
       cat(padded("share", kBar + 5, false), " ", padded("self", widths_.self), "  ",
@@ -227,7 +229,7 @@ void Writer::heading() {
 }
 
 // The tree's lines in front of node `id`.
-std::string Writer::branch(size_t id) const {
+std::string TermWriter::branch(size_t id) const {
   const std::vector<Node>& nodes = report_.plan.nodes;
   std::string out;
   // Very deep trees keep their last levels; the depth is told instead of drawn.
@@ -247,7 +249,7 @@ std::string Writer::branch(size_t id) const {
   return out;
 }
 
-std::string Writer::marks(size_t id) const {
+std::string TermWriter::marks(size_t id) const {
   std::string out;
   for (size_t i = 0; i < report_.places.size(); ++i) {
     const std::vector<int>& nodes = report_.places[i];
@@ -257,7 +259,7 @@ std::string Writer::marks(size_t id) const {
 }
 
 // What is hidden at this node.
-std::string Writer::folded(size_t id) const {
+std::string TermWriter::folded(size_t id) const {
   const Fold& fold = folds_[id];
   std::string out;
   if (fold.alike > 0) {
@@ -268,7 +270,7 @@ std::string Writer::folded(size_t id) const {
   return out;
 }
 
-std::string Writer::label(size_t id) const {
+std::string TermWriter::label(size_t id) const {
   const Node& node = report_.plan.nodes[id];
   std::string out = node.subplan_name.empty() ? "" : cat(node.subplan_name, ": ");
   out += cat(node.parallel_aware ? "Parallel " : "", node.type);
@@ -283,7 +285,7 @@ std::string Writer::label(size_t id) const {
   return printable(out);
 }
 
-void Writer::node_line(size_t id) {
+void TermWriter::node_line(size_t id) {
   const Cells& cells = cells_[id];
   const std::string share = cat(std::llround(cells.share * 100), "%");
   const std::string text = cat(
@@ -297,7 +299,7 @@ void Writer::node_line(size_t id) {
   line(text, cells.share >= 0.5 ? "1;31" : cells.share >= 0.2 ? "33" : "");
 }
 
-void Writer::summary() {
+void TermWriter::summary() {
   std::vector<std::string> parts;
   const Plan& plan = report_.plan;
   if (plan.planning_ms) parts.push_back(cat("planning ", ms(*plan.planning_ms)));
@@ -315,7 +317,7 @@ void Writer::summary() {
   if (!parts.empty()) line(join(parts, options_.ascii ? ", " : " · "), "2");
 }
 
-void Writer::parameters() {
+void TermWriter::parameters() {
   for (size_t i = 0; i < report_.parameters.size(); ++i) {
     const ParameterValue& each = report_.parameters[i];
     paragraph(cat("$", i + 1, " = "), cat(printable(shown(each)), "  ", printable(each.origin)),
@@ -323,12 +325,12 @@ void Writer::parameters() {
   }
 }
 
-void Writer::action(const care::Action& entry, bool first) {
+void TermWriter::action(const care::Action& entry, bool first) {
   paragraph("    ", first ? "fix:" : "or:");
   for (const care::Step& step : entry.steps) out_ += cat("      ", printable(step.sql), ";\n");
 }
 
-void Writer::finding(size_t i) {
+void TermWriter::finding(size_t i) {
   const care::Finding& entry = report_.findings[i];
   out_ += '\n';
   paragraph(cat("[", i + 1, "] ", entry.id, " "), printable(entry.what),
@@ -354,7 +356,7 @@ void Writer::finding(size_t i) {
 }  // namespace
 
 std::string render_term(const Report& report, const RenderOptions& options) {
-  return Writer(report, options).write();
+  return TermWriter(report, options).write();
 }
 
 }  // namespace pgtend::explain

@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kQueryBytesMax = 100'000;
 constexpr size_t kNodesMax = 16;  // of a finding: more are partitions of one table
 
-constexpr std::array<std::string_view, 4> kConditions = {"Filter", "Index Cond", "Recheck Cond",
-                                                         "TID Cond"};
+constexpr std::array<std::string_view, 4> kScanConditions = {"Filter", "Index Cond", "Recheck Cond",
+                                                             "TID Cond"};
 
 bool names_node(const sql::TablePlace& table, const Node& node) {
   const std::string& alias = table.alias.empty() ? table.name : table.alias;
@@ -83,7 +83,7 @@ class SpanFinder {
     if (!table) return;
     const std::string_view alias = table->alias.empty() ? table->name : table->alias;
     bool any = false;
-    for (const std::string_view property : kConditions) {
+    for (const std::string_view property : kScanConditions) {
       const std::string_view text = node.text(property);
       if (text.empty()) continue;
       const auto expression = sql::parse_expression(text);

@@ -133,7 +133,7 @@ std::string_view unquoted(std::string_view word, Arena& arena) {
 }
 
 // What the words of a node's line tell; "" is what they do not.
-struct Names {
+struct HeadNames {
   std::string_view type = {};
   std::string_view property = {};  // "Strategy" or "Operation"
   std::string_view value = {};     // of that
@@ -190,7 +190,7 @@ bool read_all_figures(std::string_view figures, Properties& out) {
 }
 
 // "Left" of "Hash Left Join"; "Inner" of "Hash Join". False if `kind` is no join.
-bool read_join(std::string_view kind, Names& out) {
+bool read_join(std::string_view kind, HeadNames& out) {
   for (const std::string_view type : {"Hash Join", "Merge Join", "Nested Loop"}) {
     const bool loop = type == "Nested Loop";
     const std::string_view start = loop ? type : type.substr(0, type.find(' '));
@@ -207,7 +207,7 @@ bool read_join(std::string_view kind, Names& out) {
 }
 
 // Sets what `kind`, the words before "using" and "on", tells of the node.
-void read_kind(std::string_view kind, Names& out) {
+void read_kind(std::string_view kind, HeadNames& out) {
   std::string_view mode = "Simple";
   for (const std::string_view word : {"Partial", "Finalize"}) {
     if (kind.starts_with(word) && kind.ends_with("Aggregate") && kind.size() > word.size()) {
@@ -272,8 +272,8 @@ std::string_view kind_of(std::string_view line, const Words& words, size_t names
   return trim(line.substr(0, static_cast<size_t>(words[names].data() - line.data())));
 }
 
-Names read_names(std::string_view line) {
-  Names out;
+HeadNames read_names(std::string_view line) {
+  HeadNames out;
   std::string_view names = line;
   std::string_view provider;
   if (line.starts_with("Custom Scan (")) {  // the provider's name is not quoted
@@ -367,7 +367,7 @@ bool read_head(std::string_view line, const HeadPlace& place, Properties& out) {
     *flag = true;
     names.remove_prefix(std::string_view(word).size());
   }
-  const Names told = read_names(names);
+  const HeadNames told = read_names(names);
   Arena& arena = out.arena();
   const auto set = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) out.emplace(name, value);

@@ -15,11 +15,9 @@
 namespace pgtend::explain {
 namespace {
 
-constexpr int kRuns = 3;
+constexpr int kTrialRuns = 3;
 constexpr double kTrialPagesMax = 131'072;  // 1 GB: ANALYZE of more is not tried by the way
 constexpr double kRightFactorMax = 3;       // of an estimate that is right
-
-std::string cost_text(double cost) { return cat(std::round(cost * 100) / 100); }
 
 void note_planner(care::Finding& finding, const Candidate& candidate, const WhatIf& answer) {
   finding.evidence.push_back(
@@ -139,8 +137,8 @@ bool only_settings(const care::Finding& finding) {
 // Runs the statement with and without the settings, in turns.
 Status run_settings(pg::Connection& conn, const sql::StatementInfo& info, const Request& request,
                     Diagnosis::Entry& entry) {
-  const auto both = measure_in_turns(conn, info.text, {.settings = entry.finding.statements}, kRuns,
-                                     request.options);
+  const auto both = measure_in_turns(conn, info.text, {.settings = entry.finding.statements},
+                                     kTrialRuns, request.options);
   if (!both) return note_failure(entry, both.error());
   const Comparison comparison = compare(both->before, both->after);
   entry.finding.measured =

@@ -24,4 +24,6 @@ std::string milliseconds_text(double ms) {
   return human(nanoseconds(static_cast<int64_t>(std::clamp(ms, 0.0, 9e12) * 1e6)));
 }
 
+std::string cost_text(double cost) { return cat(std::round(cost * 100) / 100); }
+
 }  // namespace pgtend::explain

@@ -13,7 +13,7 @@
 namespace pgtend::explain {
 namespace {
 
-constexpr int64_t kStatementsMax = 200;
+constexpr int64_t kShapesMax = 200;
 
 // $1 a table, with its partitions.
 constexpr std::string_view kFamily = R"(
@@ -115,7 +115,7 @@ bool Workload::proves() const {
 Result<Workload> plan_workload(pg::Connection& conn, const std::string& table,
                                const sql::StatementInfo& own, const ExplainOptions& options) {
   Workload out;
-  facts::StatementList known = TRY(facts::load_statements(conn, kStatementsMax));
+  facts::StatementList known = TRY(facts::load_statements(conn, kShapesMax));
   out.why_not = std::move(known.why_not);
   const Family family = TRY(family_of(conn, table, options));
   out.writes = TRY(writes_to(conn, table, options));

@@ -164,7 +164,7 @@ SELECT i.indrelid::int8, c.oid::int8, n.nspname, c.relname, am.amname, i.indnkey
 
 // The numbers of a JSON array, "" gives none. A null in it makes the whole list unknown.
 template <class Number>
-Result<std::vector<Number>> numbers(std::string_view text) {
+Result<std::vector<Number>> whole_list(std::string_view text) {
   std::vector<Number> out;
   if (text.empty()) return out;
   const json::value list = TRY(parse_json(text));
@@ -217,9 +217,9 @@ Result<StoredColumn> to_stored_column(const pg::Row& row) {
   stats.null_frac = TRY(row.get<double>(8));
   stats.avg_width = TRY(row.get<double>(9));
   stats.n_distinct = TRY(row.get<double>(10));
-  stats.common_frequencies = TRY(numbers<double>(row.text(11)));
-  stats.common_lengths = TRY(numbers<int64_t>(row.text(12)));
-  stats.bound_lengths = TRY(numbers<int64_t>(row.text(13)));
+  stats.common_frequencies = TRY(whole_list<double>(row.text(11)));
+  stats.common_lengths = TRY(whole_list<int64_t>(row.text(12)));
+  stats.bound_lengths = TRY(whole_list<int64_t>(row.text(13)));
   out.stats = std::move(stats);
   return out;
 }

@@ -12,8 +12,6 @@ constexpr double kUnthrottled = 1e9;  // ms a second of delay that nobody has
 // A run that costs nothing still takes a moment, which keeps the order of ends.
 constexpr double kMomentS = 1e-6;
 
-bool is_due(const std::optional<Distance>& distance) { return distance && distance->due; }
-
 Cause cause_of(const Forecast& due) {
   if (is_due(due.xid_age) || is_due(due.mxid_age)) return Cause::Age;
   return is_due(due.dead) ? Cause::DeadRows : Cause::Inserts;

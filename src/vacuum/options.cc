@@ -10,7 +10,7 @@ namespace pgtend::vacuum {
 namespace {
 
 constexpr int kVersionBufferLimit = 160000;
-constexpr int kVersionTidStore = 170000;  // dead rows take little memory
+constexpr int kTidStoreSince = 170000;  // dead rows take little memory
 constexpr int64_t kAgeOfEmergency = 1'000'000'000;
 constexpr Bytes kFreezeSizeMin{64 << 20};
 constexpr int64_t kBytesPerDeadRow = 6;
@@ -55,7 +55,7 @@ std::string why_freeze(const facts::TableFacts& table, const facts::ServerSettin
 
 void choose_memory(const facts::TableFacts& table, const facts::ServerSettings& settings,
                    const facts::Upkeep& upkeep, const Means& means, Choice& out) {
-  if (settings.version >= kVersionTidStore) return;
+  if (settings.version >= kTidStoreSince) return;
   const Bytes needed{table.counters.rows_dead * kBytesPerDeadRow};
   const Bytes has{upkeep.costs.memory_kb * 1024};
   if (needed <= has || has.count <= 0) return;

@@ -17,7 +17,7 @@ constexpr int64_t kMultixactReserveOf13 = 100;
 constexpr int64_t kMembers = int64_t{1} << 32;
 constexpr double kDay = 86'400;
 constexpr double kFarAway = 100 * 365.25 * kDay;  // later dates say nothing
-constexpr double kPageBytes = 8192;
+constexpr double kFreezePageBytes = 8192;
 constexpr double kFreezeFactor = 2;  // a page is read and written
 
 std::optional<double> until(int64_t used, int64_t limit, double per_second) {
@@ -123,7 +123,7 @@ RunwayReport runway(const facts::Runway& facts, const facts::ServerSettings& set
   int64_t pages = 0;
   for (const facts::RelationAge& relation : facts.relations) pages += relation.pages;
   if (mb_s > 0) {
-    out.freeze_s = static_cast<double>(pages) * kPageBytes * kFreezeFactor / (mb_s * 1e6);
+    out.freeze_s = static_cast<double>(pages) * kFreezePageBytes * kFreezeFactor / (mb_s * 1e6);
   }
   return out;
 }

@@ -15,7 +15,6 @@ double median(std::vector<double> values) {
 }
 
 // The runs of one kind of one table, in order.
-using RunKey = std::pair<size_t, bool>;
 std::map<RunKey, std::vector<const SimulatedRun*>> by_table(const Replay& replay) {
   std::map<RunKey, std::vector<const SimulatedRun*>> out;
   for (const SimulatedRun& run : replay.runs) out[{run.table, run.analyze}].push_back(&run);

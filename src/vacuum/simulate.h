@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "vacuum/simulate_table.h"
@@ -15,6 +16,8 @@ namespace pgtend::vacuum {
 
 enum class Cause : uint8_t { DeadRows, Inserts, Changes, Age, Person };
 std::string_view name(Cause cause);  // "dead rows", "inserts", "changes", "age", "by hand"
+
+using RunKey = std::pair<size_t, bool>;  // table in the trace, whether ANALYZE
 
 // One VACUUM or ANALYZE of autovacuum's (or a person's) in the replay. Times are seconds since the
 // trace began; `earliest` and `latest` span what the launcher's unknown phase makes of it.

@@ -7,7 +7,6 @@
 namespace pgtend::vacuum {
 namespace {
 
-using RunKey = std::pair<size_t, bool>;  // table, analyze
 using Times = std::map<RunKey, std::vector<double>>;
 
 struct Measured {

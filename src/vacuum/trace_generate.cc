@@ -12,7 +12,7 @@ namespace pgtend::vacuum {
 namespace {
 
 constexpr std::string_view kMark = "pgtend_load";
-constexpr double kDay = 86'400;
+constexpr double kDayS = 86'400;
 constexpr int kPieces = 16;  // of a step, over which a rate is taken as constant
 constexpr double kRateMax = 1e9;
 constexpr size_t kLoadsMax = 100;
@@ -59,7 +59,7 @@ Status check_load(const Load& load) {
 double strength(const Load& load, double time) {
   if (time < load.from_s || (load.to_s && time >= *load.to_s)) return 0;
   if (load.every_s && std::fmod(time - load.from_s, *load.every_s) >= load.for_s) return 0;
-  return 1 + load.daily_swing * std::cos(2 * std::numbers::pi * (time - load.peak_s) / kDay);
+  return 1 + load.daily_swing * std::cos(2 * std::numbers::pi * (time - load.peak_s) / kDayS);
 }
 
 // A number from 0 to 1 from a seed and a place (SplitMix64): the same on every machine.

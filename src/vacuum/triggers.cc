@@ -81,8 +81,6 @@ float unfrozen_share(const facts::TableSize& size) {
   return 1 - static_cast<float>(frozen) / static_cast<float>(size.pages_known);
 }
 
-bool is_due(const std::optional<Distance>& distance) { return distance && distance->due; }
-
 Distance of_rows(int64_t counter, double limit) {
   return {.counter = counter, .limit = limit, .due = exceeds(counter, limit)};
 }

@@ -43,6 +43,9 @@ struct Distance {
   int64_t left() const;
 };
 
+// Not where there is no such limit.
+inline bool is_due(const std::optional<Distance>& distance) { return distance && distance->due; }
+
 // What autovacuum will do at its next visit and what is missing for more. nullopt: it never acts
 // for this cause as things are set. When an age forces a VACUUM, all causes count even with
 // autovacuum_enabled = false: such a table is also analysed if that is due.

@@ -9,8 +9,8 @@ namespace {
 constexpr size_t kSecretBytesMin = 4;
 constexpr size_t kSecretBytesMax = 256;
 
-Error malformed(std::string_view name) {
-  return Error{ErrorCode::Corrupt, cat("malformed ", name, " message")};
+Error malformed_backend(std::string_view name) {
+  return Error{ErrorCode::Corrupt, cat("malformed_backend ", name, " message")};
 }
 
 void put_field(std::string& out, char field, const std::optional<std::string_view>& value) {
@@ -134,13 +134,13 @@ Result<Authentication> read_authentication(std::string_view body) {
       if (mechanism.empty()) break;
       result.mechanisms.push_back(mechanism);
     }
-    if (!in.done() || result.mechanisms.empty()) return malformed("AuthenticationSASL");
+    if (!in.done() || result.mechanisms.empty()) return malformed_backend("AuthenticationSASL");
     return result;
   }
   result.data = in.rest();
-  if (!in.ok()) return malformed("Authentication");
+  if (!in.ok()) return malformed_backend("Authentication");
   if (result.kind == AuthKind::Md5Password && result.data.size() != 4) {
-    return malformed("AuthenticationMD5Password");
+    return malformed_backend("AuthenticationMD5Password");
   }
   return result;
 }
@@ -150,7 +150,7 @@ Result<ParameterStatus> read_parameter_status(std::string_view body) {
   ParameterStatus status;
   status.name = in.cstring();
   status.value = in.cstring();
-  if (!in.done()) return malformed("ParameterStatus");
+  if (!in.done()) return malformed_backend("ParameterStatus");
   return status;
 }
 
@@ -160,7 +160,7 @@ Result<BackendKeyData> read_backend_key_data(std::string_view body) {
   key.pid = in.i32();
   key.secret = in.rest();
   if (!in.ok() || key.secret.size() < kSecretBytesMin || key.secret.size() > kSecretBytesMax) {
-    return malformed("BackendKeyData");
+    return malformed_backend("BackendKeyData");
   }
   return key;
 }
@@ -169,7 +169,7 @@ Result<TransactionStatus> read_ready_for_query(std::string_view body) {
   if (body.size() == 1 && (body[0] == 'I' || body[0] == 'T' || body[0] == 'E')) {
     return static_cast<TransactionStatus>(body[0]);
   }
-  return malformed("ReadyForQuery");
+  return malformed_backend("ReadyForQuery");
 }
 
 Result<std::vector<Column>> read_row_description(std::string_view body) {
@@ -187,7 +187,7 @@ Result<std::vector<Column>> read_row_description(std::string_view body) {
     column.format = in.i16();
     columns.push_back(column);
   }
-  if (!in.done()) return malformed("RowDescription");
+  if (!in.done()) return malformed_backend("RowDescription");
   return columns;
 }
 
@@ -197,21 +197,21 @@ Result<Row> read_data_row(std::string_view body) {
   const uint16_t count = read_count(in);
   for (uint16_t i = 0; i < count && in.ok(); ++i) {
     const int32_t size = in.i32();
-    if (size < -1) return malformed("DataRow");
+    if (size < -1) return malformed_backend("DataRow");
     if (size == -1) {
       row.emplace_back();
     } else {
       row.emplace_back(in.bytes(static_cast<size_t>(size)));
     }
   }
-  if (!in.done()) return malformed("DataRow");
+  if (!in.done()) return malformed_backend("DataRow");
   return row;
 }
 
 Result<std::string_view> read_command_complete(std::string_view body) {
   Reader in(body);
   const auto tag = in.cstring();
-  if (!in.done()) return malformed("CommandComplete");
+  if (!in.done()) return malformed_backend("CommandComplete");
   return tag;
 }
 
@@ -230,7 +230,7 @@ Result<Report> read_report(std::string_view body) {
     if (field == 'D') report.detail = value;
     if (field == 'H') report.hint = value;
   }
-  if (!in.done()) return malformed("ErrorResponse");
+  if (!in.done()) return malformed_backend("ErrorResponse");
   if (!report.severity) report.severity = localized;
   return report;
 }
@@ -241,7 +241,7 @@ Result<NegotiateProtocolVersion> read_negotiate(std::string_view body) {
   negotiate.version = in.i32();
   const int32_t count = in.i32();
   for (int32_t i = 0; i < count && in.ok(); ++i) negotiate.unknown_options.push_back(in.cstring());
-  if (!in.done() || count < 0) return malformed("NegotiateProtocolVersion");
+  if (!in.done() || count < 0) return malformed_backend("NegotiateProtocolVersion");
   return negotiate;
 }
 

@@ -6,8 +6,8 @@
 namespace pgtend::wire::frontend {
 namespace {
 
-Error malformed(std::string_view name) {
-  return Error{ErrorCode::Corrupt, cat("malformed ", name, " message")};
+Error malformed_frontend(std::string_view name) {
+  return Error{ErrorCode::Corrupt, cat("malformed_frontend ", name, " message")};
 }
 
 void append_empty(std::string& out, char type) { MessageWriter(out, type).finish(); }
@@ -24,7 +24,7 @@ Result<Target> read_target(std::string_view body, std::string_view name) {
   Target target;
   target.kind = static_cast<char>(in.u8());
   target.name = in.cstring();
-  if (!in.done() || (target.kind != 'S' && target.kind != 'P')) return malformed(name);
+  if (!in.done() || (target.kind != 'S' && target.kind != 'P')) return malformed_frontend(name);
   return target;
 }
 
@@ -34,11 +34,11 @@ void put_formats(std::string& out, const std::vector<int16_t>& formats) {
 }
 
 // Counts are 16-bit and unsigned on the wire since PostgreSQL binds up to 65535 parameters.
-uint16_t read_count(Reader& in) { return static_cast<uint16_t>(in.i16()); }
+uint16_t read_list_count(Reader& in) { return static_cast<uint16_t>(in.i16()); }
 
 std::vector<int16_t> read_formats(Reader& in) {
   std::vector<int16_t> formats;
-  const uint16_t count = read_count(in);
+  const uint16_t count = read_list_count(in);
   for (uint16_t i = 0; i < count && in.ok(); ++i) formats.push_back(in.i16());
   return formats;
 }
@@ -135,7 +135,7 @@ void append_sasl_response(std::string& out, std::string_view data) {
 Result<Query> read_query(std::string_view body) {
   Reader in(body);
   const Query query{in.cstring()};
-  if (!in.done()) return malformed("Query");
+  if (!in.done()) return malformed_frontend("Query");
   return query;
 }
 
@@ -144,9 +144,9 @@ Result<Parse> read_parse(std::string_view body) {
   Parse parse;
   parse.statement = in.cstring();
   parse.sql = in.cstring();
-  const uint16_t count = read_count(in);
+  const uint16_t count = read_list_count(in);
   for (uint16_t i = 0; i < count && in.ok(); ++i) parse.parameter_types.push_back(in.i32());
-  if (!in.done()) return malformed("Parse");
+  if (!in.done()) return malformed_frontend("Parse");
   return parse;
 }
 
@@ -156,10 +156,10 @@ Result<Bind> read_bind(std::string_view body) {
   bind.portal = in.cstring();
   bind.statement = in.cstring();
   bind.parameter_formats = read_formats(in);
-  const uint16_t count = read_count(in);
+  const uint16_t count = read_list_count(in);
   for (uint16_t i = 0; i < count && in.ok(); ++i) {
     const int32_t size = in.i32();
-    if (size < -1) return malformed("Bind");
+    if (size < -1) return malformed_frontend("Bind");
     if (size == -1) {
       bind.parameters.emplace_back();
     } else {
@@ -167,7 +167,7 @@ Result<Bind> read_bind(std::string_view body) {
     }
   }
   bind.result_formats = read_formats(in);
-  if (!in.done()) return malformed("Bind");
+  if (!in.done()) return malformed_frontend("Bind");
   return bind;
 }
 
@@ -179,21 +179,21 @@ Result<Execute> read_execute(std::string_view body) {
   Execute execute;
   execute.portal = in.cstring();
   execute.rows_max = in.i32();
-  if (!in.done()) return malformed("Execute");
+  if (!in.done()) return malformed_frontend("Execute");
   return execute;
 }
 
 Result<std::string_view> read_password(std::string_view body) {
   Reader in(body);
   const auto secret = in.cstring();
-  if (!in.done()) return malformed("Password");
+  if (!in.done()) return malformed_frontend("Password");
   return secret;
 }
 
 Result<std::string_view> read_copy_fail(std::string_view body) {
   Reader in(body);
   const auto reason = in.cstring();
-  if (!in.done()) return malformed("CopyFail");
+  if (!in.done()) return malformed_frontend("CopyFail");
   return reason;
 }
 
@@ -202,9 +202,9 @@ Result<SaslInitial> read_sasl_initial(std::string_view body) {
   SaslInitial initial;
   initial.mechanism = in.cstring();
   const int32_t size = in.i32();
-  if (size < -1) return malformed("SASLInitialResponse");
+  if (size < -1) return malformed_frontend("SASLInitialResponse");
   if (size > 0) initial.data = in.bytes(static_cast<size_t>(size));
-  if (!in.done()) return malformed("SASLInitialResponse");
+  if (!in.done()) return malformed_frontend("SASLInitialResponse");
   return initial;
 }
 

@@ -11,8 +11,8 @@ namespace {
 constexpr size_t kSaltBytes = 16;
 constexpr size_t kNonceBytes = 18;  // 24 characters of base64
 
-Error malformed(std::string_view what) {
-  return Error{ErrorCode::Corrupt, cat("malformed SCRAM message: ", what)};
+Error malformed_scram(std::string_view what) {
+  return Error{ErrorCode::Corrupt, cat("malformed_scram SCRAM message: ", what)};
 }
 
 bool is_nonce(std::string_view text) {
@@ -33,7 +33,8 @@ std::optional<std::string_view> attribute(std::string_view& text, char name) {
 Result<Key> read_key(std::string_view base64) {
   auto bytes = base64_decode(base64);
   Key key;
-  if (!bytes || bytes->size() != key.size()) return malformed("a key is not 32 bytes of base64");
+  if (!bytes || bytes->size() != key.size())
+    return malformed_scram("a key is not 32 bytes of base64");
   std::copy(bytes->begin(), bytes->end(), key.begin());
   return key;
 }
@@ -99,19 +100,20 @@ ScramClient::ScramClient(std::string nonce) : nonce_(std::move(nonce)) { CHECK(i
 std::string ScramClient::first() const { return cat("n,,n=,r=", nonce_); }
 
 Result<ScramChallenge> ScramClient::challenge(std::string_view server_first) {
-  if (server_first.size() > kScramMessageMax) return malformed("server-first is too long");
+  if (server_first.size() > kScramMessageMax) return malformed_scram("server-first is too long");
   std::string_view rest = server_first;
   const auto nonce = attribute(rest, 'r');
   const auto salt = attribute(rest, 's');
   const auto count = attribute(rest, 'i');
-  if (!nonce || !salt || !count) return malformed("server-first lacks nonce, salt or iterations");
+  if (!nonce || !salt || !count)
+    return malformed_scram("server-first lacks nonce, salt or iterations");
   if (!is_nonce(*nonce) || !nonce->starts_with(nonce_) || nonce->size() == nonce_.size()) {
-    return malformed("the server's nonce does not extend ours");
+    return malformed_scram("the server's nonce does not extend ours");
   }
   auto raw_salt = base64_decode(*salt);
   auto iterations = parse_int(*count);
-  if (!raw_salt || raw_salt->empty()) return malformed("the salt is not base64");
-  if (!iterations || *iterations < 1) return malformed("the iteration count is not a number");
+  if (!raw_salt || raw_salt->empty()) return malformed_scram("the salt is not base64");
+  if (!iterations || *iterations < 1) return malformed_scram("the iteration count is not a number");
   if (*iterations > kScramIterationsMax) {
     return Error{ErrorCode::Limit, cat("the server asks for ", *iterations,
                                        " SCRAM iterations, more than ", kScramIterationsMax)};
@@ -132,13 +134,13 @@ std::string ScramClient::answer(const ScramKeys& keys) {
 }
 
 Status ScramClient::verify(std::string_view server_final) const {
-  if (server_final.size() > kScramMessageMax) return malformed("server-final is too long");
+  if (server_final.size() > kScramMessageMax) return malformed_scram("server-final is too long");
   std::string_view rest = server_final;
   if (const auto failure = attribute(rest, 'e')) {
     return Error{ErrorCode::Denied, cat("the server refused the login: ", printable(*failure))};
   }
   const auto signature = attribute(rest, 'v');
-  if (!signature) return malformed("server-final lacks the signature");
+  if (!signature) return malformed_scram("server-final lacks the signature");
   const Key proof = TRY(read_key(*signature));
   if (!equal_in_constant_time(view(proof), view(expected_signature_))) {
     return Error{ErrorCode::Denied, "the server does not know this password (wrong signature)"};
@@ -152,18 +154,19 @@ ScramServer::ScramServer(ScramVerifier verifier, std::string nonce)
 }
 
 Result<std::string> ScramServer::challenge(std::string_view client_first) {
-  if (client_first.size() > kScramMessageMax) return malformed("client-first is too long");
-  if (!server_first_.empty()) return malformed("client-first came twice");
+  if (client_first.size() > kScramMessageMax) return malformed_scram("client-first is too long");
+  if (!server_first_.empty()) return malformed_scram("client-first came twice");
   std::string_view rest = client_first;
   // gs2 header: "n" or "y" (no channel binding: we offer none), no authorization identity.
-  if (rest.starts_with("p=")) return malformed("channel binding was not offered");
-  if (!rest.starts_with("n,,") && !rest.starts_with("y,,")) return malformed("bad gs2 header");
+  if (rest.starts_with("p=")) return malformed_scram("channel binding was not offered");
+  if (!rest.starts_with("n,,") && !rest.starts_with("y,,"))
+    return malformed_scram("bad gs2 header");
   gs2_header_ = rest.substr(0, 3);
   rest.remove_prefix(3);
   client_first_bare_ = rest;
-  if (!attribute(rest, 'n')) return malformed("client-first lacks the user name");
+  if (!attribute(rest, 'n')) return malformed_scram("client-first lacks the user name");
   const auto nonce = attribute(rest, 'r');
-  if (!nonce || !is_nonce(*nonce)) return malformed("client-first lacks the nonce");
+  if (!nonce || !is_nonce(*nonce)) return malformed_scram("client-first lacks the nonce");
   combined_nonce_ = cat(*nonce, nonce_);
   server_first_ =
       cat("r=", combined_nonce_, ",s=", base64_encode(verifier_.salt), ",i=", verifier_.iterations);
@@ -171,16 +174,18 @@ Result<std::string> ScramServer::challenge(std::string_view client_first) {
 }
 
 Result<std::string> ScramServer::finish(std::string_view client_final) {
-  if (client_final.size() > kScramMessageMax) return malformed("client-final is too long");
-  if (server_first_.empty() || proved_) return malformed("client-final came at the wrong time");
+  if (client_final.size() > kScramMessageMax) return malformed_scram("client-final is too long");
+  if (server_first_.empty() || proved_)
+    return malformed_scram("client-final came at the wrong time");
   const size_t proof_at = client_final.rfind(",p=");
-  if (proof_at == std::string_view::npos) return malformed("client-final lacks the proof");
+  if (proof_at == std::string_view::npos) return malformed_scram("client-final lacks the proof");
   const auto without_proof = client_final.substr(0, proof_at);
   std::string_view rest = without_proof;
   const auto binding = attribute(rest, 'c');
   const auto nonce = attribute(rest, 'r');
-  if (!binding || *binding != base64_encode(gs2_header_)) return malformed("bad channel binding");
-  if (!nonce || *nonce != combined_nonce_) return malformed("the nonce changed");
+  if (!binding || *binding != base64_encode(gs2_header_))
+    return malformed_scram("bad channel binding");
+  if (!nonce || *nonce != combined_nonce_) return malformed_scram("the nonce changed");
   const Key proof = TRY(read_key(client_final.substr(proof_at + 3)));
 
   const std::string signed_text = cat(client_first_bare_, ',', server_first_, ',', without_proof);

@@ -9,8 +9,8 @@ namespace {
 constexpr int32_t kCancelCode = 1234 << 16 | 5678;
 constexpr int32_t kSslCode = 1234 << 16 | 5679;
 constexpr int32_t kGssCode = 1234 << 16 | 5680;
-constexpr size_t kSecretBytesMin = 4;
-constexpr size_t kSecretBytesMax = 256;
+constexpr size_t kCancelSecretMin = 4;
+constexpr size_t kCancelSecretMax = 256;
 constexpr unsigned char kTlsHandshake = 0x16;
 
 Error corrupt(std::string message) { return Error{ErrorCode::Corrupt, std::move(message)}; }
@@ -50,7 +50,7 @@ Result<StartupPacket> read_packet(int32_t code, std::string_view body) {
   if (code == kCancelCode) {
     const int32_t pid = in.i32();
     const auto secret = in.rest();
-    if (!in.ok() || secret.size() < kSecretBytesMin || secret.size() > kSecretBytesMax) {
+    if (!in.ok() || secret.size() < kCancelSecretMin || secret.size() > kCancelSecretMax) {
       return corrupt("invalid length of a cancel request");
     }
     return StartupPacket{Kind::Cancel, 0, {}, {pid, secret}};
