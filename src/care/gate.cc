@@ -502,7 +502,7 @@ Result<Outcome> Gate::run(const Action& action, const Work& work) {
   const Preflight preflight = TRY(inspect(conn, action));
   outcome.refusal = refusal_text(preflight, action, setup_.audit != nullptr);
   outcome.holders = preflight.holders;
-  if (preflight.oid != 0 && !preflight.refusal) {
+  if (!preflight.refusal) {
     outcome.already = TRY(already_done(conn, action));
     if (outcome.already) outcome.refusal.clear();
     outcome.before = TRY(measure(execution, setup_.policy, action.measure_sql));

@@ -15,6 +15,7 @@
 #include "cli/vacuum_progress.h"
 #include "cli/vacuum_run.h"
 #include "cli/vacuum_simulate.h"
+#include "cli/vacuum_tune.h"
 #include "cli/vacuum_watch.h"
 
 namespace pgtend::cli {
@@ -59,6 +60,8 @@ std::span<const Command> commands() {
        Needs::Connection, vacuum_record_parameters(), run_vacuum_record},
       {"vacuum", "simulate", "Replays a recorded load against other settings of autovacuum",
        Needs::Nothing, vacuum_simulate_parameters(), run_vacuum_simulate},
+      {"vacuum", "tune", "Advises autovacuum's settings, sets them, and takes them back",
+       Needs::Connection, vacuum_tune_parameters(), run_vacuum_tune},
       {"vacuum", "compact", "Gives a table's free space back while it is used; compares the ways",
        Needs::Connection, vacuum_compact_parameters(), run_vacuum_compact},
       {"analyze", "", "Runs ANALYZE on a table, with progress, and verifies that it happened",

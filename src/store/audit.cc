@@ -156,4 +156,12 @@ Result<std::optional<AuditEntry>> Audit::last_verified(std::string_view place,
   return std::optional<AuditEntry>(entry_from(rows[0]));
 }
 
+Result<std::vector<AuditEntry>> Audit::history(std::string_view kind) {
+  const std::vector<Record> rows = TRY(store_.query(
+      "SELECT " AUDIT_COLUMNS " FROM audit WHERE kind = ?1 ORDER BY id", {std::string(kind)}));
+  std::vector<AuditEntry> entries;
+  for (const Record& row : rows) entries.push_back(entry_from(row));
+  return entries;
+}
+
 }  // namespace pgtend::store

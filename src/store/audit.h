@@ -65,6 +65,8 @@ class Audit {
   // The newest Verified record of `kind` on `object` at `place`.
   Result<std::optional<AuditEntry>> last_verified(std::string_view place, std::string_view kind,
                                                   std::string_view object);
+  // All records of `kind`, oldest first.
+  Result<std::vector<AuditEntry>> history(std::string_view kind);
   const std::string& path() const { return store_.path(); }
 
  private:
