@@ -10,8 +10,8 @@
 #include "cli/gate_session.h"
 #include "cli/lookout.h"
 #include "cli/vacuum_variants.h"
-#include "vacuum/tune_apply.h"
 #include "vacuum/tune_load.h"
+#include "vacuum/tune_trail.h"
 
 namespace pgtend::cli {
 namespace {
@@ -42,7 +42,17 @@ Result<std::vector<std::string>> tables_of(pg::Connection& conn, const Args& arg
   return out;
 }
 
+// A standby has no counters of what is written, and none of its settings are its own.
+Status on_primary(pg::Connection& conn) {
+  const pg::Rows rows = TRY(conn.query("select pg_is_in_recovery()"));
+  if (!TRY(rows[0].get<bool>(0))) return ok();
+  return Error{ErrorCode::Unavailable, "the server is a standby and does not know what is written",
+               "25006"}
+      .hinting("connect to the primary");
+}
+
 Result<vacuum::TuneAdvice> look(const Args& args, Output& output, pg::Connection& conn) {
+  TRY(on_primary(conn));
   const int64_t length = TRY(args.number("--for", 0, 1, 86'400));
   vacuum::TunePolicy policy;
   policy.size_min = Bytes{TRY(args.number("--min-size", 100, 0, 1'000'000'000)) << 20};

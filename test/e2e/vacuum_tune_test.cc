@@ -17,7 +17,8 @@ const std::string kChanges = "autovacuum_analyze_scale_factor";
 
 class VacuumTune : public VersionTest {
  protected:
-  Settings settings() const override { return {{"autovacuum_naptime", "1s"}}; }
+  // A worker that needs longer than that to start is given up, which happens on busy machines.
+  Settings settings() const override { return {{"autovacuum_naptime", "4s"}}; }
 
   void SetUp() override {
     VersionTest::SetUp();
@@ -166,7 +167,7 @@ TEST_P(VacuumTune, AutovacuumFollowsTheNewLimits) {
                                           ") > 0")))
                         .scalar()) == "t";
       },
-      seconds(60));
+      seconds(120));
   EXPECT_TRUE(came);
   const json::object after = data({"--verify"});
   ASSERT_EQ(after.at("effects").as_array().size(), 1);
@@ -176,7 +177,7 @@ TEST_P(VacuumTune, AutovacuumFollowsTheNewLimits) {
             "autovacuum follows the new limits");
 }
 
-TEST_P(VacuumTune, ALockedTableAndAMissingRightEndWithTheirReasonAndNothingChanged) {
+TEST_P(VacuumTune, TablesOfOthersAreLeftAloneAndBadWordsAreNamed) {
   const pg::Options plain = create_role("plain", {"GRANT pg_monitor TO %"});
   const std::string role = must(must(connect(plain).query("select current_user")).scalar());
   Environment environment = environment_of(plain);

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "vacuum/tune_apply.h"
 #include "vacuum/tune_load.h"
+#include "vacuum/tune_trail.h"
 
 namespace pgtend::vacuum {
 namespace {
