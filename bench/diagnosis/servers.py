@@ -65,8 +65,10 @@ def free_port():
 class Server:
     """Starts on entry; ends, and removes its folder, on exit."""
 
-    def __init__(self, version):
+    def __init__(self, version, settings=None):
+        """`settings` go before SETTINGS."""
         self.version = version
+        self.settings = {**SETTINGS, **(settings or {})}
         self.programs = binaries(version)
         self.process = None
 
@@ -92,7 +94,8 @@ class Server:
         self.folder.chmod(0o755)
         data = self.folder / "data"
         self.port = free_port()
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value.strip(chr(39))}")]
+        settings = [word for name, value in self.settings.items()
+                    for word in ("-c", f"{name}={value.strip(chr(39))}")]
         subprocess.run([*prefix, self.programs / "initdb", "-D", data, "-U", "bench", "-N", "--auth=trust",
                         "--encoding=UTF8", "--locale=C"], check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
         with open(self.folder / "server.log", "w", encoding="utf-8") as log:

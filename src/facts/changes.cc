@@ -12,6 +12,7 @@ select c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname),
        coalesce(i.inhparent, 0)::int8, c.relkind = 'p',
        greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::float8,
        coalesce(pg_stat_get_mod_since_analyze(c.oid), 0),
+       coalesce(pg_stat_get_tuples_inserted(c.oid), 0), coalesce(pg_stat_get_dead_tuples(c.oid), 0),
        pg_has_role(c.relowner, 'USAGE') or pg_has_role(d.datdba, 'USAGE') or )",
                      has_maintain ? "has_table_privilege(c.oid, 'MAINTAIN')" : "false", R"(
 from pg_class c
@@ -29,9 +30,22 @@ where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't'
                    .partitioned = row.text(3) == "t",
                    .rows = TRY(row.get<double>(4)),
                    .modified = TRY(row.get<int64_t>(5)),
-                   .maintain = row.text(6) == "t"});
+                   .inserted = TRY(row.get<int64_t>(6)),
+                   .dead = TRY(row.get<int64_t>(7)),
+                   .maintain = row.text(8) == "t"});
   }
   return out;
+}
+
+Result<bool> has_rising_column(pg::Connection& conn, uint32_t oid) {
+  const pg::Rows rows = TRY_DURING(conn.query(R"(
+select coalesce(bool_or(abs(s.correlation) >= 0.9 and s.histogram_bounds is not null), true)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname
+where c.oid = $1::oid)",
+                                              {std::to_string(oid)}),
+                                   "looking for a rising column");
+  return rows[0].get<bool>(0);
 }
 
 Result<std::optional<uint32_t>> find_table(pg::Connection& conn, const std::string& name) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -84,15 +85,14 @@ class Watch {
     analyze();
     return ok();
   }
-  Status look() {
-    loads_.look(TRY(facts::load_changes(*conn_)), now());
-    return ok();
-  }
+  Status look();
   Status hear();
   Status settle();
+  bool rises(uint32_t oid);
   void analyze();
   void reach_again();
   Result<std::vector<Task>> slow_tasks() const;
+  void rest(const TablesReport& done);
   void review(const std::stop_token& stop);
   TablesSetup lane(bool quick);
   void count(const TablesReport& done, int64_t WatchReport::*counter);
@@ -101,9 +101,30 @@ class Watch {
   Loads loads_;
   std::optional<pg::Connection> conn_;
   std::vector<Pending> pending_;
+  std::map<uint32_t, bool> rising_;
   std::mutex mutex_;  // of what follows, and of the callbacks
   WatchReport report_;
+  std::condition_variable_any wake_;           // the reviews
+  bool hurry_ = false;                         // a table has many dead rows
+  std::map<std::string, SteadyTime> resting_;  // tables that VACUUM is to leave alone until then
 };
+
+// Many dead rows bring the next review forward.
+Status Watch::look() {
+  const std::vector<facts::TableChanges> tables = TRY(facts::load_changes(*conn_));
+  loads_.look(tables, now());
+  const Policy policy;
+  const std::lock_guard lock(mutex_);
+  for (const facts::TableChanges& table : tables) {
+    const auto dead = static_cast<double>(table.dead);
+    if (!table.maintain || table.dead < policy.dead_rows_min) continue;
+    if (dead <= policy.dead_share_max * (table.rows + dead)) continue;
+    const auto found = resting_.find(table.table);
+    hurry_ = hurry_ || found == resting_.end() || found->second <= now();
+  }
+  if (hurry_) wake_.notify_all();
+  return ok();
+}
 
 // Takes in what the pooler tells.
 Status Watch::hear() {
@@ -178,8 +199,19 @@ void Watch::count(const TablesReport& done, int64_t WatchReport::*counter) {
   }
 }
 
+// Asked once between two ANALYZEs of a table.
+bool Watch::rises(uint32_t oid) {
+  const auto [known, fresh] = rising_.try_emplace(oid, false);
+  if (!fresh) return known->second;
+  const auto answer = facts::has_rising_column(*conn_, oid);
+  if (answer) known->second = *answer;
+  if (!answer) rising_.erase(known);
+  return answer && *answer;
+}
+
 void Watch::analyze() {
-  const std::vector<facts::TableChanges> due = loads_.due(now());
+  const std::vector<facts::TableChanges> due =
+      loads_.due(now(), [this](uint32_t oid) { return rises(oid); });
   if (due.empty()) return;
   std::vector<Task> tasks;
   for (const facts::TableChanges& table : due) {
@@ -193,6 +225,7 @@ void Watch::analyze() {
     milliseconds took = well ? report->outcome.statements.back().duration : milliseconds(0);
     if (!applies()) took = kToldAgain / setup_.policy.duty;
     loads_.analysed(due[i].oid, took, well, now());
+    rising_.erase(due[i].oid);
   }
 }
 
@@ -224,15 +257,41 @@ Result<std::vector<Task>> Watch::slow_tasks() const {
   return tasks;
 }
 
+// Like ANALYZE, VACUUM of one table takes a small part of the time.
+void Watch::rest(const TablesReport& done) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(resting_, [this](const auto& entry) { return entry.second <= now(); });
+  for (const TaskReport& one : done.tasks) {
+    if (one.task.job == Job::Analyze) continue;
+    const bool well = one.report && one.report->outcome.applied;
+    const milliseconds took =
+        well ? one.report->outcome.statements.back().duration : milliseconds(0);
+    resting_[one.task.table] =
+        now() + (well ? std::max(setup_.hurry, took * setup_.policy.duty) : setup_.review);
+  }
+}
+
 // The other thread. A server that is away is the first thread's to tell.
 void Watch::review(const std::stop_token& stop) {
-  std::condition_variable_any wake;
-  std::mutex sleeping;
   while (!stop.stop_requested()) {
     auto tasks = slow_tasks();
-    if (tasks) count(run_tables(lane(false), std::move(tasks).take()), &WatchReport::worked_off);
-    std::unique_lock lock(sleeping);
-    wake.wait_for(lock, stop, setup_.review, [] { return false; });
+    if (tasks) {
+      {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(*tasks, [this](const Task& task) {
+          const auto found = resting_.find(task.table);
+          return !task.urgent && found != resting_.end() && now() < found->second;
+        });
+      }
+      const TablesReport done = run_tables(lane(false), std::move(tasks).take());
+      count(done, &WatchReport::worked_off);
+      rest(done);
+    }
+    std::unique_lock lock(mutex_);
+    const milliseconds least = std::min(setup_.hurry, setup_.review);
+    wake_.wait_for(lock, stop, least, [] { return false; });
+    hurry_ = false;
+    wake_.wait_for(lock, stop, setup_.review - least, [this] { return hurry_; });
   }
 }
 

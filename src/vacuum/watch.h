@@ -25,7 +25,8 @@ struct WatchSetup {
   LoadPolicy policy = {};
   milliseconds tick{200};       // between two questions for loads
   milliseconds look{1'000};     // between two readings of the counters
-  milliseconds review{60'000};  // between two worklists
+  milliseconds review{60'000};  // between two worklists,
+  milliseconds hurry{5'000};    // unless a table has many dead rows; also between its VACUUMs
 };
 
 struct WatchReport {
@@ -38,7 +39,9 @@ struct WatchReport {
 // Until it is cancelled or closed: (1) analyses each table of which many rows are new, as soon as
 // those who loaded them have committed, its partitioned parents as well, without an I/O limit,
 // since a sample is small and comes at most each twentieth part of the time; (2) beside that, by a
-// thread of its own, works off worklist() each `review` with the limits of run_tables(). A server
+// thread of its own, works off worklist() each `review`, and when the dead rows of a table exceed
+// Policy::dead_share_max, with the limits of run_tables(); VACUUM of one table takes at most a
+// twentieth of the time, too, but for urgent ones. A server
 // that is away is waited for. Errors: those of the first connection.
 Result<WatchReport> watch(const WatchSetup& setup);
 

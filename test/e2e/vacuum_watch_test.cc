@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/pool_loads.h"
 #include "e2e/support/pool.h"
+#include "facts/changes.h"
 #include "vacuum/triggers.h"
 #include "vacuum/watch.h"
 
@@ -19,7 +20,8 @@ using vacuum::WatchReport;
 class Watching {
  public:
   Watching(pg::Options options, bool apply,
-           std::function<std::vector<vacuum::NamedLoad>()> loads = {})
+           std::function<std::vector<vacuum::NamedLoad>()> loads = {},
+           milliseconds review = milliseconds(200))
       : audit_(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock()))) {
     setup_.tables.gate = {.options = std::move(options),
                           .audit = &audit_,
@@ -32,7 +34,8 @@ class Watching {
     };
     setup_.loads = std::move(loads);
     setup_.tick = setup_.look = milliseconds(50);
-    setup_.review = milliseconds(200);
+    setup_.review = review;
+    setup_.hurry = milliseconds(100);
     thread_ = std::jthread([this] { report_ = vacuum::watch(setup_); });
     CHECK(says("watching"));
   }
@@ -130,6 +133,48 @@ TEST_P(VacuumWatch, LoadIsAnalysedAsSoonAsTheCountersTell) {
   EXPECT_LT(before, 200);
   EXPECT_NEAR(expected_rows(), 10'000, 3'000);
   EXPECT_GE(watching.end().analyzed, 1);
+}
+
+// 1,000 of 300,000 rows are far below 3 %.
+TEST_P(VacuumWatch, FewNewRowsAreAnalysedWhereTheyAreBeyondTheHistogram) {
+  ASSERT_NO_FATAL_FAILURE(load_readings(connect(), *conn_));
+  const std::string changed = "select sum(n_mod_since_analyze) from pg_stat_user_tables where ";
+  must(
+      connect().exec("CREATE TABLE mixed AS SELECT md5(i::text) AS key FROM "
+                     "generate_series(1, 300000) i"));
+  ASSERT_TRUE(becomes(changed + "relname = 'mixed'", "300000"));
+  must(conn_->exec("ANALYZE mixed"));
+  ASSERT_TRUE(becomes(changed + "relname = 'mixed'", "0"));
+  Watching watching(options(), true);
+  must(
+      connect().exec("INSERT INTO mixed SELECT md5((-i)::text) FROM generate_series(1, 1000) i;"
+                     "UPDATE readings SET value = -value WHERE value % 300 = 0"));
+  ASSERT_TRUE(becomes(changed + "relname in ('mixed', 'readings')", "2000"));
+  const double before = expected_rows();
+  must(
+      connect().exec("INSERT INTO readings SELECT i, timestamptz '2026-03-01 UTC', i FROM "
+                     "generate_series(1, 1000) i"));
+
+  EXPECT_TRUE(watching.says("analyze of public.readings (many rows are new): done"))
+      << watching.said();
+  EXPECT_LT(before, 200);
+  EXPECT_NEAR(expected_rows(), 1'000, 500);
+  EXPECT_EQ(watching.said().find("public.mixed"), std::string::npos) << watching.said();
+  const auto rises = [&](const std::string& table) {
+    return must(facts::has_rising_column(*conn_, *must(facts::find_table(*conn_, table))));
+  };
+  EXPECT_TRUE(rises("readings"));
+  EXPECT_FALSE(rises("mixed"));
+}
+
+TEST_P(VacuumWatch, ManyDeadRowsBringTheReviewForward) {
+  must(connect().exec("CREATE TABLE t AS SELECT i FROM generate_series(1, 20000) i; ANALYZE t"));
+  Watching watching(options(), true, {}, seconds(3'600));
+  must(connect().exec("DELETE FROM t WHERE i % 2 = 0"));
+
+  EXPECT_TRUE(watching.says("vacuum of public.t (10,000 dead rows")) << watching.said();
+  must(connect().exec("DELETE FROM t WHERE i % 4 = 1"));
+  EXPECT_TRUE(watching.says("vacuum of public.t (5,000 dead rows")) << watching.said();
 }
 
 TEST_P(VacuumWatch, PartitionsAndTheirParentGetStatistics) {

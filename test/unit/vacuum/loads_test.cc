@@ -23,7 +23,8 @@ class LoadsTest : public ::testing::Test {
  protected:
   std::string due() const {
     std::string out;
-    for (const auto& table : loads_.due(now_)) out += (out.empty() ? "" : " ") + table.table;
+    for (const auto& table : loads_.due(now_, [this](uint32_t) { return rising_; }))
+      out += (out.empty() ? "" : " ") + table.table;
     return out;
   }
   void look(const std::vector<facts::TableChanges>& tables) { loads_.look(tables, now_); }
@@ -33,11 +34,48 @@ class LoadsTest : public ::testing::Test {
 
   Loads loads_;
   SteadyTime now_{};
+  bool rising_ = false;
 };
 
 TEST_F(LoadsTest, ThreeInAHundredRowsAreEnough) {
   look({table_of(1, 300'000, 9'000), table_of(2, 300'000, 9'001), table_of(3, 1'000, 999)});
   EXPECT_EQ(due(), "public.t2");
+}
+
+facts::TableChanges grown(uint32_t oid, double rows, int64_t modified, int64_t inserted) {
+  facts::TableChanges out = table_of(oid, rows, modified);
+  out.inserted = inserted;
+  return out;
+}
+
+TEST_F(LoadsTest, OneInAThousandIsEnoughForNewRowsWhereAColumnRises) {
+  look({grown(1, 1'000'000, 0, 50'000), grown(2, 1'000'000, 0, 50'000), table_of(3, 5e5, 0)});
+  look({grown(1, 1'000'000, 1'001, 51'001),  // inserted
+        grown(2, 1'000'000, 1'001, 50'000),  // updated
+        grown(3, 500'000, 999, 999)});       // too few
+  EXPECT_EQ(due(), "");
+  rising_ = true;
+  EXPECT_EQ(due(), "public.t1");
+  analysed(1);
+  now_ += seconds(100);
+  look({grown(1, 1'000'000, 0, 51'001), grown(2, 1'000'000, 1'001, 50'000)});
+  EXPECT_EQ(due(), "");
+  look({grown(1, 1'000'000, 2'000, 52'000), grown(2, 1'000'000, 1'001, 50'000)});
+  EXPECT_EQ(due(), "") << "999 of the 2,000 changes are new rows";
+}
+
+TEST_F(LoadsTest, NewRowsOfPartitionsAreNewRowsOfTheirParent) {
+  rising_ = true;
+  const auto partition = [](int64_t modified, int64_t inserted) {
+    facts::TableChanges out = grown(2, 1'000'000, modified, inserted);
+    out.parent = 1;
+    return out;
+  };
+  look({parent_of(1), partition(0, 0)});
+  look({parent_of(1), partition(5'000, 500)});
+  EXPECT_EQ(due(), "");
+  look({parent_of(1), partition(7'000, 2'500)});
+  EXPECT_EQ(due(), "public.t1 public.t2");
 }
 
 TEST_F(LoadsTest, TablesOfOthersAreNotTouched) {
