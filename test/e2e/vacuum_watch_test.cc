@@ -220,7 +220,10 @@ TEST_P(VacuumWatch, WithoutApplyItOnlyTells) {
   EXPECT_EQ(one("select count(*) from pg_stats where tablename = 't'"), "0");
 }
 
-PGTEND_ON_ALL_VERSIONS(VacuumWatch);
+INSTANTIATE_TEST_SUITE_P(Versions, VacuumWatch, ::testing::Values("13", "15", "18"),
+                         [](const ::testing::TestParamInfo<std::string>& version_info) {
+                           return "pg" + version_info.param;
+                         });
 
 TEST(VacuumWatchServer, ServerThatComesBackIsWatchedAgain) {
   pg::Cluster cluster =
