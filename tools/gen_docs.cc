@@ -55,6 +55,9 @@ std::string rules_page() {
   for (const pgtend::vacuum::Rule& rule : pgtend::vacuum::rules()) {
     out += cat("| `", rule.id, "` | ", cell(rule.about), " |\n");
   }
+  for (const pgtend::vacuum::ColumnRule& rule : pgtend::vacuum::column_rules()) {
+    out += cat("| `", rule.id, "` | ", cell(rule.about), " |\n");
+  }
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/gate_session.h"
 #include "cli/lookout.h"
 #include "pg/connection.h"
+#include "vacuum/count_values.h"
 #include "vacuum/horizon.h"
 #include "vacuum/runway.h"
 #include "vacuum/triggers.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr Parameter kReviewParameters[] = {
     {"[TABLE]", "", "one table (with its partitions); all when left out"},
     {"--all", "", "list every table, not only the 20 largest"},
+    {"--distinct", "SECONDS", "count values through indexes so long, to find wrong n_distinct"},
     {"--fail-on", "SEVERITY", "exit 1 when a finding is info, notice, warning or critical"},
 };
 constexpr Parameter kHorizonParameters[] = {
@@ -74,6 +76,28 @@ void print_tables(Output& output, const vacuum::Facts& known, bool all) {
   }
 }
 
+Status count_values(Output& output, pg::Connection& conn, vacuum::Facts& facts, seconds budget) {
+  const vacuum::CountReport report =
+      TRY(vacuum::count_values(conn, facts, {.budget = budget, .clock = &system_clock()}));
+  json::array list;
+  for (const facts::TableFacts& table : facts.tables) {
+    const auto columns = facts.context.estimates.find(table.oid);
+    if (columns == facts.context.estimates.end()) continue;
+    for (const facts::ColumnEstimate& column : columns->second) {
+      if (!column.counted) continue;
+      json::object entry = facts::to_json(*column.counted);
+      entry["table"] = table.qualified();
+      entry["column"] = column.name;
+      entry["believed"] = column.distinct();
+      list.emplace_back(std::move(entry));
+    }
+  }
+  output.data()["distinct"] = std::move(list);
+  output.note(cat("distinct values of ", report.counted, " columns counted",
+                  report.left > 0 ? cat(", of ", report.left, " not: more seconds may do") : ""));
+  return ok();
+}
+
 void print_runway(Output& output, const vacuum::Facts& facts) {
   const auto report = vacuum::runway(*facts.runway, facts.context.settings);
   output.data()["runway"] = vacuum::to_json(report, facts.at);
@@ -93,7 +117,12 @@ Result<int> run_vacuum_review(const Args& args, Output& output) {
   Lookout lookout(args, output);
   pg::Connection conn = TRY(lookout.connect());
   TRY(conn.guard());
-  const vacuum::Facts facts = TRY(vacuum::load(conn, {.table = args.get("TABLE")}));
+  vacuum::Facts facts = TRY(vacuum::load(conn, {.table = args.get("TABLE")}));
+  const Status estimates = vacuum::load_estimates(conn, facts);
+  if (!estimates && !conn.alive()) return estimates.error();
+  if (!estimates) output.warn(cat("columns were not looked at: ", estimates.error().message));
+  const int64_t budget = TRY(args.number("--distinct", 0, 1, 86'400));
+  if (budget > 0) TRY(count_values(output, conn, facts, seconds(budget)));
   for (const facts::MissingRight& missing : facts.missing) {
     output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
   }

@@ -10,6 +10,8 @@
 
 #include "base/units.h"
 #include "care/finding.h"
+#include "facts/autovacuum.h"
+#include "facts/estimates.h"
 #include "facts/horizon.h"
 #include "facts/settings.h"
 #include "facts/tables.h"
@@ -30,6 +32,13 @@ struct Policy {
   double hot_share_min = 0.5;     // of the updates; less is worth a look
   int64_t updates_min = 100'000;  // since the counters began
   double no_room_share = 0.5;     // of updates that were not HOT: then room is what is missing
+  // How far statistics must be off: n_distinct from what is proven, rows from what is counted.
+  double estimate_factor = 4;
+  double estimate_changed_max = 0.2;  // of the rows since ANALYZE: then that is what is missing
+  double miss_chance_max = 0.01;      // of a sample, for rows that are rare
+  double miss_chance_told = 0.1;      // while the present sample has seen them
+  double starved_factor = 2;          // over autovacuum's limit, when seen once
+  double starved_naptimes = 3;        // how long a due table may wait
 };
 
 // What the rules look at; holders are those of ordinary tables, oldest first.
@@ -39,6 +48,8 @@ struct Context {
   std::optional<facts::VacuumCosts> costs = {};
   // By table, from 16 on: updates whose new row found no room on its page.
   std::map<uint32_t, int64_t> updated_to_new_page = {};
+  facts::Estimates estimates = {};  // of tables so large that ANALYZE samples them
+  std::optional<facts::AutovacuumNow> autovacuum = {};
 };
 
 struct Rule {
@@ -47,7 +58,16 @@ struct Rule {
   std::optional<care::Finding> (*check)(const facts::TableFacts&, const Context&, const Policy&);
 };
 
+// The same of one column.
+struct ColumnRule {
+  std::string_view id;
+  std::string_view about;
+  std::optional<care::Finding> (*check)(const facts::TableFacts&, const facts::ColumnEstimate&,
+                                        const Context&, const Policy&);
+};
+
 // Thread: any; the rules are constants.
 std::span<const Rule> rules();
+std::span<const ColumnRule> column_rules();
 
 }  // namespace pgtend::vacuum

@@ -38,10 +38,29 @@ Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter) {
   out.context.holders = facts::of(holders.holders, facts::Horizon::Data);
   out.context.costs = TRY(facts::load_vacuum_costs(conn));
   out.context.updated_to_new_page = TRY(load_updated_to_new_page(conn));
+  out.context.autovacuum = TRY(facts::load_autovacuum(conn));
   if (filter.table.empty()) out.runway = TRY(facts::load_runway(conn));
   out.at = system_clock().wall();
   for (facts::MissingRight& missing : holders.missing) out.missing.push_back(std::move(missing));
   return out;
+}
+
+Status load_estimates(pg::Connection& conn, Facts& facts) {
+  const double sample = 300 * static_cast<double>(facts.context.settings.statistics_target);
+  std::map<std::string, std::string> parent_of;
+  for (const facts::TableFacts& table : facts.tables) parent_of[table.qualified()] = table.parent;
+  std::map<std::string, double> below;
+  for (const facts::TableFacts& table : facts.tables) {
+    std::string above = table.parent;
+    for (; !above.empty(); above = parent_of[above]) below[above] += table.rows();
+  }
+  std::vector<facts::EstimateTable> wanted;
+  for (const facts::TableFacts& table : facts.tables) {
+    const double rows = table.kind == 'p' ? below[table.qualified()] : table.rows();
+    if (rows > sample) wanted.push_back({.oid = table.oid, .rows = rows});
+  }
+  facts.context.estimates = TRY(facts::load_estimates(conn, wanted));
+  return ok();
 }
 
 std::vector<care::Finding> review(const Facts& facts, const Policy& policy) {
@@ -51,6 +70,14 @@ std::vector<care::Finding> review(const Facts& facts, const Policy& policy) {
     for (const Rule& rule : rules()) {
       auto finding = rule.check(table, facts.context, policy);
       if (finding) found.emplace_back(bytes, std::move(*finding));
+    }
+    const auto columns = facts.context.estimates.find(table.oid);
+    if (columns == facts.context.estimates.end()) continue;
+    for (const facts::ColumnEstimate& column : columns->second) {
+      for (const ColumnRule& rule : column_rules()) {
+        auto finding = rule.check(table, column, facts.context, policy);
+        if (finding) found.emplace_back(bytes, std::move(*finding));
+      }
     }
   }
   if (facts.runway) {
@@ -85,6 +112,8 @@ json::object to_json(const Facts& facts) {
   json::object moved;
   for (const auto& [oid, rows] : facts.context.updated_to_new_page) moved[cat(oid)] = rows;
   if (!moved.empty()) out["updated_to_new_page"] = std::move(moved);
+  if (facts.context.autovacuum) out["autovacuum"] = to_json(*facts.context.autovacuum);
+  if (!facts.context.estimates.empty()) out["estimates"] = to_json(facts.context.estimates);
   if (facts.runway) out["runway"] = to_json(*facts.runway);
   out["at"] = std::chrono::duration_cast<seconds>(facts.at.time_since_epoch()).count();
   return out;
@@ -115,6 +144,10 @@ Result<Facts> facts_from_json(const json::value& value) {
         if (!number || !rows.is_int64()) return Error{ErrorCode::Invalid, "rows by oid are wanted"};
         out.context.updated_to_new_page[static_cast<uint32_t>(*number)] = rows.as_int64();
       }
+    } else if (key == "autovacuum") {
+      out.context.autovacuum = TRY(facts::autovacuum_from_json(part));
+    } else if (key == "estimates") {
+      out.context.estimates = TRY(facts::estimates_from_json(part));
     } else if (key == "runway") {
       out.runway = TRY(facts::runway_from_json(part));
     } else if (key == "at" && part.is_int64()) {

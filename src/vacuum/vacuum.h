@@ -24,15 +24,19 @@ struct Facts {
   std::vector<facts::MissingRight> missing = {};
 };
 
-// Reads it. Errors: those of facts::load_tables.
+// Reads it, but for context.estimates. Errors: those of facts::load_tables.
 Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter = {});
+
+// Adds context.estimates of the tables that ANALYZE only samples, partitioned ones too; reads few
+// rows (facts::load_estimates). Errors: those of the connection.
+Status load_estimates(pg::Connection& conn, Facts& facts);
 
 // All findings, gravest first, those of ids that end before those of tables, then by the size of
 // the table. Pure.
 std::vector<care::Finding> review(const Facts& facts, const Policy& policy = {});
 
-// {"settings":…, "holders":[…], "tables":[…], "costs":…, "runway":…, "at": seconds since 1970,
-// "missing_rights":[…]} and back (golden tests).
+// {"settings":…, "holders":[…], "tables":[…], "costs":…, "estimates":…, "autovacuum":…, "runway":…,
+// "at": seconds since 1970, "missing_rights":[…]} and back (golden tests).
 json::object to_json(const Facts& facts);
 Result<Facts> facts_from_json(const json::value& value);
 

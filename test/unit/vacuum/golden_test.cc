@@ -18,6 +18,7 @@ std::string text_of(const std::vector<care::Finding>& findings) {
     for (const care::Action& action : finding.actions) {
       for (const care::Step& step : action.steps) out += cat("  > ", step.sql, "\n");
     }
+    for (const std::string& sql : finding.statements) out += cat("  ! ", sql, "\n");
     out += cat("  => ", finding.prediction, "\n");
   }
   return out.empty() ? "nothing\n" : out;
