@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "vacuum/actions.h"
+#include "vacuum/attendance.h"
 #include "vacuum/rules_settings.h"
 #include "vacuum/triggers.h"
 #include "vacuum/wording.h"
@@ -183,6 +184,11 @@ constexpr Rule kRules[] = {
     {"own-cost-budget", "cost settings of a table that leave autovacuum's common budget",
      own_cost_budget},
     {"low-hot", "updates that are not heap-only, and why", low_hot},
+    {"autovacuum-starved",
+     "a table that is due and that autovacuum does not come to, with what is in the way; in "
+     "`vacuum "
+     "watch` also `autovacuum-cancelled`",
+     starved_now},
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "facts/activity.h"
+#include "vacuum/attendance.h"
 
 namespace pgtend::vacuum {
 namespace {
@@ -18,8 +19,10 @@ namespace {
 constexpr std::string_view kWriterModes[] = {"RowExclusiveLock"};
 constexpr seconds kWriterPatience{600};  // a longer load is told by the counters, after its commit
 constexpr size_t kPendingMax = 1'000;
-constexpr seconds kAway{2};        // between two tries to reach the server
-constexpr seconds kToldAgain{60};  // a dry run repeats itself
+constexpr seconds kAway{2};            // between two tries to reach the server
+constexpr seconds kToldAgain{60};      // a dry run repeats itself
+constexpr double kTablesANaptime = 3;  // looks at all tables, for what autovacuum leaves undone
+constexpr size_t kNeglectedTold = 10;
 
 // A load that is not committed yet, for all we know.
 struct Pending {
@@ -90,6 +93,9 @@ class Watch {
   Status settle();
   bool rises(uint32_t oid);
   void analyze();
+  void attend();
+  Status look_at_autovacuum();
+  void tell_neglected();
   void reach_again();
   Result<std::vector<Task>> slow_tasks() const;
   void rest(const TablesReport& done);
@@ -102,7 +108,12 @@ class Watch {
   std::optional<pg::Connection> conn_;
   std::vector<Pending> pending_;
   std::map<uint32_t, bool> rising_;
-  std::mutex mutex_;  // of what follows, and of the callbacks
+  Attendance attendance_;
+  facts::ServerSettings settings_;
+  SteadyTime tables_at_{};  // the next look at all tables
+  bool attends_ = true;
+  std::map<std::string, std::string> told_;  // by table: what keeps autovacuum away
+  std::mutex mutex_;                         // of what follows, and of the callbacks
   WatchReport report_;
   std::condition_variable_any wake_;           // the reviews
   bool hurry_ = false;                         // a table has many dead rows
@@ -113,6 +124,7 @@ class Watch {
 Status Watch::look() {
   const std::vector<facts::TableChanges> tables = TRY(facts::load_changes(*conn_));
   loads_.look(tables, now());
+  attend();
   const Policy policy;
   const std::lock_guard lock(mutex_);
   for (const facts::TableChanges& table : tables) {
@@ -229,6 +241,52 @@ void Watch::analyze() {
   }
 }
 
+// What autovacuum does, and whether it comes to the tables that are due. Not worth an end of the
+// watch when it cannot be seen.
+void Watch::attend() {
+  if (!attends_) return;
+  const Status looked = look_at_autovacuum();
+  if (looked || !conn_->alive()) return;
+  attends_ = false;
+  say(cat("autovacuum is not watched: ", printable(looked.error().message)));
+}
+
+Status Watch::look_at_autovacuum() {
+  const facts::AutovacuumNow seen = TRY(facts::load_autovacuum(*conn_));
+  attendance_.look(seen, now());
+  if (now() < tables_at_) return ok();
+  settings_ = TRY(facts::load_settings(*conn_));
+  const facts::Tables tables = TRY(facts::load_tables(*conn_));
+  // Read after the tables: a visit between the two readings is not overlooked.
+  const auto visits = TRY(facts::load_visits(*conn_));
+  attendance_.tables(tables.tables, visits, settings_, now());
+  const std::chrono::duration<double> pause(settings_.autovacuum.naptime_s / kTablesANaptime);
+  tables_at_ = now() + std::chrono::duration_cast<nanoseconds>(pause);
+  tell_neglected();
+  return ok();
+}
+
+void Watch::tell_neglected() {
+  std::vector<care::Finding> findings;
+  std::map<std::string, std::string> told;
+  for (const Neglected& one : attendance_.neglected()) {
+    if (findings.size() >= kNeglectedTold) break;
+    findings.push_back(to_finding(one, settings_));
+    const care::Finding& finding = findings.back();
+    const std::string table = printable(finding.object);
+    told[table] = name(one.obstacle);
+    if (told_.contains(table) && told_[table] == told[table]) continue;
+    say(cat(finding.id, " ", table, ": ", finding.what, "; ", finding.why, "; ",
+            finding.prediction));
+  }
+  for (const auto& [table, obstacle] : told_) {
+    if (!told.contains(table)) say(cat("autovacuum no longer leaves ", table, " undone"));
+  }
+  told_ = std::move(told);
+  const std::lock_guard lock(mutex_);
+  report_.neglected = std::move(findings);
+}
+
 void Watch::reach_again() {
   bool told = false;
   while (report_.stopped.empty()) {
@@ -300,9 +358,12 @@ void Watch::review(const std::stop_token& stop) {
 Result<WatchReport> watch(const WatchSetup& setup) { return Watch(setup).run(); }
 
 json::object to_json(const WatchReport& report) {
+  json::array findings;
+  for (const care::Finding& finding : report.neglected) findings.emplace_back(to_json(finding));
   return {{"analyzed", report.analyzed},
           {"worked_off", report.worked_off},
           {"failed", report.failed},
+          {"findings", std::move(findings)},
           {"stopped", report.stopped}};
 }
 

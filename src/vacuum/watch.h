@@ -33,6 +33,8 @@ struct WatchReport {
   int64_t analyzed = 0;    // after loads
   int64_t worked_off = 0;  // tasks of worklists
   int64_t failed = 0;
+  // Tables that autovacuum left undone when they were last looked at, at most 10.
+  std::vector<care::Finding> neglected = {};
   std::string stopped = {};  // why it ended
 };
 
@@ -41,8 +43,9 @@ struct WatchReport {
 // since a sample is small and comes at most each twentieth part of the time; (2) beside that, by a
 // thread of its own, works off worklist() each `review`, and when the dead rows of a table exceed
 // Policy::dead_share_max, with the limits of run_tables(); VACUUM of one table takes at most a
-// twentieth of the time, too, but for urgent ones. A server
-// that is away is waited for. Errors: those of the first connection.
+// twentieth of the time, too, but for urgent ones. A server that is away is waited for. What
+// autovacuum does is followed as well: tables that it does not come to, and why, are told
+// (Attendance). Errors: those of the first connection.
 Result<WatchReport> watch(const WatchSetup& setup);
 
 json::object to_json(const WatchReport& report);

@@ -225,6 +225,122 @@ INSTANTIATE_TEST_SUITE_P(Versions, VacuumWatch, ::testing::Values("13", "15", "1
                            return "pg" + version_info.param;
                          });
 
+// A server whose autovacuum comes each second, with one worker.
+class VacuumWatchAutovacuum : public VersionTest {
+ protected:
+  Settings settings() const override {
+    return {{"autovacuum_naptime", "1s"},
+            {"autovacuum_max_workers", "1"},
+            {"deadlock_timeout", "200ms"}};
+  }
+  void SetUp() override {
+    VersionTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    conn_.emplace(connect());
+  }
+  // Autovacuum takes minutes for it.
+  void make_slow(const std::string& table) {
+    must(
+        connect().exec(cat("CREATE TABLE ", table,
+                           " (i int, filler text) WITH (autovacuum_vacuum_cost_delay = 100, "
+                           "autovacuum_vacuum_cost_limit = 1, autovacuum_analyze_threshold = "
+                           "1000000); INSERT INTO ",
+                           table, " SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i")));
+  }
+  void kill_rows(const std::string& table) {
+    must(connect().exec(cat("DELETE FROM ", table, " WHERE i % 2 = 0")));
+  }
+  bool vacuums(const std::string& table) {
+    return must(must(conn_->query(cat("select exists (select from pg_stat_progress_vacuum where "
+                                      "relid = '",
+                                      table, "'::regclass)")))
+                    .scalar()) == "t";
+  }
+  std::vector<care::Finding> starved() {
+    std::vector<care::Finding> out = vacuum::review(must(vacuum::load(*conn_)));
+    std::erase_if(out, [](const auto& finding) { return finding.id != "autovacuum-starved"; });
+    return out;
+  }
+
+  std::optional<pg::Connection> conn_;
+};
+
+TEST_P(VacuumWatchAutovacuum, TableIsNamedWhoseWorkersAreBusyElsewhere) {
+  make_slow("big");
+  kill_rows("big");
+  ASSERT_TRUE(wait_until([&] { return vacuums("big"); }, seconds(60)));
+  must(connect().exec("CREATE TABLE queue AS SELECT i FROM generate_series(1, 2000) i"));
+  kill_rows("queue");
+  Watching watching(options(), false);
+
+  EXPECT_TRUE(watching.says(
+      "autovacuum-starved public.queue: autovacuum does not get its VACUUM done", seconds(60)))
+      << watching.said();
+  EXPECT_NE(watching.said().find("all 1 worker is busy on other tables: pid "), std::string::npos)
+      << watching.said();
+  const auto once = starved();
+  ASSERT_EQ(once.size(), 1U);
+  EXPECT_EQ(once[0].object, "public.queue");
+  EXPECT_NE(once[0].why.find("VACUUM public.big"), std::string::npos) << once[0].why;
+  EXPECT_EQ(watching.said().find("public.big: autovacuum"), std::string::npos) << watching.said();
+
+  must(connect().exec("DROP TABLE big"));  // which ends the worker
+  EXPECT_TRUE(watching.says("autovacuum no longer leaves public.queue undone", seconds(60)))
+      << watching.said();
+  EXPECT_TRUE(starved().empty());
+  EXPECT_TRUE(watching.end().neglected.empty());
+}
+
+TEST_P(VacuumWatchAutovacuum, TableIsNamedThatALockKeepsWorkersFrom) {
+  must(
+      connect().exec("CREATE TABLE t AS SELECT i FROM generate_series(1, 2000) i;"
+                     "CREATE TABLE served AS SELECT i FROM generate_series(1, 2000) i"));
+  pg::Connection other = connect();
+  must(other.exec("BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE"));
+  kill_rows("t");
+  kill_rows("served");
+  Watching watching(options(), false);
+
+  EXPECT_TRUE(watching.says("autovacuum-starved public.t", seconds(60))) << watching.said();
+  EXPECT_NE(watching.said().find("workers pass a locked table by, at each of their visits: pid "),
+            std::string::npos)
+      << watching.said();
+  EXPECT_NE(watching.said().find("LOCK TABLE t IN SHARE"), std::string::npos) << watching.said();
+  EXPECT_EQ(watching.said().find("autovacuum-starved public.served"), std::string::npos);
+  const auto once = starved();
+  ASSERT_EQ(once.size(), 1U);
+  EXPECT_EQ(once[0].object, "public.t");
+
+  must(other.exec("COMMIT"));
+  EXPECT_TRUE(watching.says("autovacuum no longer leaves public.t undone", seconds(60)))
+      << watching.said();
+}
+
+TEST_P(VacuumWatchAutovacuum, TableIsNamedWhoseVacuumIsCancelledAgainAndAgain) {
+  make_slow("t");
+  kill_rows("t");
+  Watching watching(options(), false);
+  std::atomic<bool> over = false;
+  std::jthread locks([&] {
+    pg::Connection other = connect();
+    pg::Connection look = connect();
+    while (!over) {
+      const auto runs = must(look.query("select count(*) from pg_stat_progress_vacuum"));
+      if (must(runs.scalar()) == "1") must(other.exec("BEGIN; LOCK TABLE t IN SHARE MODE; COMMIT"));
+    }
+  });
+
+  EXPECT_TRUE(watching.says("autovacuum-cancelled public.t", seconds(90))) << watching.said();
+
+  over = true;
+  EXPECT_NE(watching.said().find("times and ended without having done it"), std::string::npos)
+      << watching.said();
+  EXPECT_TRUE(starved().empty()) << "one look cannot tell";
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, VacuumWatchAutovacuum, ::testing::Values("13", "15", "18"),
+                         [](const auto& version_info) { return "pg" + version_info.param; });
+
 TEST(VacuumWatchServer, ServerThatComesBackIsWatchedAgain) {
   pg::Cluster cluster =
       must(pg::Cluster::start(must(cluster_options("15", {{"autovacuum", "off"}}))));
