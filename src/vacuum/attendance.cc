@@ -55,6 +55,7 @@ std::string describe(const AutovacuumWorker& worker) {
 }
 std::string describe(const LockInTheWay& lock) {
   std::string query = printable(lock.session.query);
+  while (query.ends_with(';')) query.pop_back();
   if (query.size() > kQueryShown) query = cat(query.substr(0, kQueryShown), "…");
   std::string out = cat(lock.session.describe(), ", ", lock.session.lock_mode);
   return query.empty() ? out : cat(out, ", last ran ", query);
@@ -67,7 +68,7 @@ std::vector<std::string> described(const std::vector<Item>& items) {
   return out;
 }
 
-std::string some(const std::vector<std::string>& who) {
+std::string shown_of(const std::vector<std::string>& who) {
   std::vector<std::string> shown(
       who.begin(), who.begin() + static_cast<int64_t>(std::min(who.size(), kNamedMax)));
   return cat(join(shown, "; "),
@@ -77,18 +78,19 @@ std::string some(const std::vector<std::string>& who) {
 std::string why_not(const Neglected& n) {
   switch (n.obstacle) {
     case Obstacle::Cancelled:
-      return cat("a worker was there ", n.tries,
-                 " times and ended without having done it: autovacuum gives way to whoever waits "
-                 "for a lock on the table",
-                 n.who.empty() ? std::string(", who was not seen") : cat("; seen: ", some(n.who)));
+      return cat(
+          "a worker was there ", n.tries,
+          " times and ended without having done it: autovacuum gives way to whoever waits "
+          "for a lock on the table",
+          n.who.empty() ? std::string(", who was not seen") : cat("; seen: ", shown_of(n.who)));
     case Obstacle::Locked:
-      return cat("workers pass a locked table by, at each of their visits: ", some(n.who));
+      return cat("workers pass a locked table by, at each of their visits: ", shown_of(n.who));
     case Obstacle::OtherDatabase:
       return cat("all new workers go to the database with the oldest ids, the others get none: ",
-                 some(n.who));
+                 shown_of(n.who));
     case Obstacle::WorkersBusy:
       return cat("all ", n.who.size(), n.who.size() == 1 ? " worker is" : " workers are",
-                 " busy on other tables: ", some(n.who));
+                 " busy on other tables: ", shown_of(n.who));
     case Obstacle::Unseen:
       return "no worker was seen on it, and nothing that would keep them away: a lock that is held "
              "for moments, a launcher that does not run, or workers that end before";
