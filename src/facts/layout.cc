@@ -113,8 +113,20 @@ std::string tables_sql() {
   return cat(R"(
 SELECT c.oid::int8, )",
              kFillfactor, R"(100),
+       coalesce((SELECT option_value::int FROM pg_catalog.pg_options_to_table(c.reloptions)
+                  WHERE option_name = 'toast_tuple_target'), 0),
        coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
-         / pg_catalog.current_setting('block_size')::int
+         / pg_catalog.current_setting('block_size')::int,
+       c.reltoastrelid::int8,
+       pg_catalog.pg_stat_get_tuples_inserted(c.reltoastrelid) > 0
+         OR pg_catalog.pg_stat_get_live_tuples(c.reltoastrelid) > 0
+         OR pg_catalog.pg_stat_get_vacuum_count(c.reltoastrelid) > 0
+         OR pg_catalog.pg_stat_get_autovacuum_count(c.reltoastrelid) > 0,
+       pg_catalog.pg_stat_get_last_vacuum_time(c.reltoastrelid) IS NOT NULL
+         OR pg_catalog.pg_stat_get_last_autovacuum_time(c.reltoastrelid) IS NOT NULL,
+       pg_catalog.pg_stat_get_live_tuples(c.reltoastrelid),
+       pg_catalog.pg_stat_get_dead_tuples(c.reltoastrelid),
+       pg_catalog.pg_stat_get_ins_since_vacuum(c.reltoastrelid)
   FROM pg_catalog.json_array_elements_text($1::json) AS w(oid)
   JOIN pg_catalog.pg_class c ON c.oid = w.oid::oid AND c.relkind IN ('r', 'm', 't')
 )");
@@ -151,7 +163,7 @@ SELECT i.indrelid::int8, c.oid::int8, n.nspname, c.relname, am.amname, i.indnkey
        )",
              kFillfactor, R"(90), c.reltuples::float8,
        pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int, )",
-             extended, R"(
+             extended, R"(, i.indisexclusion
   FROM pg_catalog.json_array_elements_text($1::json) AS w(oid)
   JOIN pg_catalog.pg_index i ON i.indrelid = w.oid::oid
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
@@ -239,6 +251,7 @@ Result<StoredIndex> to_stored_index(const pg::Row& row) {
   out.reltuples = TRY(row.get<double>(11));
   out.pages = TRY(row.get<int64_t>(12));
   out.n_distinct = TRY(row.get<std::optional<double>>(13));
+  out.exclusion = TRY(row.get<bool>(14));
   return out;
 }
 
@@ -252,7 +265,14 @@ Status load_some(pg::Connection& conn, const std::vector<uint32_t>& oids, Layout
     TableLayout table;
     table.oid = static_cast<uint32_t>(TRY(row.get<int64_t>(0)));
     table.fillfactor = TRY(row.get<int32_t>(1));
-    table.toast_pages = TRY(row.get<int64_t>(2));
+    table.toast_target = TRY(row.get<int32_t>(2));
+    table.toast_pages = TRY(row.get<int64_t>(3));
+    table.toast = {.oid = static_cast<uint32_t>(TRY(row.get<int64_t>(4))),
+                   .counted = TRY(row.get<bool>(5)),
+                   .vacuumed = TRY(row.get<bool>(6)),
+                   .chunks_live = TRY(row.get<int64_t>(7)),
+                   .chunks_dead = TRY(row.get<int64_t>(8)),
+                   .inserted_since_vacuum = TRY(row.get<int64_t>(9))};
     out.tables[table.oid] = std::move(table);
   }
   for (const pg::Row row : TRY(conn.query(table_columns_sql(), params))) {
@@ -282,9 +302,13 @@ Result<Layouts> load_layouts(pg::Connection& conn, const std::vector<uint32_t>& 
   Layouts out;
   const pg::Rows settings =
       TRY(conn.query("SELECT pg_catalog.current_setting('block_size')::int, "
-                     "pg_catalog.current_setting('default_statistics_target')::int8"));
+                     "pg_catalog.current_setting('default_statistics_target')::int8, "
+                     "(SELECT extract(epoch FROM now() - stats_reset)::float8 / 86400 "
+                     "FROM pg_catalog.pg_stat_database WHERE datname = current_database() "
+                     "AND stats_reset < now() - interval '1 day')"));
   out.block_size = TRY(settings[0].get<int32_t>(0));
   out.statistics_target = std::max<int64_t>(TRY(settings[0].get<int64_t>(1)), 1);
+  out.counted_days = TRY(settings[0].get<std::optional<double>>(2));
   if (out.block_size < 1024 || out.block_size > 32768) {
     return Error{ErrorCode::Corrupt, cat("block size ", out.block_size)};
   }

@@ -56,6 +56,7 @@ struct StoredIndex {
   bool partial = false;
   bool valid = true;
   bool deduplicates = false;  // by its operator classes, its collations and deduplicate_items
+  bool exclusion = false;     // of an exclusion constraint: REINDEX CONCURRENTLY refuses it
   int fillfactor = 90;        // percent
   double reltuples = -1;      // entries, as of the last VACUUM, ANALYZE or CREATE INDEX; -1 unknown
   int64_t pages = 0;          // now
@@ -65,18 +66,32 @@ struct StoredIndex {
   std::string qualified() const;
 };
 
+// What the server counts of a TOAST table; its rows are chunks of values.
+struct ToastCounters {
+  uint32_t oid = 0;       // 0: the table has none
+  bool counted = false;   // false: the server has no counters of it
+  bool vacuumed = false;  // since the counters began
+  int64_t chunks_live = 0;
+  int64_t chunks_dead = 0;
+  int64_t inserted_since_vacuum = 0;
+};
+
 struct TableLayout {
   uint32_t oid = 0;
   int fillfactor = 100;                    // percent
+  int toast_target = 0;                    // storage option toast_tuple_target, 0: the server's own
   std::vector<StoredColumn> columns = {};  // by attnum, dropped ones too
   int64_t toast_pages = 0;                 // of its TOAST table
-  std::vector<StoredIndex> indexes = {};   // by name; none of a partitioned table
+  ToastCounters toast = {};
+  std::vector<StoredIndex> indexes = {};  // by name; none of a partitioned table
 };
 
 struct Layouts {
   std::map<uint32_t, TableLayout> tables = {};  // by oid
   int block_size = 8192;                        // bytes
   int64_t statistics_target = 100;
+  // Days that the counters of this database have counted; nullopt if unknown or less than one.
+  std::optional<double> counted_days = {};
 
   // How many rows ANALYZE looks at (std_typanalyze).
   double sample_rows() const { return 300 * static_cast<double>(statistics_target); }
