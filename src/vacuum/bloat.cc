@@ -4,20 +4,33 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/text.h"
+
 namespace pgtend::vacuum {
 
+namespace {
+
+constexpr std::pair<Method, std::string_view> kMethods[] = {
+    {Method::Unknown, "unknown"},         {Method::Statistics, "statistics"},
+    {Method::FreeSpaceMap, "fsm"},        {Method::Approximation, "pgstattuple_approx"},
+    {Method::LeafDensity, "pgstatindex"}, {Method::Sample, "sample"},
+    {Method::Tuples, "pgstattuple"},      {Method::Count, "count"},
+};
+
+}  // namespace
+
 std::string_view name(Method method) {
-  switch (method) {
-    case Method::Unknown:
-      return "unknown";
-    case Method::Statistics:
-      return "statistics";
-    case Method::Sample:
-      return "sample";
-    case Method::Count:
-      return "count";
+  for (const auto& [known, text] : kMethods) {
+    if (known == method) return text;
   }
   std::abort();
+}
+
+Result<Method> method_named(std::string_view text) {
+  for (const auto& [method, known] : kMethods) {
+    if (known == text) return method;
+  }
+  return Error{ErrorCode::Invalid, cat("no method \"", printable(text), "\"")};
 }
 
 Bloat unknown_bloat(int64_t pages, std::string why, std::string grant) {

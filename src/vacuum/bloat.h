@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace pgtend::vacuum {
 
 // Pages, rows or bytes; low <= best <= high.
@@ -18,12 +20,18 @@ struct Interval {
 };
 
 enum class Method : uint8_t {
-  Unknown,     // see Bloat::why
-  Statistics,  // from pg_class and pg_stats: reads no page
-  Sample,      // from the rows of some blocks, chosen at random
-  Count,       // from every row
+  Unknown,        // see Bloat::why
+  Statistics,     // from pg_class and pg_stats: reads no page
+  FreeSpaceMap,   // from the map that VACUUM wrote
+  Approximation,  // by pgstattuple_approx(): that map, and the pages not all-visible
+  LeafDensity,    // by pgstatindex(): how full the leaf pages of a btree are
+  Sample,         // from the rows of some blocks, chosen at random
+  Tuples,         // by pgstattuple(): the lengths of all rows
+  Count,          // from every row
 };
-std::string_view name(Method method);  // "unknown", "statistics", …
+std::string_view name(Method method);  // "unknown", "statistics", "fsm", …
+// Errors: Invalid.
+Result<Method> method_named(std::string_view text);
 
 struct Bloat {
   Method method = Method::Unknown;

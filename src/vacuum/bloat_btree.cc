@@ -21,12 +21,6 @@ constexpr int64_t kCompressed = 500;    // bytes of a value from which an index 
 constexpr double kDistinctDoubt = 1.5;  // on top of what no estimator can do better
 constexpr double kChance = 0.002;       // of the leaf pages
 
-// Whether equal keys share an entry when the index is built.
-bool keeps_lists(const StoredIndex& index) {
-  return index.deduplicates && !index.unique &&
-         index.keys == static_cast<int>(index.columns.size());
-}
-
 // Distinct values among `rows` that are not null, by the statistics of one column.
 double distinct(double n_distinct, double rows) {
   const double count = n_distinct < 0 ? -n_distinct * rows : n_distinct;
@@ -187,20 +181,6 @@ double pivot_bytes(const StoredIndex& index, double rows, const TupleShape& shap
   return bytes;
 }
 
-// All pages of a btree with this many leaf pages.
-double all_pages(double leaves, double pivot, int block_size) {
-  double level = std::max(std::ceil(leaves - 1e-9), 1.0);
-  double pages = 1 + level;
-  const double capacity = block_size - 48 - block_size * (100 - kInnerFill) / 100;
-  // The first entry of a page has no key.
-  const double fanout = std::max(1 + std::floor((capacity - 12) / (pivot + 4)), 2.0);
-  while (level > 1) {
-    level = std::ceil(level / fanout);
-    pages += level;
-  }
-  return pages;
-}
-
 // Why the statistics of a column do not tell what its entries are like; "" if they do.
 std::string why_unfit(const StoredColumn& column) {
   if (column.unseen()) return column.stats_why_not;
@@ -244,6 +224,24 @@ Interval entries(const facts::TableFacts& table, const RowCount& rows, const Sto
 
 }  // namespace
 
+bool keeps_lists(const StoredIndex& index) {
+  return index.deduplicates && !index.unique &&
+         index.keys == static_cast<int>(index.columns.size());
+}
+
+double btree_pages(double leaves, double pivot, int block_size) {
+  double level = std::max(std::ceil(leaves - 1e-9), 1.0);
+  double pages = 1 + level;
+  const double capacity = block_size - 48 - block_size * (100 - kInnerFill) / 100;
+  // The first entry of a page has no key.
+  const double fanout = std::max(1 + std::floor((capacity - 12) / (pivot + 4)), 2.0);
+  while (level > 1) {
+    level = std::ceil(level / fanout);
+    pages += level;
+  }
+  return pages;
+}
+
 Bloat btree_bloat(const facts::TableFacts& table, const RowCount& rows, const StoredIndex& index,
                   const facts::Layouts& server) {
   if (index.method != "btree") {
@@ -285,10 +283,10 @@ Bloat btree_bloat(const facts::TableFacts& table, const RowCount& rows, const St
   const bool exact = !keeps_lists(index) && leaves.low == leaves.high && lengths->error < 1e-9;
   const double slack = exact ? 0 : 1;
   const double chance = exact ? 0 : kChance;
-  out.needed.best = all_pages(leaves.best, pivot, server.block_size);
+  out.needed.best = btree_pages(leaves.best, pivot, server.block_size);
   out.needed.low = std::max(
-      all_pages(std::max(leaves.low * (1 - chance) - slack, 0.0), pivot, server.block_size), 1.0);
-  out.needed.high = all_pages(leaves.high * (1 + chance) + slack, pivot + 8, server.block_size);
+      btree_pages(std::max(leaves.low * (1 - chance) - slack, 0.0), pivot, server.block_size), 1.0);
+  out.needed.high = btree_pages(leaves.high * (1 + chance) + slack, pivot + 8, server.block_size);
   return out;
 }
 

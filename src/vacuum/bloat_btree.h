@@ -14,4 +14,11 @@ namespace pgtend::vacuum {
 Bloat btree_bloat(const facts::TableFacts& table, const RowCount& rows,
                   const facts::StoredIndex& index, const facts::Layouts& server);
 
+// Whether equal keys share an entry when the index is built.
+bool keeps_lists(const facts::StoredIndex& index);
+
+// All pages of a btree with so many leaf pages: with the pages above them, whose entries have
+// `pivot` bytes, and the meta page. Pure. Thread: any.
+double btree_pages(double leaves, double pivot, int block_size);
+
 }  // namespace pgtend::vacuum

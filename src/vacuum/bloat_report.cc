@@ -9,25 +9,32 @@
 #include "base/text.h"
 #include "vacuum/bloat_btree.h"
 #include "vacuum/bloat_heap.h"
-#include "vacuum/bloat_sample.h"
+#include "vacuum/bloat_measure.h"
 
 namespace pgtend::vacuum {
 namespace {
 
-Bloat toast_bloat(const facts::TableLayout& layout) {
+Bloat unmeasured_toast(const facts::TableLayout& layout) {
   return {.pages = layout.toast_pages,
           .why = "the server keeps no statistics of TOAST: only measuring tells"};
 }
 
-TableBloat table_bloat(const facts::TableFacts& table, const facts::TableLayout& layout,
-                       const facts::Layouts& server) {
+std::optional<double> growth_of(const facts::TableFacts& table, const facts::Layouts& server) {
+  if (!server.counted_days || !table.counters.present || table.rows() < 1) return {};
+  const auto won = static_cast<double>(table.counters.inserted - table.counters.deleted);
+  return won / *server.counted_days / table.rows();
+}
+
+TableBloat estimated(const facts::TableFacts& table, const facts::TableLayout& layout,
+                     const facts::Layouts& server) {
   TableBloat out{.oid = table.oid, .table = table.qualified(), .parent = table.parent};
   RowCount rows;
   out.heap = heap_bloat(table, layout, server, &rows);
-  if (layout.toast_pages > 0) out.toast = toast_bloat(layout);
+  if (layout.toast_pages > 0) out.toast = unmeasured_toast(layout);
+  out.growth_day = growth_of(table, server);
   for (const facts::StoredIndex& index : layout.indexes) {
-    out.indexes.push_back(
-        {index.qualified(), index.method, btree_bloat(table, rows, index, server)});
+    out.indexes.push_back({index.qualified(), index.method, btree_bloat(table, rows, index, server),
+                           !index.exclusion});
   }
   return out;
 }
@@ -119,6 +126,7 @@ std::vector<facts::MissingRight> missing_rights(const std::vector<TableBloat>& t
   };
   for (const TableBloat& table : tables) {
     add(table.table, table.heap);
+    if (table.toast) add(cat("the TOAST of ", table.table), *table.toast);
     for (const IndexBloat& index : table.indexes) add(index.name, index.bloat);
   }
   std::vector<facts::MissingRight> out;
@@ -136,7 +144,7 @@ std::vector<TableBloat> estimates(const std::vector<facts::TableFacts>& tables,
   for (const facts::TableFacts& table : tables) {
     const auto layout = layouts.tables.find(table.oid);
     if (table.kind == 'p' || layout == layouts.tables.end()) continue;
-    out.push_back(table_bloat(table, layout->second, layouts));
+    out.push_back(estimated(table, layout->second, layouts));
   }
   return out;
 }
@@ -151,38 +159,6 @@ BloatReport assembled(const std::vector<facts::TableFacts>& tables, std::vector<
   std::ranges::stable_sort(stored, std::greater<>(), wasted);
   for (TableBloat& table : stored) out.tables.push_back(std::move(table));
   return out;
-}
-
-bool worth_measuring(const Bloat& bloat, int block_size, const BloatSetup& setup) {
-  if (setup.exact) return true;
-  if (!bloat.known()) return bloat.pages > 0;
-  return bloat.share().best >= setup.share_min &&
-         bloat.wasted().best * block_size >= static_cast<double>(setup.wasted_min.count);
-}
-
-// Measures the heaps that are worth it, the most wasted first, until the budget is spent.
-Result<int64_t> measure(pg::Connection& conn, const BloatSetup& setup,
-                        const std::vector<facts::TableFacts>& tables, const facts::Layouts& layouts,
-                        std::vector<TableBloat>& stored) {
-  int64_t pages_read = 0;
-  std::ranges::stable_sort(stored, std::greater<>(), wasted);
-  for (TableBloat& bloat : stored) {
-    const auto table = std::ranges::find(tables, bloat.oid, &facts::TableFacts::oid);
-    const auto layout = layouts.tables.find(bloat.oid);
-    if (table == tables.end() || layout == layouts.tables.end() || !table->rights.select) continue;
-    if (!worth_measuring(bloat.heap, layouts.block_size, setup)) continue;
-    const Measure how{.all = setup.exact,
-                      .blocks_wanted = setup.sample_blocks,
-                      .pages_left = setup.pages_max - pages_read};
-    Bloat measured =
-        TRY(measure_heap(conn, *table, layout->second, layouts.block_size, how, pages_read));
-    if (measured.known()) {
-      bloat.heap = std::move(measured);
-    } else if (bloat.heap.known()) {
-      bloat.heap.why = cat("not measured: ", measured.why);
-    }
-  }
-  return pages_read;
 }
 
 }  // namespace
@@ -205,59 +181,20 @@ Result<BloatReport> load_bloat(pg::Connection& conn, const BloatSetup& setup) {
       if (!again) tables.push_back(std::move(table));
     }
   }
+  return load_bloat_of(conn, tables, setup);
+}
+
+Result<BloatReport> load_bloat_of(pg::Connection& conn,
+                                  const std::vector<facts::TableFacts>& tables,
+                                  const BloatSetup& setup) {
   std::vector<uint32_t> oids;
   for (const facts::TableFacts& table : tables) oids.push_back(table.oid);
   const facts::Layouts layouts = TRY(facts::load_layouts(conn, oids));
   std::vector<TableBloat> stored = estimates(tables, layouts);
-  const int64_t pages_read = TRY(measure(conn, setup, tables, layouts, stored));
+  const int64_t pages_read = TRY(measure_bloat(conn, setup, tables, layouts, stored));
   BloatReport out = assembled(tables, std::move(stored), layouts.block_size);
   out.pages_read = pages_read;
   return out;
-}
-
-json::object to_json(const Interval& interval) {
-  return {{"low", interval.low}, {"best", interval.best}, {"high", interval.high}};
-}
-
-json::object to_json(const Bloat& bloat, int block_size) {
-  json::object out{{"method", name(bloat.method)}, {"pages", bloat.pages}};
-  if (bloat.known()) {
-    const Interval pages = bloat.wasted();
-    const auto bytes = [&](double count) { return std::round(count) * block_size; };
-    out["pages_needed"] = to_json(bloat.needed);
-    out["wasted_bytes"] = to_json(
-        Interval{.low = bytes(pages.low), .best = bytes(pages.best), .high = bytes(pages.high)});
-    out["wasted_share"] = to_json(bloat.share());
-  }
-  if (!bloat.why.empty()) out["why"] = bloat.why;
-  if (!bloat.grant.empty()) out["grant"] = bloat.grant;
-  return out;
-}
-
-json::object to_json(const BloatReport& report) {
-  json::array tables;
-  for (const TableBloat& table : report.tables) {
-    json::object one{{"table", table.table}};
-    if (!table.parent.empty()) one["parent"] = table.parent;
-    if (table.partitioned) one["partitions"] = table.partitions;
-    one["heap"] = to_json(table.heap, report.block_size);
-    if (table.toast) one["toast"] = to_json(*table.toast, report.block_size);
-    json::array indexes;
-    for (const IndexBloat& index : table.indexes) {
-      json::object entry = to_json(index.bloat, report.block_size);
-      entry["name"] = index.name;
-      if (!index.method.empty()) entry["access_method"] = index.method;
-      indexes.emplace_back(std::move(entry));
-    }
-    one["indexes"] = std::move(indexes);
-    tables.emplace_back(std::move(one));
-  }
-  json::array missing;
-  for (const facts::MissingRight& right : report.missing) missing.emplace_back(to_json(right));
-  return {{"block_size", report.block_size},
-          {"pages_read", report.pages_read},
-          {"tables", std::move(tables)},
-          {"missing_rights", std::move(missing)}};
 }
 
 }  // namespace pgtend::vacuum

@@ -20,6 +20,7 @@ struct IndexBloat {
   std::string name = {};    // schema.name, quoted when needed
   std::string method = {};  // "btree", …
   Bloat bloat = {};
+  bool concurrently = true;  // REINDEX CONCURRENTLY takes it
 };
 
 struct TableBloat {
@@ -31,6 +32,8 @@ struct TableBloat {
   Bloat heap = {};
   std::optional<Bloat> toast = {};  // absent when nothing is stored there
   std::vector<IndexBloat> indexes = {};
+  // Rows that the table wins a day, as a share of those it has; nullopt: unknown.
+  std::optional<double> growth_day = {};
 };
 
 struct BloatReport {
@@ -44,8 +47,8 @@ struct BloatSetup {
   std::vector<std::string> tables = {};  // as the user wrote them; all when empty
   // Every table is read as a whole, instead of estimates.
   bool exact = false;
-  // Pages that measuring may read in all. Within it tables are sampled whose estimate is unknown,
-  // or large: both limits below are passed.
+  // Pages that measuring may read in all. Within it relations are measured whose estimate is
+  // unknown, or large: both limits below are passed. Free space maps are read also when it is 0.
   int64_t pages_max = 20'000;
   double share_min = 0.2;
   Bytes wasted_min = 100_MiB;
@@ -60,8 +63,18 @@ BloatReport estimate_bloat(const std::vector<facts::TableFacts>& tables,
 // facts::load_tables and facts::load_layouts, and of the connection while measuring.
 Result<BloatReport> load_bloat(pg::Connection& conn, const BloatSetup& setup = {});
 
+// The estimates, and measures as `setup` says, for `tables`. Errors: those of facts::load_layouts
+// and of the connection.
+Result<BloatReport> load_bloat_of(pg::Connection& conn,
+                                  const std::vector<facts::TableFacts>& tables,
+                                  const BloatSetup& setup);
+
 json::object to_json(const Interval& interval);
 json::object to_json(const Bloat& bloat, int block_size);
+json::object to_json(const TableBloat& table, int block_size);
 json::object to_json(const BloatReport& report);
+// Back, without missing rights. Errors: Invalid naming the member that is unknown or mistyped.
+Result<TableBloat> table_bloat_from_json(const json::value& value);
+Result<BloatReport> bloat_report_from_json(const json::value& value);
 
 }  // namespace pgtend::vacuum

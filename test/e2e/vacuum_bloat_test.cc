@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "base/text.h"
+#include "e2e/support/bloat_cases.h"
 #include "e2e/support/database.h"
 #include "facts/layout.h"
 #include "vacuum/bloat_report.h"
@@ -19,111 +20,7 @@ using vacuum::Bloat;
 using vacuum::BloatReport;
 using vacuum::Method;
 
-// A table t with indexes; `churn` runs after the rows are in. Made once for each seed.
-struct Case {
-  std::string_view name;
-  std::string_view create;
-  std::string_view fill;
-  std::string_view churn = "";
-};
-
-constexpr Case kCases[] = {
-    {"padding", "CREATE TABLE t (a bool NOT NULL, b bigint NOT NULL, c bool, d bigint, e smallint)",
-     "INSERT INTO t SELECT true, i, i % 2 = 0, i, 1 FROM generate_series(1, 30000) i;"
-     "CREATE INDEX t_b ON t (b); CREATE INDEX t_ab ON t (a, b)"},
-    {"nullable",
-     "CREATE TABLE t (a int, b int, c int, d int, e int, f int, g int, h int, i int, j int)",
-     "INSERT INTO t SELECT n(0.7), n(0.7), n(0.7), n(0.7), n(0.7), n(0.7), n(0.7), n(0.7), n(0.7), "
-     "n(0.7) FROM generate_series(1, 25000);"
-     "CREATE INDEX t_a ON t (a); CREATE INDEX t_ab ON t (a, b)"},
-    {"rare nulls, wide row",
-     "CREATE TABLE t (a bigint, b int, c text, d smallint, e bigint, f int, g text, h int, i int)",
-     "INSERT INTO t SELECT n(0.1), n(0.2), r(5, 30), 1, n(0.05), n(0.3), r(1, 60), n(0.5), 7 "
-     "FROM generate_series(1, 25000);"
-     "CREATE INDEX t_c ON t (c); CREATE INDEX t_dh ON t (d, h)"},
-    {"dropped columns",
-     "CREATE TABLE t (id int PRIMARY KEY, gone char(100), v text NOT NULL, gone2 bigint)",
-     "INSERT INTO t SELECT i, 'x', r(10, 20), i FROM generate_series(1, 20000) i;"
-     "ALTER TABLE t DROP COLUMN gone, DROP COLUMN gone2; CREATE INDEX t_v ON t (v)"},
-    {"fillfactor 70", "CREATE TABLE t (id int PRIMARY KEY, v text) WITH (fillfactor = 70)",
-     "INSERT INTO t SELECT i, r(20, 40) FROM generate_series(1, 20000) i;"
-     "CREATE INDEX t_v ON t (v) WITH (fillfactor = 60)"},
-    {"deleted, vacuumed", "CREATE TABLE t (id int PRIMARY KEY, k uuid NOT NULL, v text NOT NULL)",
-     "INSERT INTO t SELECT i, md5(random()::text)::uuid, r(1, 90) FROM generate_series(1, 30000) i;"
-     "CREATE INDEX t_k ON t (k)",
-     "DELETE FROM t WHERE random() < 0.6"},
-    {"updated", "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, v text)",
-     "INSERT INTO t SELECT i, now() + i * interval '1 s', r(30, 50) FROM generate_series(1, 20000) "
-     "i;"
-     "CREATE INDEX t_at ON t (at); CREATE INDEX t_v ON t (v)",
-     "UPDATE t SET v = v || 'x', at = at + interval '1 day' WHERE random() < 0.4"},
-    {"few keys", "CREATE TABLE t (id int NOT NULL, k int NOT NULL, s text NOT NULL)",
-     "INSERT INTO t SELECT i, random() * 15, 'state ' || (random() * 5)::int "
-     "FROM generate_series(1, 60000) i;"
-     "CREATE INDEX t_k ON t (k); CREATE INDEX t_s ON t (s)"},
-    {"2000 keys", "CREATE TABLE t (k int NOT NULL, u bigint NOT NULL)",
-     "INSERT INTO t SELECT random() * 2000, i FROM generate_series(1, 60000) i;"
-     "CREATE INDEX t_k ON t (k); CREATE INDEX t_ku ON t (k, u); CREATE UNIQUE INDEX t_u ON t (u)"},
-    {"skewed keys", "CREATE TABLE t (k int, s text)",
-     "INSERT INTO t SELECT 3000 * random() ^ 4, 'name ' || (2000 * random() ^ 3)::int "
-     "FROM generate_series(1, 50000) i;"
-     "CREATE INDEX t_k ON t (k); CREATE INDEX t_s ON t (s)"},
-    {"pairs", "CREATE TABLE t (k int NOT NULL)",
-     "INSERT INTO t SELECT random() * 12000 FROM generate_series(1, 25000) i;"
-     "CREATE INDEX t_k ON t (k)"},
-    {"mostly null key", "CREATE TABLE t (id int NOT NULL, k int, s text)",
-     "INSERT INTO t SELECT i, CASE WHEN random() < 0.3 THEN i END, "
-     "CASE WHEN random() < 0.2 THEN r(3, 9) END FROM generate_series(1, 60000) i;"
-     "CREATE INDEX t_k ON t (k); CREATE INDEX t_s ON t (s)"},
-    {"toast", "CREATE TABLE t (id int PRIMARY KEY, body text NOT NULL)",
-     "ALTER TABLE t ALTER body SET STORAGE EXTERNAL;"
-     "INSERT INTO t SELECT i, repeat(md5(random()::text), 200) FROM generate_series(1, 3000) i",
-     "DELETE FROM t WHERE random() < 0.3"},
-    {"some toasted", "CREATE TABLE t (id int, body text NOT NULL, tail int NOT NULL)",
-     "ALTER TABLE t ALTER body SET STORAGE EXTERNAL;"
-     "INSERT INTO t SELECT i, CASE WHEN random() < 0.1 THEN repeat('ab', 2500) ELSE r(20, 90) END, "
-     "1 "
-     "FROM generate_series(1, 20000) i"},
-    {"long and short text",
-     "CREATE TABLE t (a smallint NOT NULL, v text NOT NULL, w text NOT NULL)",
-     "INSERT INTO t SELECT 1, CASE WHEN random() < 0.5 THEN r(5, 20) ELSE r(300, 400) END, "
-     "r(100, 160) FROM generate_series(1, 8000) i; CREATE INDEX t_w ON t (w)"},
-    {"numbers and codes",
-     "CREATE TABLE t (n numeric(12,2), c varchar(20), b bytea, o numeric, i inet, j jsonb)",
-     "INSERT INTO t SELECT (random() * 10 ^ (random() * 8))::numeric, 'C' || (random() * "
-     "1e6)::int, "
-     "decode(md5(random()::text), 'hex'), random()::numeric, '10.1.2.3', "
-     "jsonb_build_object('k', (random() * 1000)::int) FROM generate_series(1, 20000) i;"
-     "CREATE INDEX t_n ON t (n); CREATE INDEX t_c ON t (c); CREATE INDEX t_b ON t (b)"},
-    {"arrays", "CREATE TABLE t (id int NOT NULL, a int[], f real[])",
-     "INSERT INTO t SELECT i, array_fill(1, ARRAY[1 + (random() * 9)::int]), ARRAY[1.0, 2.0] "
-     "FROM generate_series(1, 15000) i"},
-    {"expressions and parts",
-     "CREATE TABLE t (id int NOT NULL, mail text NOT NULL, done bool NOT NULL)",
-     "INSERT INTO t SELECT i, upper(r(8, 24)) || '@X.ORG', random() < 0.9 "
-     "FROM generate_series(1, 25000) i;"
-     "CREATE INDEX t_low ON t (lower(mail)); CREATE INDEX t_open ON t (id) WHERE NOT done;"
-     "CREATE INDEX t_inc ON t (id) INCLUDE (mail); CREATE INDEX t_len ON t ((length(mail)))"},
-    {"many rows",
-     "CREATE TABLE t (id bigint PRIMARY KEY, m int NOT NULL, at timestamptz, v numeric(9,3))",
-     "INSERT INTO t SELECT i, random() * 5000, now() + i * interval '1 s', "
-     "(random() * 1000)::numeric(9,3) FROM generate_series(1, 120000) i;"
-     "CREATE INDEX t_m ON t (m); CREATE INDEX t_at ON t (at); CREATE INDEX t_mat ON t (m, at)",
-     "DELETE FROM t WHERE id % 4 = 0"},
-    {"one page", "CREATE TABLE t (id int PRIMARY KEY, v text)",
-     "INSERT INTO t SELECT i, 'v' FROM generate_series(1, 40) i"},
-    {"empty again", "CREATE TABLE t (id int PRIMARY KEY, v text)",
-     "INSERT INTO t SELECT i, 'v' FROM generate_series(1, 9000) i",
-     "DELETE FROM t WHERE id < 9000"},
-};
-
 constexpr int kSeeds = 2;  // of each version, others for each
-constexpr std::string_view kFunctions = R"(
-  CREATE FUNCTION n(share float8) RETURNS int LANGUAGE sql VOLATILE AS
-    'SELECT CASE WHEN random() >= share THEN (random() * 1e9)::int END';
-  CREATE FUNCTION r(low int, high int) RETURNS text LANGUAGE sql VOLATILE AS
-    'SELECT left(repeat(md5(random()::text), high / 32 + 1),
-                 low + floor(random() * (high - low + 1))::int)')";
 
 // One relation: what was said and what is true.
 struct Trial {
@@ -167,12 +64,20 @@ class VacuumBloat : public VersionTest {
         must(conn_->query("SELECT pg_relation_size($1::regclass) / 8192", {relation}));
     return must(rows[0].get<int64_t>(0));
   }
+  // Of the TOAST of t.
+  int64_t toast_pages() {
+    const auto rows =
+        must(conn_->query("SELECT pg_relation_size(reltoastrelid) / 8192 FROM pg_class "
+                          "WHERE oid = 't'::regclass"));
+    return must(rows[0].get<int64_t>(0));
+  }
   // What was said of each relation of the only table, and its truth.
   std::vector<Trial> trials(const std::string& name, const BloatReport& said) {
     std::vector<Trial> out;
     for (const vacuum::TableBloat& table : said.tables) {
       must(conn_->exec(cat("VACUUM FULL ", table.table)));
       out.push_back({cat(name, " heap"), table.heap, pages(table.table)});
+      if (table.toast) out.push_back({cat(name, " TOAST"), *table.toast, toast_pages()});
       for (const vacuum::IndexBloat& index : table.indexes) {
         out.push_back({cat(name, " ", index.name), index.bloat, pages(index.name)});
       }
@@ -181,7 +86,7 @@ class VacuumBloat : public VersionTest {
   }
   // The table of a case, by a session that ends: what a session has not told yet of its changes
   // would be counted once more after a VACUUM of its own.
-  void make(const Case& one, int seed) {
+  void make(const BloatCase& one, int seed) {
     pg::Connection writer = connect();
     must(writer.exec(cat("SELECT setseed(0.", seed, ")")));
     must(writer.exec(one.create));
@@ -209,10 +114,10 @@ class VacuumBloat : public VersionTest {
 };
 
 TEST_P(VacuumBloat, TruthLiesInTheStatedInterval) {
-  must(conn_->exec(kFunctions));
+  must(conn_->exec(kBloatFunctions));
   std::vector<Trial> all;
   for (int seed = 1; seed <= kSeeds; ++seed) {
-    for (const Case& one : kCases) {
+    for (const BloatCase& one : kBloatCases) {
       make(one, std::stoi(version()) * 10 + seed);
       settle();
       for (Trial& trial : trials(cat(one.name, " #", seed), report())) {
@@ -316,8 +221,8 @@ TEST_P(VacuumBloat, NeverAnalyzedTableIsUnknownUntilItIsSampled) {
 }
 
 TEST_P(VacuumBloat, CountingEveryRowTellsTheSizeToThePage) {
-  must(conn_->exec(kFunctions));
-  for (const Case& one : kCases) {
+  must(conn_->exec(kBloatFunctions));
+  for (const BloatCase& one : kBloatCases) {
     make(one, 7);
     must(conn_->exec("VACUUM ANALYZE t"));
 
@@ -331,7 +236,7 @@ TEST_P(VacuumBloat, CountingEveryRowTellsTheSizeToThePage) {
 }
 
 TEST_P(VacuumBloat, SampleStaysWithinItsBudgetAndItsInterval) {
-  must(conn_->exec(kFunctions));
+  must(conn_->exec(kBloatFunctions));
   make({"", "CREATE TABLE t (id int PRIMARY KEY, v text, w int)",
         "INSERT INTO t SELECT i, r(10, 100), n(0.5) FROM generate_series(1, 200000) i",
         "DELETE FROM t WHERE id % 100 < (id / 1000) % 100"},

@@ -42,6 +42,53 @@ TEST(RowLength, PlainValuesStayHoweverLong) {
   EXPECT_EQ(RowLength(columns, 8192).length_of({int64_t{1} << 40}), 8192);
 }
 
+TEST(RowLength, TellsWhatGoesOutLongestFirst) {
+  const std::vector<StoredColumn> columns{kText, kText, kText};
+  const RowLength row(columns, 8192);
+  std::vector<int64_t> moved;
+
+  EXPECT_EQ(row.length_of({1000, 3000, 2500}, moved), 24 + 1040);  // 1000 (+0) 18 18
+  EXPECT_EQ(moved, (std::vector<int64_t>{3000, 2500}));
+  row.length_of({10, 20, 30}, moved);
+  EXPECT_EQ(moved, std::vector<int64_t>{});
+}
+
+TEST(RowLength, TargetOfTheTableHoldsForRowsThatAreTooLong) {
+  const std::vector<StoredColumn> columns{kText, kText};
+  const RowLength row(columns, 8192, 256);
+
+  EXPECT_EQ(row.length_of({1004, 900}), 24 + 1904);  // up to 2032 nothing goes out
+  EXPECT_EQ(row.length_of({1004, 1100}), 24 + 40);
+}
+
+TEST(RowLength, RowsAtTheThresholdAreUnsure) {
+  const std::vector<StoredColumn> columns{kText, kText};
+  const RowLength row(columns, 8192);
+
+  EXPECT_EQ(row.unsure({1000, 990}), 0);           // 2016: with both headers 2024
+  EXPECT_EQ(row.unsure({1004, 1000}), 2004 + 72);  // 2032: with them 2040
+  EXPECT_EQ(row.unsure({1204, 1604}), 0);          // out for sure
+}
+
+TEST(Chunks, ValuesAreCutAndTheRestIsShort) {
+  std::vector<int> chunks;
+  for_each_chunk(2 * 1996 + 10, 8192, [&](int bytes) { chunks.push_back(bytes); });
+
+  EXPECT_EQ(chunks, (std::vector<int>{2032, 2032, 48}));
+}
+
+TEST(RowTally, ChunksInTheirOrderFillPagesAsTheyCome) {
+  RowTally tally(8168);
+  for (int64_t block = 0; block < 100; ++block) {
+    for (const int bytes : {2032, 48, 2032, 48, 2032, 48}) tally.add(block, bytes);
+  }
+
+  // Three values a page: the fourth does not fit. By chance more would.
+  EXPECT_EQ(tally.packed(), 100);
+  EXPECT_NEAR(tally.projected(100, 1000, true).best, 1000, 3);
+  EXPECT_LT(tally.projected(100, 1000).best, 990);
+}
+
 TEST(RowTally, PacksRowsInTheirOrder) {
   RowTally tally(100);
   for (const int bytes : {40, 40, 40, 200, 40}) tally.add(1, bytes);
