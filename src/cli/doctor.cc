@@ -8,6 +8,7 @@
 #include "cli/lookout.h"
 #include "pg/capability.h"
 #include "pg/connection.h"
+#include "vacuum/rules_bloat.h"
 #include "vacuum/vacuum.h"
 
 namespace pgtend::cli {
@@ -112,7 +113,8 @@ Result<int> run_doctor(const Args& args, Output& output) {
   TRY(conn.guard());
   const pg::Capability capability = TRY(pg::read_capability(conn));
   print_server(output, capability);
-  const vacuum::Facts facts = TRY(vacuum::load(conn));
+  vacuum::Facts facts = TRY(vacuum::load(conn));
+  TRY(vacuum::add_bloat(conn, facts));
   TRY(print_levels(output, conn, capability, facts));
   output.line();
   const auto findings = vacuum::review(facts);

@@ -50,7 +50,7 @@ void print_findings(Output& output, const std::vector<care::Finding>& findings) 
     output.line(cat("    ", printable(finding.why)));
     if (!finding.actions.empty()) print_action(output, finding.actions.front());
     for (const std::string& sql : finding.statements) {
-      output.line(cat("    ", output.styled(Style::Good, cat(printable(sql), ";"))));
+      output.line(cat("    ", output.styled(Style::Good, cat(printable(sql, true), ";"))));
     }
     if (!finding.prediction.empty()) {
       output.line(cat("    ", printable(finding.prediction), " (", care::name(finding.proof), ")"));

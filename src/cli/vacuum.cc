@@ -12,6 +12,7 @@
 #include "pg/connection.h"
 #include "vacuum/count_values.h"
 #include "vacuum/horizon.h"
+#include "vacuum/rules_bloat.h"
 #include "vacuum/runway.h"
 #include "vacuum/triggers.h"
 #include "vacuum/vacuum.h"
@@ -123,6 +124,7 @@ Result<int> run_vacuum_review(const Args& args, Output& output) {
   if (!estimates) output.warn(cat("columns were not looked at: ", estimates.error().message));
   const int64_t budget = TRY(args.number("--distinct", 0, 1, 86'400));
   if (budget > 0) TRY(count_values(output, conn, facts, seconds(budget)));
+  TRY(vacuum::add_bloat(conn, facts));
   for (const facts::MissingRight& missing : facts.missing) {
     output.missing_right(cat(missing.what, "; ", missing.grant, " would show it"));
   }

@@ -5,9 +5,11 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/findings.h"
 #include "cli/lookout.h"
 #include "pg/connection.h"
 #include "vacuum/bloat_report.h"
+#include "vacuum/rules_bloat.h"
 
 namespace pgtend::cli {
 
@@ -15,7 +17,8 @@ namespace {
 constexpr Parameter kBloatParameters[] = {
     {"[TABLE]", "...", "these tables (with their partitions); all when left out"},
     {"--exact", "", "read whole tables, as far as --read allows, instead of estimating"},
-    {"--read", "PAGES", "pages that may be read to measure, 20000 by default; 0: estimates only"},
+    {"--read", "PAGES",
+     "pages that may be read to measure, 20000 by default; 0: only what needs none"},
     {"--all", "", "list every table, not only the 20 that waste most"},
 };
 constexpr size_t kBloatShown = 20;
@@ -96,6 +99,8 @@ Result<int> run_vacuum_bloat(const Args& args, Output& output) {
   if (report.pages_read > 0) {
     output.note(cat(grouped(report.pages_read), " pages were read to measure"));
   }
+  output.line();
+  print_findings(output, vacuum::bloat_findings(report));
   return 0;
 }
 

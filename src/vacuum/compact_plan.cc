@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "pg/quote.h"
 #include "vacuum/compact_fit.h"
+#include "vacuum/wording.h"
 
 namespace pgtend::vacuum {
 namespace {
@@ -139,13 +140,6 @@ WayCost full_cost(const CompactFacts& facts, const Sizes& sizes) {
   return out;
 }
 
-// `word` as one word of a shell's command line.
-std::string shell_word(std::string_view word) {
-  std::string out = "'";
-  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 std::string why_not_repack(const Rewriters& rewriters) {
   if (rewriters.repack.empty()) return "not installed";
   if (!rewriters.key) return "needs a primary key or a unique index on NOT NULL columns";
@@ -184,7 +178,7 @@ WayCost rewriter_cost(const CompactFacts& facts, const Sizes& sizes, Way way) {
   return out;
 }
 
-std::string percent(double share) { return cat(std::llround(100 * share), " %"); }
+std::string whole_percent(double share) { return cat(std::llround(100 * share), " %"); }
 
 // The pick and its reason, for a table whose own bloat is not worth moving anything.
 void pick_indexes(CompactPlan& plan, const std::string& because) {
@@ -212,7 +206,7 @@ void pick(CompactPlan& plan, const CompactFacts& facts, const Sizes& sizes,
   }
   const double share = facts.heap.share().best;
   if (share < policy.share_min) {
-    return pick_indexes(plan, cat(percent(share), " free is headroom"));
+    return pick_indexes(plan, cat(whole_percent(share), " free is headroom"));
   }
   const double free = sizes.heap - sizes.dense;
   if (facts.growth_bytes_day && *facts.growth_bytes_day * policy.reuse_days >= free) {
@@ -225,12 +219,12 @@ void pick(CompactPlan& plan, const CompactFacts& facts, const Sizes& sizes,
     plan.because = cat("its last ", grouped(facts.tail->pages), " pages are nearly empty");
   } else if (plan.cost(Way::InPlace).why_not.empty()) {
     plan.pick = Way::InPlace;
-    plan.because = cat(percent(share), " of it is free");
+    plan.because = cat(whole_percent(share), " of it is free");
     if (!facts.rewriters.repack.empty() && 1 - share < 0.25) {
       plan.because += "; pg_repack would write less";
     }
   } else {
-    pick_indexes(plan, cat(percent(share), " of it is free, but: ", facts.why_not_move));
+    pick_indexes(plan, cat(whole_percent(share), " of it is free, but: ", facts.why_not_move));
   }
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "vacuum/actions.h"
 #include "vacuum/attendance.h"
+#include "vacuum/rules_bloat.h"
 #include "vacuum/rules_settings.h"
 #include "vacuum/triggers.h"
 #include "vacuum/wording.h"
@@ -189,6 +190,9 @@ constexpr Rule kRules[] = {
      "`vacuum "
      "watch` also `autovacuum-cancelled`",
      starved_now},
+    {"table-bloat", "pages of a table that a rewrite would give back", table_bloat},
+    {"toast-bloat", "pages of a table's TOAST that a rewrite would give back", toast_bloat},
+    {"index-bloat", "pages of its btree indexes that REINDEX would give back", index_bloat},
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "facts/settings.h"
 #include "facts/tables.h"
 #include "facts/vacuum_costs.h"
+#include "vacuum/bloat_report.h"
 
 namespace pgtend::vacuum {
 
@@ -39,6 +40,11 @@ struct Policy {
   double miss_chance_told = 0.1;      // while the present sample has seen them
   double starved_factor = 2;          // over autovacuum's limit, when seen once
   double starved_naptimes = 3;        // how long a due table may wait
+  // Bloat is told when the low ends of share and bytes are both above these.
+  double bloat_share_min = 0.2;
+  Bytes bloat_min = 100_MiB;
+  double bloat_share_grave = 0.5;  // from here on, and ten times the bytes, it is a warning
+  double reuse_days = 7;           // bloat that growth fills within is left alone
 };
 
 // What the rules look at; holders are those of ordinary tables, oldest first.
@@ -50,6 +56,7 @@ struct Context {
   std::map<uint32_t, int64_t> updated_to_new_page = {};
   facts::Estimates estimates = {};  // of tables so large that ANALYZE samples them
   std::optional<facts::AutovacuumNow> autovacuum = {};
+  BloatReport bloat = {};  // of the tables that were looked at
 };
 
 struct Rule {

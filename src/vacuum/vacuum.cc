@@ -114,6 +114,7 @@ json::object to_json(const Facts& facts) {
   if (!moved.empty()) out["updated_to_new_page"] = std::move(moved);
   if (facts.context.autovacuum) out["autovacuum"] = to_json(*facts.context.autovacuum);
   if (!facts.context.estimates.empty()) out["estimates"] = to_json(facts.context.estimates);
+  if (!facts.context.bloat.tables.empty()) out["bloat"] = to_json(facts.context.bloat);
   if (facts.runway) out["runway"] = to_json(*facts.runway);
   out["at"] = std::chrono::duration_cast<seconds>(facts.at.time_since_epoch()).count();
   return out;
@@ -148,6 +149,8 @@ Result<Facts> facts_from_json(const json::value& value) {
       out.context.autovacuum = TRY(facts::autovacuum_from_json(part));
     } else if (key == "estimates") {
       out.context.estimates = TRY(facts::estimates_from_json(part));
+    } else if (key == "bloat") {
+      out.context.bloat = TRY(bloat_report_from_json(part));
     } else if (key == "runway") {
       out.runway = TRY(facts::runway_from_json(part));
     } else if (key == "at" && part.is_int64()) {

@@ -24,7 +24,8 @@ struct Facts {
   std::vector<facts::MissingRight> missing = {};
 };
 
-// Reads it, but for context.estimates. Errors: those of facts::load_tables.
+// Reads it, without estimates (load_estimates) and bloat (add_bloat). Errors: those of
+// facts::load_tables.
 Result<Facts> load(pg::Connection& conn, const facts::TableFilter& filter = {});
 
 // Adds context.estimates of the tables that ANALYZE only samples, partitioned ones too; reads few
@@ -35,8 +36,8 @@ Status load_estimates(pg::Connection& conn, Facts& facts);
 // the table. Pure.
 std::vector<care::Finding> review(const Facts& facts, const Policy& policy = {});
 
-// {"settings":…, "holders":[…], "tables":[…], "costs":…, "estimates":…, "autovacuum":…, "runway":…,
-// "at": seconds since 1970, "missing_rights":[…]} and back (golden tests).
+// {"settings":…, "holders":[…], "tables":[…], "costs":…, "estimates":…, "autovacuum":…, "bloat":…,
+// "runway":…, "at": seconds since 1970, "missing_rights":[…]} and back (golden tests).
 json::object to_json(const Facts& facts);
 Result<Facts> facts_from_json(const json::value& value);
 

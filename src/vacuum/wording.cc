@@ -14,4 +14,10 @@ std::string percent(double share) {
   return cat(static_cast<int64_t>(tenths) / 10, '.', static_cast<int64_t>(tenths) % 10, " %");
 }
 
+std::string shell_word(std::string_view word) {
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 }  // namespace pgtend::vacuum

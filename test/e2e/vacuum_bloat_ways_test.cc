@@ -15,12 +15,15 @@
 #include "vacuum/bloat_heap.h"
 #include "vacuum/bloat_report.h"
 #include "vacuum/bloat_sample.h"
+#include "vacuum/rules_bloat.h"
+#include "vacuum/vacuum.h"
 
 namespace pgtend::e2e {
 namespace {
 
 using testing::HasSubstr;
 using vacuum::Bloat;
+using vacuum::BloatReport;
 using vacuum::Method;
 
 constexpr int kSeeds = 2;  // the second one changes rows after the last VACUUM
@@ -99,6 +102,7 @@ class VacuumBloatWays : public VersionTest {
         "INSERT INTO t SELECT * FROM t WHERE random() < 0.05 ON CONFLICT DO NOTHING"));
     EXPECT_TRUE(counted());
   }
+  BloatReport report() { return must(vacuum::load_bloat(*conn_)); }
   int64_t pages(const std::string& oid) {
     const auto rows =
         must(conn_->query("SELECT pg_relation_size($1::oid::regclass) / 8192", {oid}));
@@ -319,6 +323,46 @@ TEST_P(VacuumBloatWays, MapThatNoVacuumHasWrittenIsNotBelieved) {
 
   EXPECT_FALSE(said.tables.at(0).heap.known());
   EXPECT_FALSE(said.tables.at(0).toast.value().known());
+}
+
+TEST_P(VacuumBloatWays, FindingsAreToldWhereTheWholeIntervalIsAboveTheLimits) {
+  install();
+  must(connect().exec(std::string(kHalf)));
+  must(
+      connect().exec("CREATE TABLE u (id int PRIMARY KEY, v text NOT NULL);"
+                     "INSERT INTO u SELECT i, 'some text' FROM generate_series(1, 100000) i;"
+                     "DELETE FROM u WHERE id % 4 > 0"));
+  must(connect().exec("VACUUM ANALYZE t"));
+  must(connect().exec("VACUUM ANALYZE u"));
+  ASSERT_TRUE(
+      holds("SELECT bool_and(n_dead_tup = 0 AND n_mod_since_analyze = 0 "
+            "AND last_vacuum IS NOT NULL) FROM pg_stat_user_tables"));
+  const vacuum::Policy policy{.bloat_min = 1_MiB};
+  vacuum::Facts facts = must(vacuum::load(*conn_));
+
+  must(vacuum::add_bloat(*conn_, facts, policy));
+  const auto measured = vacuum::bloat_findings(report(), policy);
+
+  const auto told = [](const std::vector<care::Finding>& findings) {
+    std::vector<std::string> out;
+    for (const care::Finding& finding : findings) {
+      if (finding.id.ends_with("-bloat")) out.push_back(cat(finding.id, " ", finding.object));
+    }
+    std::ranges::sort(out);
+    return out;
+  };
+  const std::vector<std::string> all{"index-bloat public.u", "table-bloat public.u",
+                                     "toast-bloat public.t"};
+  EXPECT_EQ(told(vacuum::review(facts, policy)), all);
+  EXPECT_EQ(facts.context.bloat.pages_read, 0);
+  EXPECT_EQ(told(measured), all);
+  EXPECT_EQ(told(vacuum::review(facts)), std::vector<std::string>());
+  EXPECT_EQ(told(vacuum::bloat_findings(report())), std::vector<std::string>());
+  for (const care::Finding& finding : measured) {
+    for (const std::string& sql : finding.statements) must(conn_->exec(sql));
+  }
+  EXPECT_EQ(told(vacuum::bloat_findings(report(), policy)),
+            std::vector<std::string>{"table-bloat public.u"});
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, VacuumBloatWays, ::testing::Values("13", "15", "18"),
