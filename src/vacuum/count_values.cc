@@ -34,13 +34,13 @@ double sum_of(const std::vector<RangeCount>& counts) {
 }
 
 // A column to count.
-struct Candidate {
+struct CountedColumn {
   const facts::TableFacts* table = nullptr;
   ColumnEstimate* column = nullptr;
 };
 
-std::vector<Candidate> candidates(Facts& facts) {
-  std::vector<Candidate> out;
+std::vector<CountedColumn> candidates(Facts& facts) {
+  std::vector<CountedColumn> out;
   for (const facts::TableFacts& table : facts.tables) {
     const auto columns = facts.context.estimates.find(table.oid);
     if (columns == facts.context.estimates.end() || table.kind == 'p') continue;
@@ -49,8 +49,9 @@ std::vector<Candidate> candidates(Facts& facts) {
       if (seekable && !column.unique) out.push_back({&table, &column});
     }
   }
-  std::ranges::stable_sort(
-      out, [](const Candidate& a, const Candidate& b) { return a.column->rows > b.column->rows; });
+  std::ranges::stable_sort(out, [](const CountedColumn& a, const CountedColumn& b) {
+    return a.column->rows > b.column->rows;
+  });
   return out;
 }
 
@@ -63,7 +64,7 @@ struct ValueRange {
 // Counts the ranges of one column until its time is over.
 class ColumnCounter {
  public:
-  ColumnCounter(pg::Connection& conn, const Candidate& candidate, const Clock& clock,
+  ColumnCounter(pg::Connection& conn, const CountedColumn& candidate, const Clock& clock,
                 nanoseconds time)
       : conn_(conn),
         candidate_(candidate),
@@ -165,7 +166,7 @@ class ColumnCounter {
   }
 
   pg::Connection& conn_;
-  const Candidate& candidate_;
+  const CountedColumn& candidate_;
   const Clock& clock_;
   SteadyTime until_;
   double part_;  // seconds
@@ -206,9 +207,9 @@ std::optional<CountedValues> total(const RangeCounts& counts) {
 Result<CountReport> count_values(pg::Connection& conn, Facts& facts, const CountSetup& setup) {
   CountReport report;
   const SteadyTime until = setup.clock->steady() + setup.budget;
-  std::vector<Candidate> wanted = candidates(facts);
+  std::vector<CountedColumn> wanted = candidates(facts);
   auto left = static_cast<int64_t>(wanted.size());
-  for (const Candidate& candidate : wanted) {
+  for (const CountedColumn& candidate : wanted) {
     const nanoseconds time = (until - setup.clock->steady()) / left--;
     ColumnCounter counter(conn, candidate, *setup.clock, time);
     const auto counts = counter.run(setup.seed);
