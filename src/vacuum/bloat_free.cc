@@ -10,10 +10,11 @@
 namespace pgtend::vacuum {
 namespace {
 
-constexpr double kPointersMax = 291;  // of a page of 8 kB
-constexpr double kShortest = 28;      // bytes of a row with its line pointer
-constexpr double kMapSure = 2.6;      // standard errors of a 99 % interval
-constexpr double kListItem = 6;       // bytes of a row address in a list of equal keys
+constexpr double kPointersMax = 291;   // of a page of 8 kB
+constexpr double kShortest = 28;       // bytes of a row with its line pointer
+constexpr double kMapSure = 2.6;       // standard errors of a 99 % interval
+constexpr double kShortestEntry = 16;  // bytes of an index entry with its line pointer, at least
+constexpr double kListItem = 6;        // bytes of a row address in a list of equal keys
 // A list that INSERT made is a sixth of a page at most, one that REINDEX made a tenth: with long
 // keys the latter take more pages.
 constexpr double kShorterLists = 1.08;
@@ -53,10 +54,14 @@ Interval needed_pages(const Contents& contents) {
   const auto used = [&](double free) { return std::clamp(page * pages - free, 0.0, page * pages); };
   const double best = used(contents.free.best);
   if (pages <= 0) return {};
-  const double here = rows / pages;
-  double item = rows > 0 ? best / rows : page / 8;
+  // Dead rows lie beside the live ones in what is used.
+  const double stored = rows + contents.dead;
+  double item = rows > 0 ? best / stored : page / 8;
+  // Counters may be told after the VACUUM that removed the rows: then so many have no room.
+  const bool plausible = item >= kShortest;
   double pointers = 0;  // bytes of all removed rows' pointers, at most
   if (contents.pointers) {
+    const double here = stored / pages;
     const double most = kPointersMax * contents.block_size / 8192;
     if (rows > 0) item = item_bytes(best / pages, here, page);
     const double once = rows > 0 ? std::min(page / item, most) : most;
@@ -64,7 +69,10 @@ Interval needed_pages(const Contents& contents) {
   }
   item = std::clamp(item, kShortest, page);
   const double gone = contents.dead * item;
-  const double tail = tail_bytes(contents, item);
+  // What counters may have made too many of has not made the rows short.
+  const double alone = rows > 0 ? best / rows : item;
+  const double longest = std::clamp(std::max(item, contents.dead > 0 ? alone : 0), item, page);
+  const double tail = tail_bytes(contents, longest);
   const auto capacity = static_cast<double>(contents.capacity);
   // Two pages that follow each other hold more than one page can: half of each at least is full.
   const auto packed = [&](double bytes, double empty) {
@@ -72,8 +80,9 @@ Interval needed_pages(const Contents& contents) {
   };
   Interval out;
   out.low = std::max(std::floor(packed(used(contents.free.high) - pointers - gone, 0)) - 1, 0.0);
-  out.best = std::ceil(packed(best - pointers / 2 - gone, contents.chunks ? tail / 2 : item / 2));
-  out.high = std::ceil(packed(used(contents.free.low) + contents.grown * item, tail)) + 1;
+  out.best = std::ceil(
+      packed(best - pointers / 2 - (plausible ? gone : 0), contents.chunks ? tail / 2 : item / 2));
+  out.high = std::ceil(packed(used(contents.free.low) + contents.grown * longest, tail)) + 1;
   if (contents.dropped) {
     const double least = contents.chunks ? 0 : std::floor(rows * kShortest / capacity);
     out.low = std::min(out.low, least);
@@ -119,11 +128,14 @@ Interval needed_index_pages(const LeafDensity& index) {
   const double doubt = leaves * page * 0.00005;
   const int capacity = LeafBuilder(index.block_size, index.fillfactor).capacity();
   // Each leaf page but the last has the first key of the next one.
-  const double entries = std::max(index.entries, leaves);
+  const double entries = std::max(index.entries, leaves) + index.dead;
   const double entry = std::clamp(used / (entries + leaves), kListItem, page / 3);
   const double dead = std::min(index.dead * entry, used);
+  // As for tables: more dead entries than there is room for are not there.
+  const bool plausible = used >= (entries + leaves) * (index.lists ? kListItem : kShortestEntry);
   double low = std::max(used - doubt - leaves * (entry + 8) - dead, 0.0) / capacity;
-  const double best = std::max(used - leaves * entry - dead, 0.0) / (capacity - entry / 2);
+  const double best =
+      std::max(used - leaves * entry - (plausible ? dead : 0), 0.0) / (capacity - entry / 2);
   double high = (used + doubt) / std::max(capacity - entry, capacity / 2.0);
   if (index.lists) {
     low *= std::clamp(kListItem / std::max(entry, 20.0), 0.0, 0.3);

@@ -43,6 +43,18 @@ TEST(NeededPages, DeadRowsLowerAndNewRowsRaise) {
   EXPECT_NEAR(needed_pages(changed).high - needed_pages(still).high, 100, 10);
 }
 
+TEST(NeededPages, MoreDeadRowsThanThereIsRoomForAreNotBelieved) {
+  // A session has told of 600,000 deleted rows after it had vacuumed them.
+  const Contents contents{
+      .pages = 1000, .free = exactly(4'084'000), .rows = 60'000, .dead = 600'000};
+
+  EXPECT_NEAR(needed_pages(contents).best, 500, 60);
+  EXPECT_EQ(needed_pages(contents).low, 0);
+  const Interval index = needed_index_pages(
+      {.leaf_pages = 1000, .density = 45, .entries = 183'000, .dead = 1'830'000});
+  EXPECT_GT(index.best, 400);
+}
+
 TEST(NeededPages, WholeChunksLeaveNothingEmpty) {
   const Contents whole{.pages = 1000,
                        .free = exactly(1000 * (8168.0 - 2 * 2036)),
