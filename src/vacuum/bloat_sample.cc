@@ -16,6 +16,7 @@ namespace {
 constexpr double kSure = 2.6;           // standard errors of a 99 % interval
 constexpr int kChunkHeader = 24 + 12;   // of the row; chunk_id, chunk_seq, the length of chunk_data
 constexpr int kValueHeader = 4;         // of a value within a row
+constexpr double kFewBlocks = 20;       // widens an interval from 33 blocks by 60 %
 constexpr int64_t kBlocksMin = 30;      // of a sample: fewer tell nothing
 constexpr int64_t kValueMax = 1 << 30;  // bytes: no value is longer
 constexpr size_t kLineMax = 1U << 20;   // bytes of one line of COPY: a number a column
@@ -283,7 +284,9 @@ Interval RowTally::projected(int64_t blocks, int64_t pages, bool in_order) const
   const double square = (squares_ + in_block_ * in_block_) / looked;
   const double spread = std::sqrt(std::max(square - mean * mean, 0.0));
   const double unseen = std::sqrt(std::max(1 - looked / all, 0.0));
-  const double relative = kSure * spread / mean / std::sqrt(looked) * unseen + 0.002;
+  // Few blocks, and a few of them with most of the rows, tell less than the normal law says.
+  const double few = 1 + kFewBlocks / looked;
+  const double relative = kSure * few * spread / mean / std::sqrt(looked) * unseen + 0.002;
   const double grow = all / looked;
   // INSERT has put short rows where long ones did not fit: then they pack better than by chance.
   const double least = std::min(needed, packed);
