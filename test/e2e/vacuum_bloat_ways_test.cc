@@ -200,7 +200,9 @@ TEST_P(VacuumBloatWays, TruthLiesInTheIntervalOfEachMethod) {
                      std::round(share * 1000) / 10, " % inside, median error ",
                      std::round(median(errors) * 10000) / 100, " % of the relation, median width ",
                      std::round(median(widths) * 1000) / 10, " %\n");
-    EXPECT_GE(share, 0.95) << method << "\n" << lines;
+    // One of few is what chance makes of an interval that holds 19 of 20.
+    const size_t missed = trials.size() - inside;
+    EXPECT_TRUE(missed <= 1 || share >= 0.95) << method << "\n" << lines;
     EXPECT_LE(median(errors), method == "sample of TOAST" ? 0.12 : 0.06) << method << "\n" << lines;
     if (std::getenv("PGTEND_BLOAT_LINES") != nullptr) std::cout << lines;
   }
