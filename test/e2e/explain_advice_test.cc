@@ -63,7 +63,12 @@ class ExplainAdvice : public e2e::VersionTest {
     request.sql = sql;
     request.options.analyze = true;
     request.verify = verify;
-    return e2e::must(explain::examine(*conn_, request));
+    explain::Report report = e2e::must(explain::examine(*conn_, request));
+    // A run in which the machine paused has time in no node (G6): then another one is taken.
+    for (int i = 1; i < 3 && finding(report, "G6"); ++i) {
+      report = e2e::must(explain::examine(*conn_, request));
+    }
+    return report;
   }
   // A statement that pgtend itself would not run is run here, and undone.
   explain::Report examined_plan(const std::string& sql) {

@@ -27,8 +27,10 @@ class VacuumTune : public VersionTest {
     must(conn_->exec(cat("CREATE SCHEMA \"Lédger\"; CREATE TABLE ", kTable,
                          " (id int PRIMARY KEY, v int, pad text) WITH (",
                          "autovacuum_enabled = false, fillfactor = 80)")));
-    must(conn_->exec(cat("INSERT INTO ", kTable,
-                         " SELECT i, 0, repeat('x', 50) FROM generate_series(1, 100000) i")));
+    // In a session of its own, so that its counters have come when VACUUM sets them.
+    must(connect().exec(cat("INSERT INTO ", kTable,
+                            " SELECT i, 0, repeat('x', 50) FROM generate_series(1, 100000) i")));
+    ASSERT_TRUE(wait_until([&] { return live_rows() == "100000"; }, seconds(30)));
     must(conn_->exec(cat("VACUUM ANALYZE ", kTable)));
     must(conn_->exec(
         cat("ALTER TABLE ", kTable, " RESET (autovacuum_enabled), SET (", kChanges, " = 0.4)")));
@@ -61,6 +63,9 @@ class VacuumTune : public VersionTest {
                                       "where oid = ",
                                       kOid)))
                     .scalar());
+  }
+  std::string live_rows() {
+    return must(must(conn_->query(cat("select pg_stat_get_live_tuples(", kOid, ")"))).scalar());
   }
   // "setting: now" of --verify, of all that is ours.
   std::string verified() {
