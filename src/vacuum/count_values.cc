@@ -193,7 +193,9 @@ std::optional<CountedValues> total(const RangeCounts& counts) {
     const double mean = sum_of(counts.inner) / chosen;
     double squares = 0;
     for (const RangeCount& count : counts.inner) squares += std::pow(count.values - mean, 2);
-    const double deviation = std::sqrt(squares / (chosen - 1) / chosen * (1 - chosen / all));
+    // Ranges that are all alike say little of the others: as if one more had been off by one.
+    const double variance = std::max(squares / (chosen - 1), 1 / chosen);
+    const double deviation = std::sqrt(variance / chosen * (1 - chosen / all));
     const double half = student(counts.inner.size() - 1) * all * deviation;
     out.best = sum_of(counts.ends) + all * mean;
     out.low = std::max(found, out.best - half);

@@ -125,8 +125,11 @@ TEST_P(VacuumStatistics, ValuesOfEachTypeAreCounted) {
     EXPECT_FALSE(column.counted->at_least) << column.name;
     const double truth =
         std::stod(one(cat("select count(distinct \"", column.name, "\") from kinds")));
-    EXPECT_LE(column.counted->low, truth) << column.name;
-    EXPECT_GE(column.counted->high, truth) << column.name;
+    // One interval of twenty may miss by chance (unit_vacuum counts how many do), but not by as
+    // much again.
+    const double half = (column.counted->high - column.counted->low) / 2;
+    EXPECT_LE(column.counted->low - half, truth) << column.name;
+    EXPECT_GE(column.counted->high + half, truth) << column.name;
     EXPECT_NEAR(column.counted->best / truth, 1, 0.2) << column.name;
   }
 }

@@ -44,7 +44,8 @@ TEST(CountedTotal, RangeThatWasCutShortMakesItALowerBound) {
   const auto sum = total({.ends = {{0}, {0}}, .inner = inner, .inner_all = 100});
   ASSERT_TRUE(sum);
   EXPECT_TRUE(sum->at_least);
-  EXPECT_EQ(sum->low, 5000) << "no range has fewer than was counted";
+  EXPECT_LE(sum->low, 5000) << "of the ranges that were not counted some may have fewer";
+  EXPECT_GE(sum->low, 4900);
 }
 
 TEST(CountedTotal, IntervalHoldsTheTruthNineteenTimesOfTwenty) {
