@@ -3,7 +3,7 @@ CREATE FUNCTION nap(label text, value int) RETURNS int LANGUAGE plpgsql VOLATILE
 DECLARE
   start timestamptz := clock_timestamp();
 BEGIN
-  PERFORM pg_sleep(0.008);
+  PERFORM pg_sleep(0.02);
   RAISE NOTICE 'nap % % %', label, pg_backend_pid(),
     extract(epoch FROM clock_timestamp() - start) * 1000;
   RETURN value;
