@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/lookout.h"
+#include "facts/activity.h"
 #include "facts/running.h"
 #include "vacuum/eta.h"
 #include "vacuum/triggers.h"
@@ -18,10 +19,6 @@ namespace {
 
 constexpr milliseconds kBetweenLooks{1'000};
 constexpr size_t kQueueShown = 10;
-
-std::string span_text(double value) {
-  return human(std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(value)));
-}
 
 std::string who(const facts::Running& running) {
   if (running.automatic) return running.forced ? "autovacuum, forced" : "autovacuum";
@@ -58,13 +55,13 @@ void print_running(Output& output, const facts::RunningMaintenance& before,
     json::object entry = facts::to_json(running);
     entry["eta"] = eta ? json::value(vacuum::to_json(*eta)) : json::value(nullptr);
     list.push_back(std::move(entry));
-    table.rows.push_back({cat(running.pid), running.command,
-                          cat(printable(running.table), running.database.empty() ? "" : " in ",
-                              printable(running.database)),
-                          who(running), running.runs_s ? span_text(*running.runs_s) : "",
-                          phase_text(running, eta),
-                          eta ? fmt::format("{:.0f} %", eta->share() * 100) : "",
-                          eta && eta->left_s ? cat("about ", span_text(*eta->left_s)) : ""});
+    table.rows.push_back(
+        {cat(running.pid), running.command,
+         cat(printable(running.table), running.database.empty() ? "" : " in ",
+             printable(running.database)),
+         who(running), running.runs_s ? facts::human_seconds(*running.runs_s) : "",
+         phase_text(running, eta), eta ? fmt::format("{:.0f} %", eta->share() * 100) : "",
+         eta && eta->left_s ? cat("about ", facts::human_seconds(*eta->left_s)) : ""});
   }
   output.data()["running"] = std::move(list);
   if (table.rows.empty()) {

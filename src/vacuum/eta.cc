@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vacuum/server_rules.h"
+
 namespace pgtend::vacuum {
 namespace {
 
-constexpr int kBypassSince = 140000;
-constexpr double kBypassShare = 0.02;
 constexpr double kSeenMin = 0.01;  // of the table, to tell from what was seen
 
 using facts::VacuumWork;
@@ -35,7 +35,7 @@ int64_t passes_expected(const facts::Running& now, int version) {
                                           : 1;
   if (seen < kSeenMin) return work.passes + (work.dead > 0 ? 1 : 0);
   const double dead_in_all = static_cast<double>(work.dead) / seen;
-  const bool few = work.passes == 0 && version >= kBypassSince &&
+  const bool few = work.passes == 0 && version >= kVersionBypass &&
                    dead_in_all < kBypassShare * static_cast<double>(work.heap_total);
   if (work.dead == 0 || few) return work.passes;
   const double fillings = (static_cast<double>(work.passes) + work.dead_full) / seen;

@@ -4,16 +4,15 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "vacuum/server_rules.h"
 #include "vacuum/triggers.h"
 
 namespace pgtend::vacuum {
 namespace {
 
 constexpr int kVersionBufferLimit = 160000;
-constexpr int kTidStoreSince = 170000;  // dead rows take little memory
 constexpr int64_t kAgeOfEmergency = 1'000'000'000;
 constexpr Bytes kFreezeSizeMin{64 << 20};
-constexpr int64_t kBytesPerDeadRow = 6;
 constexpr Bytes kMemoryMax{1 << 30};
 constexpr Bytes kRingMin{2 << 20};
 constexpr double kCostDelayMs = 2;
@@ -55,8 +54,8 @@ std::string why_freeze(const facts::TableFacts& table, const facts::ServerSettin
 
 void choose_memory(const facts::TableFacts& table, const facts::ServerSettings& settings,
                    const facts::Upkeep& upkeep, const Means& means, Choice& out) {
-  if (settings.version >= kTidStoreSince) return;
-  const Bytes needed{table.counters.rows_dead * kBytesPerDeadRow};
+  if (settings.version >= kVersionTidStore) return;
+  const Bytes needed{table.counters.rows_dead * kTidBytes};
   const Bytes has{upkeep.costs.memory_kb * 1024};
   if (needed <= has || has.count <= 0) return;
   const Bytes most{std::min(kMemoryMax.count, upkeep.shared_buffers.count / 4 / means.jobs)};

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "pg/quote.h"
 #include "vacuum/options.h"
+#include "vacuum/server_rules.h"
 #include "vacuum/wording.h"
 
 namespace pgtend::vacuum {
@@ -270,7 +271,7 @@ double miss_chance(double rare, double sample, double all) {
 }
 
 double needed_target(double rare, double all, double chance) {
-  return all * -std::expm1(std::log(chance) / std::max(rare, 1.0)) / 300;
+  return all * -std::expm1(std::log(chance) / std::max(rare, 1.0)) / kSampleRowsPerTarget;
 }
 
 std::string distinct_setting(double values, double rows) {

@@ -4,13 +4,13 @@
 #include <span>
 
 #include "base/text.h"
+#include "vacuum/server_rules.h"
 #include "vacuum/workload.h"
 
 namespace pgtend::vacuum {
 namespace {
 
 constexpr double kStopAge = 2147483648.0 - 3'000'000;
-constexpr int kVersionFailsafe = 140000;
 
 // The options of a table that autovacuum reads.
 constexpr std::string_view kTableOptions[] = {"autovacuum_enabled",
@@ -199,7 +199,7 @@ Runway runway_of(const Variant& variant) {
   const auto until = [&](double age) { return std::max(age - out.age, 0.0) / out.rate; };
   const auto forced = static_cast<double>(variant.trace.settings.autovacuum.freeze_age_max);
   out.forced_s = until(forced);
-  if (variant.trace.settings.version >= kVersionFailsafe) {
+  if (variant.trace.settings.version >= kVersionBypass) {
     out.failsafe_s =
         until(std::max(static_cast<double>(variant.trace.costs.failsafe_age), 1.05 * forced));
   }

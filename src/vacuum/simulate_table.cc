@@ -3,19 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vacuum/server_rules.h"
+
 namespace pgtend::vacuum {
 namespace {
 
-constexpr int kVersionBypass = 140000;         // and the failsafe
 constexpr int kVersionEarlyFreeze = 160000;    // when pruning has logged the page anyway
-constexpr int kVersionTidStore = 170000;       // bitmaps by page instead of an array
 constexpr int kVersionFrozenPages = 180000;    // pg_class.relallfrozen
-constexpr double kTidBytes = 6;                // in the array
 constexpr double kArrayBytesMax = 1073741823;  // the array is one allocation
 constexpr double kSkipRun = 32;                // pages
-constexpr double kBypassPages = 0.02;          // of the table
 constexpr double kBypassTids = 32.0 * 1024 * 1024 / kTidBytes;
-constexpr double kSampleRows = 300;   // a page each, times the statistics target
 constexpr double kRowsPerPage = 100;  // of a table that was never seen with rows
 constexpr double kDoubled = 1.5;
 constexpr double kUpdateTouches = 1.5;  // pages: that of the old row and often another
@@ -196,7 +193,7 @@ void TableModel::plan_indexes(RunWork& work) const {
   if (indexes_ == 0) work.tids = 0;
   const double pages = pages_reached(pages_, work.tids);
   work.bypass = work.tids > 0 && model_.server.version >= kVersionBypass &&
-                pages < kBypassPages * pages_ && work.tids < kBypassTids;
+                pages < kBypassShare * pages_ && work.tids < kBypassTids;
   if (work.tids <= 0 || work.bypass || work.failsafe) return;
   work.index_passes = std::ceil(work.tids / tids_max(model_, work.tids / std::max(pages, 1.0)));
   work.pages_read += pages + work.index_passes * index_pages_;
@@ -305,7 +302,7 @@ void TableModel::freeze_pages(const RunWork& work, double unscanned) {
 
 RunWork TableModel::begin_analyze() const {
   RunWork work{.started = now_};
-  const double sample = kSampleRows * static_cast<double>(model_.server.statistics_target);
+  const double sample = kSampleRowsPerTarget * static_cast<double>(model_.server.statistics_target);
   work.pages_scanned = work.pages_read = std::min(pages_, sample);
   return work;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "vacuum/server_rules.h"
 #include "vacuum/triggers.h"
 #include "vacuum/wording.h"
 
@@ -14,13 +15,10 @@ namespace {
 
 using facts::TableFacts;
 
-constexpr double kAnalyzeRows = 300;     // that ANALYZE reads for each unit of statistics_target
-constexpr double kIndexesSpared = 0.02;  // of the pages with dead rows: fewer leave indexes alone
-constexpr double kOnlyGrows = 0.01;      // changes of all inserts, at most
-constexpr double kNapsTooLate = 5;       // limits' worth of rows that die within a naptime
-constexpr int64_t kNaptimeAdvised = 15;  // seconds
+constexpr double kOnlyGrows = 0.01;              // changes of all inserts, at most
+constexpr double kNapsTooLate = 5;               // limits' worth of rows that die within a naptime
+constexpr int64_t kNaptimeAdvised = 15;          // seconds
 constexpr double kThresholdTop = 2'147'483'647;  // the server keeps it in 32 bits
-constexpr int kVersionBitmaps = 170000;          // dead rows take little memory
 constexpr int kVersionWorkersReload = 180000;
 constexpr double kMemoryTopKb = 1'048'576;  // up to 16 more is not used
 
@@ -50,7 +48,7 @@ double vacuum_seconds(const TableFacts& table, double dead, const facts::VacuumC
   if (pages < 1) return 0;
   const double touched = pages * (1 - std::exp(-dead / pages));
   double units = touched * (costs.page_miss + costs.page_dirty);
-  if (touched >= kIndexesSpared * pages) {
+  if (touched >= kBypassShare * pages) {
     const double index_pages =
         static_cast<double>(table.size.indexes.count) / static_cast<double>(costs.block_size);
     units += index_pages * costs.page_miss + std::min(index_pages, dead) * costs.page_dirty;
@@ -59,8 +57,9 @@ double vacuum_seconds(const TableFacts& table, double dead, const facts::VacuumC
 }
 
 double analyze_seconds(const TableFacts& table, const Trace& head) {
-  const double pages = std::min(kAnalyzeRows * static_cast<double>(head.settings.statistics_target),
-                                static_cast<double>(table.size.pages));
+  const double pages =
+      std::min(kSampleRowsPerTarget * static_cast<double>(head.settings.statistics_target),
+               static_cast<double>(table.size.pages));
   return pages * head.costs.page_miss / budget(head.costs);
 }
 
@@ -284,14 +283,14 @@ void advise_naptime(const TuneInput& input, std::vector<SettingAdvice>& out) {
 // Up to 16 what does not fit in memory costs one more pass over all indexes.
 void advise_memory(const Variant& variant, std::vector<SettingAdvice>& out) {
   const Trace& trace = variant.trace;
-  if (trace.settings.version >= kVersionBitmaps) return;
+  if (trace.settings.version >= kVersionTidStore) return;
   const SimulatedRun* worst = nullptr;
   for (const SimulatedRun& run : variant.replay.runs) {
     if (run.work.index_passes > (worst == nullptr ? 1 : worst->work.index_passes)) worst = &run;
   }
   if (worst == nullptr) return;
   const double now = trace.costs.effective_memory_bytes() / 1024;
-  const double wanted = std::min(rounded_up(worst->work.tids * 6 / 1024), kMemoryTopKb);
+  const double wanted = std::min(rounded_up(worst->work.tids * kTidBytes / 1024), kMemoryTopKb);
   if (wanted <= now) return;
   out.push_back(
       {.name = "autovacuum_work_mem",

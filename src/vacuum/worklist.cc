@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "vacuum/server_rules.h"
 #include "vacuum/triggers.h"
 
 namespace pgtend::vacuum {
@@ -13,9 +14,6 @@ namespace {
 using facts::TableFacts;
 
 constexpr double kUrgentShare = 0.9;  // of the age at which autovacuum forces itself
-constexpr int64_t kSampleRowsPerTarget = 300;
-constexpr double kIndexBypassShare =
-    0.02;  // fewer dead rows leave the indexes alone (14 and later)
 
 double over(double counter, double limit) { return limit > 0 ? counter / limit : 0; }
 
@@ -60,7 +58,7 @@ int64_t pages_of(const TableFacts& table, const Task& task, const facts::ServerS
   if (job != Job::Analyze) {
     const double rows = std::max(table.rows(), 1.0);
     pages = std::max<int64_t>(table.size.pages - table.size.pages_visible, 0);
-    if (static_cast<double>(table.counters.rows_dead) >= kIndexBypassShare * rows) {
+    if (static_cast<double>(table.counters.rows_dead) >= kBypassShare * rows) {
       pages += table.size.indexes.count / 8192;
     }
   }

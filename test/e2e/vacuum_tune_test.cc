@@ -119,8 +119,8 @@ TEST_P(VacuumTune, WhatAPersonChangedMeanwhileStays) {
   EXPECT_EQ(reloptions(), "autovacuum_analyze_scale_factor=0.2 fillfactor=80");
 }
 
-// Killed while it waits for the lock, and killed right after: both times everything can be taken
-// back.
+// Its sessions are ended while it waits for the lock; then, of a run that has changed the options,
+// the trail has the begin alone. Both times everything can be taken back.
 TEST_P(VacuumTune, AKilledRunCanBeTakenBack) {
   pg::Connection holder = connect();
   must(holder.exec(cat("BEGIN; LOCK TABLE ", kTable, " IN SHARE UPDATE EXCLUSIVE MODE")));
