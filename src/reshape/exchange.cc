@@ -1,0 +1,130 @@
+#include "reshape/exchange.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "care/locks.h"
+#include "facts/activity.h"
+
+namespace pgtend::reshape {
+namespace {
+
+using care::RoundEnd;
+using care::Rounds;
+
+constexpr milliseconds kGlance{2};
+
+// Those whose snapshot may be older than ours and who do not wait for the table itself: whoever
+// waits looks at the table again when he gets it. $1 is the table.
+constexpr std::string_view kOlderSnapshots =
+    "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), "
+    "coalesce(a.state, ''), pg_catalog.left(coalesce(a.query, ''), 200), "
+    "extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8 "
+    "FROM pg_catalog.pg_stat_activity a "
+    "WHERE a.datname = pg_catalog.current_database() AND a.backend_xmin IS NOT NULL "
+    "AND a.backend_type = 'client backend' "
+    "AND a.application_name <> pg_catalog.current_setting('application_name') "
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT l.granted "
+    "AND l.relation = $1::oid) ORDER BY a.xact_start LIMIT 1";
+
+Result<std::optional<facts::Session>> older_snapshot(pg::Connection& conn, uint32_t oid) {
+  const pg::Rows rows = TRY(conn.query(kOlderSnapshots, {cat(oid)}));
+  if (rows.empty()) return std::optional<facts::Session>();
+  const pg::Row row = rows[0];
+  return std::optional(facts::Session{.pid = TRY(row.get<int32_t>(0)),
+                                      .application = std::string(row.text(1)),
+                                      .user = std::string(row.text(2)),
+                                      .state = std::string(row.text(3)),
+                                      .open_s = TRY(row.get<std::optional<double>>(5)),
+                                      .query = std::string(row.text(4))});
+}
+
+// A round that is not to be run again as it is: the code that tells so is taken away.
+Error once(Error error) {
+  if (error.sqlstate == "55P03" || error.sqlstate == "40P01" || error.sqlstate == "40001") {
+    error.code = ErrorCode::Conflict;
+    error.sqlstate.clear();
+  }
+  return error;
+}
+
+milliseconds since(const Rounds& rounds, SteadyTime start) {
+  return std::chrono::duration_cast<milliseconds>(rounds.clock().steady() - start);
+}
+
+// Under the lock. Statements that have begun before end by themselves; a transaction that keeps its
+// snapshot would not see the rows that were brought over since, and is waited for.
+Status no_older_snapshot(Rounds& rounds, pg::Connection& conn, uint32_t oid, milliseconds settle) {
+  const SteadyTime start = rounds.clock().steady();
+  while (true) {
+    const auto older = TRY(older_snapshot(conn, oid));
+    if (!older) return ok();
+    if (older->state.starts_with("idle") || since(rounds, start) >= settle) {
+      return Error{
+          ErrorCode::Conflict,
+          cat("an older snapshot, to which rows would be missing, is held by ", older->describe())};
+    }
+    TRY(rounds.pause(kGlance));
+  }
+}
+
+Result<RoundEnd> attempt(Rounds& rounds, const Setup& setup, const Exchange& exchange,
+                         SteadyTime& locked) {
+  return rounds.round([&](pg::Connection& conn) -> Result<RoundEnd> {
+    const auto body = [&]() -> Status {
+      TRY(
+          conn.exec(cat("SET LOCAL search_path = ''; SET LOCAL synchronous_commit = on; "
+                        "SET LOCAL lock_timeout = ",
+                        setup.lock_timeout.count())));
+      for (const std::string& sql : exchange.locks) {
+        TRY(conn.exec(sql));
+        if (locked == SteadyTime{}) locked = rounds.clock().steady();
+      }
+      if (exchange.snapshots) {
+        TRY(no_older_snapshot(rounds, conn, exchange.oid, setup.settle));
+      }
+      return exchange.then(conn);
+    };
+    auto done = body();
+    if (done) return RoundEnd::Commit;
+    return once(std::move(done).error().during(exchange.what));
+  });
+}
+
+std::string in_the_way(Rounds& rounds, uint32_t oid, const Error& error) {
+  const auto holders = facts::load_lock_holders(rounds.connection(), oid,
+                                                care::conflicting(care::LockMode::AccessExclusive),
+                                                rounds.connection().backend_pid());
+  const bool named = holders && !holders->empty();
+  return named ? cat("the table is held by ", holders->front().describe()) : error.message;
+}
+
+}  // namespace
+
+Status exchange(Rounds& rounds, const Setup& setup, const Exchange& exchange, Report& report) {
+  const SteadyTime start = rounds.clock().steady();
+  milliseconds wait = rounds.policy().back_off;
+  rounds.tell(exchange.what);
+  while (true) {
+    ++report.swap_tries;
+    SteadyTime locked{};
+    const auto end = attempt(rounds, setup, exchange, locked);
+    if (end) {
+      report.swap_locked = since(rounds, locked);
+      return ok();
+    }
+    if (end.error().code != ErrorCode::Conflict) return end.error();
+    report.waited_for = in_the_way(rounds, exchange.oid, end.error());
+    if (since(rounds, start) >= setup.patience) {
+      return Error{ErrorCode::Conflict, cat(exchange.what, " was given up: ", report.waited_for),
+                   "55P03"}
+          .hinting("what was done before stays: resume when that has ended");
+    }
+    rounds.tell(cat(exchange.what, ": waiting, ", report.waited_for));
+    TRY(rounds.pause(wait));
+    wait = std::min(wait * 2, rounds.policy().back_off_max);
+    if (exchange.between) TRY(exchange.between());
+  }
+}
+
+}  // namespace pgtend::reshape

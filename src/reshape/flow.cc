@@ -1,0 +1,253 @@
+#include "reshape/flow.h"
+
+#include "base/text.h"
+#include "pg/quote.h"
+
+namespace pgtend::reshape {
+namespace {
+
+constexpr int kVersionTidScan = 140000;  // before, WHERE ctid >= … reads the whole table
+
+std::vector<std::string> quoted(const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  for (const std::string& name : names) out.push_back(pg::ident(name));
+  return out;
+}
+
+// "a.k1, a.k2"
+std::string ks(const Flow& flow, std::string_view alias) {
+  std::vector<std::string> out;
+  for (size_t i = 1; i <= flow.key.size(); ++i) out.push_back(cat(alias, "k", i));
+  return join(out, ", ");
+}
+
+std::string prefixed(const std::vector<std::string>& names, std::string_view prefix) {
+  std::vector<std::string> out;
+  for (const std::string& name : names) out.push_back(cat(prefix, name));
+  return join(out, ", ");
+}
+
+// "k.k1 = t.id AND k.k2 = t.at"
+std::string same_key(const Flow& flow, std::string_view keys, std::string_view table) {
+  std::vector<std::string> out;
+  for (size_t i = 0; i < flow.key.size(); ++i) {
+    out.push_back(cat(keys, ".k", i + 1, " = ", table, ".", flow.key[i]));
+  }
+  return join(out, " AND ");
+}
+
+Flow common(const Job& job) {
+  Flow out{.key = quoted(job.key), .columns = quoted(job.columns)};
+  if (!job.divider.empty()) out.divider = pg::ident(job.divider);
+  return out;
+}
+
+// The function's body for one record.
+std::string note(const Flow& flow, std::string_view record) {
+  std::vector<std::string> values;
+  for (const std::string& column : flow.key) values.push_back(cat(record, ".", column));
+  if (!flow.divider.empty()) values.push_back(cat(record, ".", flow.divider));
+  return cat("INSERT INTO ", flow.log, " (", ks(flow, ""), flow.divider.empty() ? "" : ", p",
+             ") VALUES (", join(values, ", "), ");");
+}
+
+std::string moved(const Flow& flow) {
+  std::vector<std::string> out;
+  for (const std::string& column : flow.key) {
+    out.push_back(cat("OLD.", column, " IS DISTINCT FROM NEW.", column));
+  }
+  if (!flow.divider.empty()) {
+    out.push_back(cat("OLD.", flow.divider, " IS DISTINCT FROM NEW.", flow.divider));
+  }
+  return join(out, " OR ");
+}
+
+// A definer's right to write the log, because those who change the table need none on it; so its
+// search path is pinned.
+std::string function(const Flow& flow, const std::string& body) {
+  return cat("CREATE OR REPLACE FUNCTION ", flow.function,
+             "() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, "
+             "pg_temp AS ",
+             pg::literal(body));
+}
+
+std::string loud_body(const Flow& flow) {
+  return cat("BEGIN IF TG_OP = 'TRUNCATE' THEN INSERT INTO ", flow.log,
+             " (op) VALUES ('T'); ELSIF TG_OP = 'INSERT' THEN ", note(flow, "NEW"), " ELSE ",
+             note(flow, "OLD"), " IF TG_OP = 'UPDATE' AND (", moved(flow), ") THEN ",
+             note(flow, "NEW"), " END IF; END IF; RETURN NULL; END");
+}
+
+// A row as text: settings of the session that change how values are written are the same for both.
+std::string row(const Flow& flow, std::string_view table) {
+  return cat("ROW(", prefixed(flow.columns, cat(table, ".")), ")::text");
+}
+
+std::string untouched(const Flow& flow) {
+  return cat("NOT EXISTS (SELECT FROM ", flow.log, " l WHERE ", same_key(flow, "l", "o"), ")");
+}
+
+}  // namespace
+
+Flow forward(const Job& job) {
+  Flow out = common(job);
+  out.log = job.own("log");
+  out.function = job.own("capture");
+  out.trigger = job.own_bare("capture");
+  out.source = job.table();
+  out.rows = cat("ONLY ", job.table());
+  out.target = job.new_table();
+  out.leaves = job.leaves;
+  if (!job.divider.empty()) {
+    std::vector<std::string> bounds;
+    for (const std::string& bound : job.bounds) bounds.push_back(pg::literal(bound));
+    out.bounds = cat("ARRAY[", join(bounds, ", "), "]::", job.divider_type, "[]");
+  }
+  return out;
+}
+
+Flow backward(const Job& job) {
+  Flow out = common(job);
+  out.log = job.own("back_log");
+  out.function = job.own("back");
+  out.trigger = job.own_bare("back");
+  out.source = out.rows = job.table();
+  out.target = job.old_table();
+  out.leaves = {job.old_table()};
+  return out;
+}
+
+std::string leaf_of(const Flow& flow, std::string_view value) {
+  if (flow.bounds.empty()) return "1";
+  return cat("pg_catalog.width_bucket(", value, ", ", flow.bounds, ")");
+}
+
+std::vector<std::string> capture(const Flow& flow, bool silent) {
+  std::vector<std::string> columns;
+  for (size_t i = 0; i < flow.key.size(); ++i) columns.push_back(cat(flow.key[i], " AS k", i + 1));
+  if (!flow.divider.empty()) columns.push_back(cat(flow.divider, " AS p"));
+  std::vector<std::string> out;
+  // Made from the columns, so that types and collations are theirs.
+  out.push_back(cat("CREATE TABLE ", flow.log, " AS SELECT NULL::\"char\" AS op, ",
+                    join(columns, ", "), " FROM ", flow.rows, " WITH NO DATA"));
+  out.push_back(cat("CREATE INDEX ON ", flow.log, " (", ks(flow, ""), ")"));
+  out.push_back(cat("CREATE INDEX ON ", flow.log, " (op) WHERE op IS NOT NULL"));
+  out.push_back(function(flow, silent ? "BEGIN RETURN NULL; END" : loud_body(flow)));
+  out.push_back(cat("REVOKE ALL ON FUNCTION ", flow.function, "() FROM PUBLIC"));
+  const std::string truncate = cat(flow.trigger, "_t");
+  out.push_back(cat("CREATE TRIGGER ", flow.trigger, " AFTER INSERT OR UPDATE OR DELETE ON ",
+                    flow.source, " FOR EACH ROW EXECUTE FUNCTION ", flow.function, "()"));
+  out.push_back(cat("CREATE TRIGGER ", truncate, " AFTER TRUNCATE ON ", flow.source,
+                    " FOR EACH STATEMENT EXECUTE FUNCTION ", flow.function, "()"));
+  // What a subscription or a session in replica mode writes counts as well.
+  out.push_back(cat("ALTER TABLE ", flow.source, " ENABLE ALWAYS TRIGGER ", flow.trigger));
+  out.push_back(cat("ALTER TABLE ", flow.source, " ENABLE ALWAYS TRIGGER ", truncate));
+  return out;
+}
+
+std::string listen(const Flow& flow) { return function(flow, loud_body(flow)); }
+
+std::vector<std::string> uncapture(const Flow& flow, const std::string& source) {
+  return {cat("DROP TRIGGER IF EXISTS ", flow.trigger, " ON ", source),
+          cat("DROP TRIGGER IF EXISTS ", flow.trigger, "_t ON ", source)};
+}
+
+std::vector<std::string> make_keys(const Flow& flow) {
+  return {cat("DROP TABLE IF EXISTS ", kKeys),
+          cat("CREATE TEMPORARY TABLE pgtend_keys ON COMMIT DELETE ROWS AS SELECT 0 AS leaf, ",
+              ks(flow, ""), " FROM ", flow.log, " WITH NO DATA")};
+}
+
+std::string copy_pages(const Job& job, int64_t first, int64_t last) {
+  const Flow flow = forward(job);
+  const int rows_page = (job.block_size - 24) / (24 + 4);  // MaxHeapTuplesPerPage
+  const std::string range =
+      job.version >= kVersionTidScan
+          ? cat("o.ctid >= '(", first, ",0)' AND o.ctid < '(", last, ",0)'")
+          : cat("o.ctid = ANY (ARRAY(SELECT ('(' || page || ',' || item || ')')::tid FROM "
+                "pg_catalog.generate_series(",
+                first, ", ", last - 1, ") page, pg_catalog.generate_series(1, ", rows_page,
+                ") item))");
+  return cat("INSERT INTO ", flow.target, " (", join(flow.columns, ", "),
+             ") OVERRIDING SYSTEM VALUE SELECT ", prefixed(flow.columns, "o."), " FROM ", flow.rows,
+             " o WHERE ", range, " AND o.tableoid = ", job.oid, " AND ", untouched(flow));
+}
+
+// All entries of a key go together: the first of them tells where its row stands in the target. A
+// TRUNCATE is there no later than what was written after it, so that it always goes along.
+std::string take_keys(const Flow& flow, int64_t most) {
+  const std::string truncates = cat("DELETE FROM ", flow.log, " WHERE op IS NOT NULL");
+  std::string entries;
+  if (most == 0) {
+    entries = cat("DELETE FROM ", flow.log, " WHERE op IS NULL");
+  } else {
+    std::vector<std::string> same;
+    for (size_t i = 1; i <= flow.key.size(); ++i) same.push_back(cat("l.k", i, " = few.k", i));
+    entries = cat("DELETE FROM ", flow.log, " l USING (SELECT DISTINCT ", ks(flow, ""),
+                  " FROM (SELECT ", ks(flow, ""), " FROM ", flow.log, " WHERE op IS NULL LIMIT ",
+                  most, ") x) few WHERE l.op IS NULL AND ", join(same, " AND "));
+  }
+  return cat("WITH truncates AS (", truncates, " RETURNING op), gone AS (", entries, " RETURNING ",
+             ks(flow, most == 0 ? "" : "l."),
+             flow.divider.empty() ? "" : (most == 0 ? ", p" : ", l.p"), "), kept AS (INSERT INTO ",
+             kKeys, " SELECT DISTINCT ", leaf_of(flow, "p"), ", ", ks(flow, ""),
+             " FROM gone RETURNING leaf) SELECT (SELECT pg_catalog.count(*) FROM gone), "
+             "EXISTS (SELECT FROM truncates), "
+             "(SELECT pg_catalog.string_agg(DISTINCT leaf::text, ' ') FROM kept)");
+}
+
+std::string delete_keys(const Flow& flow, size_t leaf) {
+  return cat("DELETE FROM ", flow.leaves[leaf], " t USING ", kKeys, " k WHERE k.leaf = ", leaf + 1,
+             " AND ", same_key(flow, "k", "t"));
+}
+
+std::string insert_keys(const Flow& flow) {
+  return cat("INSERT INTO ", flow.target, " (", join(flow.columns, ", "),
+             ") OVERRIDING SYSTEM VALUE SELECT ", prefixed(flow.columns, "o."),
+             " FROM (SELECT DISTINCT ", ks(flow, ""), " FROM ", kKeys, ") k JOIN ", flow.rows,
+             " o ON ", same_key(flow, "k", "o"));
+}
+
+std::string compare_keys(const Flow& flow, size_t leaf) {
+  const std::string number = cat(leaf + 1);
+  const std::string here = cat(
+      "SELECT ", row(flow, "o"), " FROM ", flow.rows, " o JOIN ", kKeys, " k ON k.leaf = ", number,
+      " AND ", same_key(flow, "k", "o"),
+      flow.bounds.empty() ? ""
+                          : cat(" WHERE ", leaf_of(flow, cat("o.", flow.divider)), " = ", number));
+  const std::string there =
+      cat("SELECT ", row(flow, "t"), " FROM ", flow.leaves[leaf], " t JOIN ", kKeys,
+          " k ON k.leaf = ", number, " AND ", same_key(flow, "k", "t"));
+  return cat("SELECT pg_catalog.count(*) FROM ((", here, " EXCEPT ALL ", there, ") UNION ALL (",
+             there, " EXCEPT ALL ", here, ")) x");
+}
+
+std::string compare_all(const Flow& flow) {
+  const auto sums = [&](const std::string& from) {
+    return cat("SELECT ", leaf_of(flow, cat("o.", flow.divider)),
+               " AS leaf, pg_catalog.count(*) AS n, "
+               "pg_catalog.sum(pg_catalog.hashtextextended(",
+               row(flow, "o"), ", 0)) AS h FROM ", from, " o WHERE ", untouched(flow),
+               " GROUP BY 1");
+  };
+  return cat("WITH a AS MATERIALIZED (", sums(flow.rows), "), b AS MATERIALIZED (",
+             sums(flow.target),
+             ") SELECT leaf, coalesce(a.n, 0), coalesce(b.n, 0) FROM a FULL JOIN b USING (leaf) "
+             "WHERE a.n IS DISTINCT FROM b.n OR a.h IS DISTINCT FROM b.h UNION ALL "
+             "SELECT NULL, coalesce(pg_catalog.sum(n), 0)::bigint, 0 FROM a ORDER BY leaf");
+}
+
+std::string compare_leaf(const Flow& flow, int64_t leaf, int most) {
+  const auto rows = [&](const std::string& from) {
+    return cat("SELECT ROW(", prefixed(flow.key, "o."), ")::text AS key, ", row(flow, "o"),
+               " AS r FROM ", from, " o WHERE ", leaf_of(flow, cat("o.", flow.divider)), " = ",
+               leaf, " AND ", untouched(flow));
+  };
+  const std::string here = rows(flow.rows);
+  const std::string there = rows(flow.target);
+  return cat("(SELECT key, 'missing or different in the new table' FROM (", here, " EXCEPT ALL ",
+             there, ") x LIMIT ", most, ") UNION ALL (SELECT key, 'only or different there' FROM (",
+             there, " EXCEPT ALL ", here, ") x LIMIT ", most, ")");
+}
+
+}  // namespace pgtend::reshape

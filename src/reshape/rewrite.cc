@@ -1,0 +1,404 @@
+#include "reshape/rewrite.h"
+
+#include "base/text.h"
+#include "base/units.h"
+#include "pg/quote.h"
+#include "reshape/copy.h"
+#include "reshape/exchange.h"
+
+namespace pgtend::reshape {
+namespace {
+
+using care::LockMode;
+using care::RoundEnd;
+using care::Rounds;
+
+constexpr int64_t kKeysAtOnce = 5'000;
+constexpr int64_t kKeysFew = 500;  // so few are left for the swap, or as many as come in that time
+constexpr int kRoundsPerSweep = 50;
+constexpr int kCatchUpMax = 100'000;
+constexpr int kCatchUpAtLeast = 3;  // rounds that may find more than a few before the swap
+
+std::vector<std::string> locks_of(const Job& job, const std::vector<std::string>& tables) {
+  std::vector<std::string> out;
+  for (const std::string& table : tables) {
+    out.push_back(cat("LOCK TABLE ", table, " IN ACCESS EXCLUSIVE MODE"));
+  }
+  out.insert(out.end(), job.lock.begin(), job.lock.end());
+  return out;
+}
+
+care::Step sweep_log(const Flow& flow) {
+  return {.sql = cat("VACUUM (ANALYZE) ", flow.log), .in_transaction = false};
+}
+
+bool unique_or_reference(const Error& error) {
+  return error.sqlstate == "23505" || error.sqlstate == "23503";
+}
+
+}  // namespace
+
+json::object to_json(const Report& report) {
+  json::array warnings;
+  for (const std::string& warning : report.warnings) warnings.emplace_back(warning);
+  return {{"table", report.table},
+          {"phase", name(report.phase)},
+          {"rows_copied", report.rows_copied},
+          {"chunks", report.chunks},
+          {"keys_applied", report.keys_applied},
+          {"rows_compared", report.rows_compared},
+          {"swap_tries", report.swap_tries},
+          {"swap_locked_ms", report.swap_locked.count()},
+          {"waited_for", report.waited_for},
+          {"warnings", std::move(warnings)}};
+}
+
+Status Rewrite::note(pg::Connection& conn, Phase phase) {
+  TRY(conn.exec(note_phase(job_, phase)));
+  return ok();
+}
+
+Status Rewrite::unchanged(pg::Connection& conn) const {
+  const pg::Rows rows = TRY_DURING(conn.query(job_.unchanged_sql), "looking for changes");
+  if (!rows.empty() && rows[0].text(0) == "t") return ok();
+  return Error{ErrorCode::Invalid, cat(job_.table(), " was altered since this was planned")}
+      .hinting("pgtend partition abort, then plan it again");
+}
+
+// Names in it are written as an empty search path makes them.
+Status Rewrite::still_unchanged(Rounds& rounds) const {
+  const auto end = rounds.round([&](pg::Connection& conn) -> Result<RoundEnd> {
+    TRY(conn.exec("SET LOCAL search_path = ''"));
+    TRY(unchanged(conn));
+    return RoundEnd::Rollback;
+  });
+  return end ? ok() : Status(end.error());
+}
+
+// Several programs at one job would copy rows twice.
+Status Rewrite::begin(Rounds& rounds) {
+  report_.table = job_.table();
+  const pg::Rows rows = TRY(rounds.connection().query(
+      "select pg_try_advisory_lock(hashtext('pgtend reshape'), $1::oid::int8::bit(32)::int4)",
+      {cat(job_.oid)}));
+  if (TRY(rows.scalar()) == "t") return ok();
+  return Error{ErrorCode::Conflict, cat("another pgtend is at work on ", job_.table()), "55P03"}
+      .hinting("wait for it; pg_locks shows its session under locktype advisory");
+}
+
+Status Rewrite::together(Rounds& rounds, const std::string& what, const std::string& shown,
+                         const std::vector<std::string>& statements) {
+  const care::Step step{.sql = shown, .lock = LockMode::AccessExclusive};
+  Report unused;
+  const Exchange one{.what = what, .oid = job_.oid, .then = [&](pg::Connection& conn) -> Status {
+                       for (const std::string& sql : statements) TRY(conn.exec(sql));
+                       return ok();
+                     }};
+  return rounds.series(step, [&] { return exchange(rounds, setup_, one, unused); });
+}
+
+Status Rewrite::make(Rounds& rounds) {
+  std::vector<std::string> statements = make_ledger(job_);
+  statements.insert(statements.end(), job_.create.begin(), job_.create.end());
+  return together(rounds, "making the new table", job_.create.front(), statements);
+}
+
+Status Rewrite::start_capture(Rounds& rounds) {
+  std::vector<std::string> statements = capture(forward(job_), false);
+  statements.push_back(cat("UPDATE ", job_.own("ledger"),
+                           " SET pages = pg_catalog.pg_relation_size(", pg::literal(job_.table()),
+                           "::pg_catalog.regclass) / ", job_.block_size));
+  statements.push_back(note_phase(job_, Phase::Capturing));
+  return together(rounds, "noticing changes", statements.front(), statements);
+}
+
+Status Rewrite::copy(Rounds& rounds) {
+  Copier copier(rounds, job_, {.wanted = setup_.chunk});
+  const care::Step shown{.sql = copy_pages(job_, 0, 1), .lock = LockMode::AccessShare};
+  const Status status = rounds.series(shown, [&]() -> Status {
+    while (ledger_.next_page < ledger_.pages) {
+      if (copier.due_for_a_look()) TRY(still_unchanged(rounds));
+      TRY(copier.chunk(ledger_));
+    }
+    return ok();
+  });
+  report_.rows_copied += copier.rows();
+  report_.chunks += copier.chunks();
+  TRY(status);
+  const auto end = rounds.round([&](pg::Connection& conn) -> Result<RoundEnd> {
+    TRY(note(conn, Phase::Copied));
+    return RoundEnd::Commit;
+  });
+  return end ? ok() : Status(end.error());
+}
+
+Status Rewrite::build(Rounds& rounds, const std::vector<Make>& list) {
+  for (const Make& make : list) {
+    if (!make.done_sql.empty()) {
+      const pg::Rows rows = TRY_DURING(rounds.connection().query(make.done_sql), make.sql);
+      if (!rows.empty() && rows[0].text(0) == "t") continue;
+    }
+    TRY(rounds.step({.sql = make.sql, .lock = make.lock, .in_transaction = !make.alone},
+                    make.creates));
+  }
+  return ok();
+}
+
+// Until so little is left that the swap can bring it over while everybody waits.
+Status Rewrite::catch_up(Rounds& rounds, const Flow& flow) {
+  const care::Step shown{.sql = insert_keys(flow), .lock = LockMode::RowExclusive};
+  TRY(rounds.step(sweep_log(flow)));
+  return rounds.series(shown, [&]() -> Status {
+    for (int round = 0; round < kCatchUpMax; ++round) {
+      int64_t entries = 0;
+      int64_t most = kKeysAtOnce;
+      const auto body = [&](pg::Connection& conn) -> Result<RoundEnd> {
+        entries = TRY(apply(conn, flow, most));
+        return RoundEnd::Commit;
+      };
+      auto end = rounds.round(body);
+      if (!end && unique_or_reference(end.error())) {
+        // Part of the changes may be at odds with what has not been brought over yet: all of them
+        // are as consistent as the table is.
+        most = 0;
+        end = rounds.round(body);
+      }
+      if (!end) return end.error();
+      report_.keys_applied += entries;
+      // What was taken stands in the way of what comes until it is swept out.
+      if (round % kRoundsPerSweep == kRoundsPerSweep - 1) TRY(rounds.step(sweep_log(flow)));
+      if (entries < kKeysFew && (entries == 0 || round + 1 >= kCatchUpAtLeast)) return ok();
+      rounds.tell(cat("catching up: ", grouped(report_.keys_applied), " changes brought over"));
+    }
+    return Error{ErrorCode::Limit,
+                 cat("changes of ", flow.source, " come faster than they can be brought over")}
+        .hinting("resume in a quieter hour");
+  });
+}
+
+Status Rewrite::verify(Rounds& rounds, const Flow& flow) {
+  const care::Step shown{.sql = compare_all(flow), .lock = LockMode::AccessShare};
+  return rounds.series(shown, [&]() -> Status {
+    rounds.tell("comparing all rows");
+    for (int tries = 1;; ++tries) {
+      Status found = ok();
+      const auto end = rounds.round([&](pg::Connection& conn) -> Result<RoundEnd> {
+        auto rows = compare(rounds, conn, flow);
+        if (rows) report_.rows_compared = *rows;
+        found = rows ? ok() : Status(rows.error());
+        if (!rows && rows.error().code != ErrorCode::Internal) return rows.error();
+        return RoundEnd::Rollback;
+      });
+      if (!end) return end.error();
+      // A TRUNCATE in the middle shows the table empty to an older snapshot.
+      if (found || tries == 2) return found;
+      TRY(catch_up(rounds, flow));
+    }
+  });
+}
+
+Status Rewrite::change_places(pg::Connection& conn, const Flow& flow) {
+  TRY(unchanged(conn));
+  if (job_.copies) report_.keys_applied += TRY(apply_last(conn, flow));
+  TRY_DURING(conn.exec(join(job_.swap, ";\n")), "changing places");
+  if (job_.copies) {
+    for (const std::string& sql : uncapture(flow, job_.old_table())) TRY(conn.exec(sql));
+    TRY(conn.exec(listen(backward(job_))));
+  }
+  return note(conn, Phase::Swapped);
+}
+
+Status Rewrite::swap(Rounds& rounds) {
+  const Flow flow = forward(job_);
+  TRY(bring_over(rounds, flow));
+  Exchange places{.what = "changing places",
+                  .oid = job_.oid,
+                  .locks = locks_of(job_, {job_.table()}),
+                  .snapshots = job_.copies,
+                  .then = [&](pg::Connection& conn) { return change_places(conn, flow); }};
+  if (job_.copies) places.between = [&] { return catch_up(rounds, flow); };
+  const care::Step shown{.sql = places.locks.front(), .lock = LockMode::AccessExclusive};
+  TRY(rounds.series(shown, [&] { return exchange(rounds, setup_, places, report_); }));
+  ledger_.phase = report_.phase = Phase::Swapped;
+  return ok();
+}
+
+Status Rewrite::bring_over(Rounds& rounds, const Flow& flow) {
+  if (!job_.copies) return ok();
+  TRY(prepare_apply(rounds.connection(), flow));
+  TRY(catch_up(rounds, flow));
+  TRY(verify(rounds, flow));
+  return catch_up(rounds, flow);
+}
+
+Status Rewrite::settle(Rounds& rounds) {
+  TRY(build(rounds, job_.after));
+  return together(
+      rounds, "tidying up", cat("DROP TABLE ", job_.own("log")),
+      {cat("DROP FUNCTION IF EXISTS ", job_.own("capture"), "()"),
+       cat("DROP TABLE IF EXISTS ", job_.own("log")), note_phase(job_, Phase::Settled)});
+}
+
+// Before the swap the roles are still the other way round.
+Status Rewrite::prepare_back(Rounds& rounds) {
+  std::vector<std::string> statements;
+  if (job_.copies) {
+    Flow back = backward(job_);
+    back.source = back.rows = job_.new_table();
+    statements = capture(back, true);
+  }
+  statements.push_back(note_phase(job_, Phase::Built));
+  return together(rounds, "preparing the way back", statements.front(), statements);
+}
+
+Status Rewrite::run(Rounds& rounds) {
+  TRY(begin(rounds));
+  const auto known = TRY(find_ledger(rounds.connection(), job_.table()));
+  if (!known.has_value()) {
+    TRY(still_unchanged(rounds));
+    TRY(make(rounds));
+  }
+  ledger_ = TRY(read_ledger(rounds.connection(), job_));
+  report_.phase = ledger_.phase;
+  const auto reached = [&](Phase phase) { return ledger_.phase >= phase; };
+  const auto advance = [&]() -> Status {
+    ledger_ = TRY(read_ledger(rounds.connection(), job_));
+    report_.phase = ledger_.phase;
+    return ok();
+  };
+  if (job_.copies && !reached(Phase::Capturing)) {
+    TRY(start_capture(rounds));
+    TRY(advance());
+  }
+  if (job_.copies && !reached(Phase::Copied)) {
+    TRY(copy(rounds));
+    TRY(advance());
+  }
+  if (!reached(Phase::Built)) {
+    TRY(build(rounds, job_.build));
+    TRY(prepare_back(rounds));
+    TRY(advance());
+  }
+  if (!reached(Phase::Swapped)) TRY(swap(rounds));
+  if (!reached(Phase::Settled)) {
+    TRY(settle(rounds));
+    TRY(advance());
+  }
+  return ok();
+}
+
+Status Rewrite::clear(Rounds& rounds, std::vector<std::string> statements) {
+  const std::string shown = statements.front();
+  for (const char* function : {"capture", "back"}) {
+    statements.push_back(cat("DROP FUNCTION IF EXISTS ", job_.own(function), "()"));
+  }
+  for (const char* table : {"log", "back_log", "ledger"}) {
+    statements.push_back(cat("DROP TABLE IF EXISTS ", job_.own(table)));
+  }
+  return together(rounds, "clearing up", shown, statements);
+}
+
+Status Rewrite::abort(Rounds& rounds) {
+  TRY(begin(rounds));
+  ledger_ = TRY(read_ledger(rounds.connection(), job_));
+  if (ledger_.phase >= Phase::Swapped) {
+    return Error{ErrorCode::Invalid, cat("the new ", job_.table(), " is in use already")}.hinting(
+        "pgtend partition undo takes it back, pgtend partition finish drops the old table");
+  }
+  return clear(rounds, abort_statements(job_, ledger_.phase));
+}
+
+Status Rewrite::return_places(pg::Connection& conn, const Flow& flow) {
+  const pg::Rows same = TRY(conn.query(job_.equal_sql));
+  if (same.empty() || same[0].text(0) != "t") {
+    return Error{ErrorCode::Invalid, cat(job_.table(),
+                                         " was altered since the swap: the old table "
+                                         "has other columns")};
+  }
+  if (job_.copies) report_.keys_applied += TRY(apply_last(conn, flow));
+  TRY_DURING(conn.exec(join(job_.back, ";\n")), "changing places back");
+  return note(conn, Phase::Returned);
+}
+
+Status Rewrite::swap_back(Rounds& rounds) {
+  const Flow flow = backward(job_);
+  TRY(build(rounds, job_.before_back));
+  TRY(bring_over(rounds, flow));
+  const pg::Rows oid =
+      TRY(rounds.connection().query("select to_regclass($1)::oid::int8", {job_.table()}));
+  Exchange places{.what = "changing places back",
+                  .oid = static_cast<uint32_t>(TRY(oid[0].get<int64_t>(0))),
+                  .locks = locks_of(job_, {job_.table(), job_.old_table()}),
+                  .snapshots = job_.copies,
+                  .then = [&](pg::Connection& conn) { return return_places(conn, flow); }};
+  if (job_.copies) places.between = [&] { return catch_up(rounds, flow); };
+  const care::Step shown{.sql = places.locks.front(), .lock = LockMode::AccessExclusive};
+  return rounds.series(shown, [&] { return exchange(rounds, setup_, places, report_); });
+}
+
+Status Rewrite::take_back(Rounds& rounds) {
+  TRY(begin(rounds));
+  ledger_ = TRY(read_ledger(rounds.connection(), job_));
+  if (ledger_.phase < Phase::Swapped) {
+    return Error{ErrorCode::Invalid, cat("the old ", job_.table(), " is still in use")}.hinting(
+        "pgtend partition abort ends the job");
+  }
+  if (ledger_.phase != Phase::Returned) TRY(swap_back(rounds));
+  report_.phase = Phase::Returned;
+  TRY(build(rounds, job_.after_back));
+  return clear(rounds, {note_phase(job_, Phase::Returned)});
+}
+
+Status Rewrite::finish(Rounds& rounds) {
+  TRY(begin(rounds));
+  ledger_ = TRY(read_ledger(rounds.connection(), job_));
+  if (ledger_.phase != Phase::Settled) {
+    return Error{ErrorCode::Invalid,
+                 cat("the job of ", job_.table(), " is not at its end: ", name(ledger_.phase))}
+        .hinting("pgtend partition resume goes on with it");
+  }
+  return clear(rounds, finish_statements(job_));
+}
+
+std::vector<std::string> finish_statements(const Job& job) {
+  if (!job.copies) return job.finish;
+  std::vector<std::string> out = uncapture(backward(job), job.table());
+  out.push_back(cat("DROP TABLE ", job.old_table()));
+  return out;
+}
+
+std::vector<std::string> abort_statements(const Job& job, Phase phase) {
+  std::vector<std::string> out;
+  if (job.copies && phase >= Phase::Capturing) out = uncapture(forward(job), job.table());
+  out.insert(out.end(), job.abort.begin(), job.abort.end());
+  out.push_back(cat("DROP TABLE ", job.new_table()));
+  return out;
+}
+
+std::vector<care::Step> shown_steps(const Job& job) {
+  const Flow flow = forward(job);
+  std::vector<care::Step> out;
+  const auto add = [&](const std::string& sql, LockMode lock, bool in_transaction = true) {
+    out.push_back({.sql = sql, .lock = lock, .in_transaction = in_transaction});
+  };
+  for (const std::string& sql : job.create) add(sql, LockMode::AccessShare);
+  if (job.copies) {
+    for (const std::string& sql : capture(flow, false)) {
+      const bool on_table = sql.starts_with("CREATE TRIGGER") || sql.starts_with("ALTER TABLE");
+      add(sql, on_table ? LockMode::ShareRowExclusive : LockMode::None);
+    }
+    add(copy_pages(job, 0, 1'000), LockMode::AccessShare, false);
+  }
+  for (const Make& make : job.build) add(make.sql, make.lock, false);
+  if (job.copies) {
+    add(insert_keys(flow), LockMode::AccessShare, false);
+    add(compare_all(flow), LockMode::AccessShare, false);
+  }
+  add(cat("LOCK TABLE ", job.table(), " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
+  for (const std::string& sql : job.lock) add(sql, LockMode::AccessExclusive);
+  for (const std::string& sql : job.swap) add(sql, LockMode::AccessExclusive);
+  for (const Make& make : job.after) add(make.sql, make.lock, false);
+  return out;
+}
+
+}  // namespace pgtend::reshape
