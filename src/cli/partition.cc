@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "cli/gate_session.h"
 #include "cli/lookout.h"
+#include "partition/online.h"
 #include "partition/partition.h"
 #include "pg/connection.h"
 #include "pg/quote.h"
@@ -36,7 +37,21 @@ constexpr Parameter kConvert[] = {
     kPlan[5],
     kPlan[6],
     kPlan[7],
-    {"--apply", "", "do it, under ACCESS EXCLUSIVE; without it the statements are shown"},
+    {"--mode", "MODE",
+     "shadow (the default): the rows are copied into partitions, readers and writers go on but for "
+     "a "
+     "moment at the end; instant: no row is copied, the table becomes the first partition, with "
+     "all "
+     "rows until two intervals from now; locked: under ACCESS EXCLUSIVE from begin to end"},
+    {"--wait", "SECONDS",
+     "how long the moment at the end is tried for while others are in the way, 600 by default"},
+    {"--apply", "", "do it; without it the statements are shown"},
+};
+constexpr Parameter kJob[] = {
+    {"TABLE", "", "the table whose conversion has begun"},
+    {"--wait", "SECONDS",
+     "how long a lock is tried for while others are in the way, 600 by default"},
+    {"--apply", "", "do it; without it the statements are shown"},
 };
 constexpr Parameter kProve[] = {
     {"TABLE", "", "the partitioned table"},
@@ -44,17 +59,14 @@ constexpr Parameter kProve[] = {
 };
 constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
+constexpr int64_t kWaitMax = 7 * 86'400;
 constexpr size_t kSlicesShown = 6;
 
 std::string duration_text(double seconds_left) {
   return human(seconds(static_cast<int64_t>(seconds_left)));
 }
 
-// Looks behind no lock for long: under ACCESS EXCLUSIVE there is nothing to plan with.
-Result<partition::Conversion> plan_from(const Args& args, Output& output) {
-  Lookout lookout(args, output);
-  pg::Connection conn = TRY(lookout.connect());
-  TRY(conn.exec(kLockTimeout));
+Result<partition::Request> layout_request(const Args& args) {
   partition::Request request;
   request.table = args.get("TABLE");
   request.column = args.get("--by");
@@ -62,13 +74,24 @@ Result<partition::Conversion> plan_from(const Args& args, Output& output) {
   request.time_zone = args.get("--zone", "UTC");
   request.from = args.get("--from");
   request.ahead = static_cast<int>(TRY(args.number("--ahead", 3, 0, kAheadMax)));
-  return partition::plan(
-      conn, request,
-      {.drop_old = args.has("--drop-old"), .widen_unique = args.has("--widen-unique")});
+  return request;
 }
 
-void print_proposal(Output& output, const partition::Conversion& conversion) {
-  const partition::Proposal& proposal = conversion.proposal;
+partition::ConvertOptions convert_options(const Args& args) {
+  return {.drop_old = args.has("--drop-old"), .widen_unique = args.has("--widen-unique")};
+}
+
+// Looks behind no lock for long: under ACCESS EXCLUSIVE there is nothing to plan with.
+Result<pg::Connection> planning_connection(const Args& args, Output& output) {
+  Lookout lookout(args, output);
+  pg::Connection conn = TRY(lookout.connect());
+  TRY(conn.exec(kLockTimeout));
+  return conn;
+}
+
+void print_proposal(Output& output, const partition::Proposal& proposal,
+                    const std::vector<std::string>& changes,
+                    const std::vector<std::string>& refusals) {
   output.line(output.styled(
       Style::Bold,
       cat(pg::qualified(proposal.schema, proposal.table), " by ", proposal.column, ", every ",
@@ -90,14 +113,13 @@ void print_proposal(Output& output, const partition::Conversion& conversion) {
   }
   output.line(fmt::format("  planning a query that does not name the key: about {:.1f} ms",
                           proposal.planning_ms));
-  for (const std::string& change : conversion.changes) {
+  for (const std::string& change : changes) {
     output.line(output.styled(Style::Warn, cat("  changes: ", printable(change))));
   }
-  for (const std::string& refusal : conversion.refusals) {
+  for (const std::string& refusal : refusals) {
     output.line(output.styled(Style::Bad, cat("  cannot be done: ", printable(refusal))));
   }
   for (const std::string& warning : proposal.warnings) output.warn(warning);
-  output.data()["conversion"] = partition::to_json(conversion);
 }
 
 void print_statements(Output& output, const care::Action& action) {
@@ -119,6 +141,7 @@ std::string bound_text(const facts::Partition& partition) {
 std::span<const Parameter> partition_show_parameters() { return kShow; }
 std::span<const Parameter> partition_plan_parameters() { return kPlan; }
 std::span<const Parameter> partition_convert_parameters() { return kConvert; }
+std::span<const Parameter> partition_job_parameters() { return kJob; }
 std::span<const Parameter> partition_prove_parameters() { return kProve; }
 
 Result<int> run_partition_show(const Args& args, Output& output) {
@@ -155,20 +178,113 @@ Result<int> run_partition_show(const Args& args, Output& output) {
 }
 
 Result<int> run_partition_plan(const Args& args, Output& output) {
-  const partition::Conversion conversion = TRY(plan_from(args, output));
-  print_proposal(output, conversion);
-  print_statements(output, conversion.action);
+  pg::Connection conn = TRY(planning_connection(args, output));
+  const partition::Request request = TRY(layout_request(args));
+  const partition::OnlinePlan plan =
+      TRY(partition::plan_online(conn, request, convert_options(args)));
+  print_proposal(output, plan.proposal, plan.changes, plan.refusals);
+  output.data()["conversion"] = partition::to_json(plan);
+  print_statements(output, plan.action);
   return 0;
 }
 
-Result<int> run_partition_convert(const Args& args, Output& output) {
-  const partition::Conversion conversion = TRY(plan_from(args, output));
-  print_proposal(output, conversion);
+namespace {
+Result<int> convert_locked(const Args& args, Output& output) {
+  pg::Connection conn = TRY(planning_connection(args, output));
+  const partition::Request request = TRY(layout_request(args));
+  const partition::Conversion conversion =
+      TRY(partition::plan(conn, request, convert_options(args)));
+  print_proposal(output, conversion.proposal, conversion.changes, conversion.refusals);
+  output.data()["conversion"] = partition::to_json(conversion);
   const auto session = TRY(GateSession::open(args, output));
   const partition::ConvertReport report = TRY(partition::convert(session->setup(), conversion));
   print_outcome(output, report.outcome);
   for (const std::string& warning : report.warnings) output.warn(warning);
   return 0;
+}
+
+void print_report(Output& output, const partition::OnlineReport& report) {
+  print_outcome(output, report.outcome);
+  output.data()["job"] = reshape::to_json(report.job);
+  const reshape::Report& job = report.job;
+  for (const std::string& warning : job.warnings) output.warn(warning);
+  if (!report.outcome.applied) return;
+  output.line(
+      fmt::format("{}: {} rows copied in {} transactions, {} changes brought over, {} rows "
+                  "compared",
+                  printable(job.table), grouped(job.rows_copied), job.chunks,
+                  grouped(job.keys_applied), grouped(job.rows_compared)));
+  if (job.swap_tries > 0) {
+    output.line(cat("the tables changed places in ", human(nanoseconds(job.swap_locked)),
+                    job.swap_tries == 1 ? "" : cat(", at try ", job.swap_tries)));
+  }
+  if (!job.waited_for.empty()) output.line(cat("waited for: ", printable(job.waited_for)));
+}
+
+Result<int> run_verb(const Args& args, Output& output, const reshape::Job& job,
+                     partition::Verb verb) {
+  reshape::Setup setup;
+  setup.patience = seconds(TRY(args.number("--wait", setup.patience.count() / 1000, 0, kWaitMax)));
+  const auto session = TRY(GateSession::open(args, output));
+  care::GateSetup gate = session->setup();
+  gate.policy.statement_timeout = milliseconds(0);
+  partition::OnlineReport report;
+  TRY(partition::run_job(gate, job, verb, setup, report));
+  print_report(output, report);
+  return 0;
+}
+
+Result<int> convert_online(const Args& args, Output& output, partition::Mode mode) {
+  pg::Connection conn = TRY(planning_connection(args, output));
+  const partition::Request request = TRY(layout_request(args));
+  const partition::OnlinePlan plan =
+      TRY(partition::plan_online(conn, request, convert_options(args), mode));
+  print_proposal(output, plan.proposal, plan.changes, plan.refusals);
+  output.data()["conversion"] = partition::to_json(plan);
+  if (!plan.refusals.empty()) {
+    return Error{ErrorCode::Invalid,
+                 cat(plan.action.object, " cannot be converted: ", join(plan.refusals, "; "))};
+  }
+  return run_verb(args, output, plan.job, partition::Verb::Run);
+}
+
+Result<int> with_job(const Args& args, Output& output, partition::Verb verb) {
+  pg::Connection conn = TRY(planning_connection(args, output));
+  const auto ledger = TRY(reshape::find_ledger(conn, args.get("TABLE")));
+  if (!ledger) {
+    return Error{ErrorCode::NotFound, cat("no conversion of ", args.get("TABLE"), " has begun")};
+  }
+  output.line(cat("the conversion of ", printable(ledger->job.table()), " is ",
+                  reshape::name(ledger->phase)));
+  return run_verb(args, output, ledger->job, verb);
+}
+}  // namespace
+
+Result<int> run_partition_convert(const Args& args, Output& output) {
+  const std::string mode = args.get("--mode", "shadow");
+  if (mode == "locked") return convert_locked(args, output);
+  if (args.has("--drop-old")) {
+    return Error{ErrorCode::Invalid, "--drop-old is for --mode locked"}.hinting(
+        "pgtend partition finish drops the old table later");
+  }
+  for (const partition::Mode online : {partition::Mode::Shadow, partition::Mode::Instant}) {
+    if (mode == partition::name(online)) return convert_online(args, output, online);
+  }
+  return Error{ErrorCode::Invalid,
+               cat("--mode ", printable(mode), " is not shadow, instant or locked")};
+}
+
+Result<int> run_partition_resume(const Args& args, Output& output) {
+  return with_job(args, output, partition::Verb::Run);
+}
+Result<int> run_partition_abort(const Args& args, Output& output) {
+  return with_job(args, output, partition::Verb::Abort);
+}
+Result<int> run_partition_undo(const Args& args, Output& output) {
+  return with_job(args, output, partition::Verb::TakeBack);
+}
+Result<int> run_partition_finish(const Args& args, Output& output) {
+  return with_job(args, output, partition::Verb::Finish);
 }
 
 Result<int> run_partition_prove(const Args& args, Output& output) {

@@ -57,7 +57,10 @@ void visit_definition(Visitor& visit, Item& d) {
   visit.list("columns", d.columns, [](auto& v, auto& item) { visit_column(v, item); });
   visit.list("constraints", d.constraints, [](auto& v, auto& item) { visit_constraint(v, item); });
   visit.list("indexes", d.indexes, [](auto& v, auto& item) { visit_index(v, item); });
-  visit("triggers", d.triggers);
+  visit.list("triggers", d.triggers, [](auto& v, auto& item) {
+    v("name", item.name);
+    v("definition", item.definition);
+  });
   visit("grants", d.grants);
   visit("refusals", d.refusals);
   visit("rows", d.rows);
@@ -121,8 +124,9 @@ select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgener
        coalesce(s.relname, ''),
        to_json(array_remove(array[
          case when a.attstattarget >= 0 then 'SET STATISTICS ' || a.attstattarget end,
-         case when a.attoptions is not null
-              then 'SET (' || array_to_string(a.attoptions, ', ') || ')' end], null))
+         -- what begins with pg_ the server sets for itself
+         (select 'SET (' || string_agg(o, ', ') || ')' from unnest(a.attoptions) o
+          where o not like 'pg\_%')], null))
 from pg_attribute a
 left join pg_depend p on p.refclassid = 'pg_class'::regclass and p.refobjid = a.attrelid
      and p.refobjsubid = a.attnum and p.classid = 'pg_class'::regclass and p.deptype in ('a', 'i')
@@ -214,12 +218,15 @@ from pg_attribute a, aclexplode(a.attacl) g where a.attrelid = $1 and not a.atti
 order by 1)",
                                          {cat(d.oid), d.qualified()}));
   for (const pg::Row row : grants) d.grants.emplace_back(row.text(0));
-  const pg::Rows triggers =
-      TRY(conn.query("select pg_get_triggerdef(t.oid) from pg_trigger t where t.tgrelid = $1 and "
-                     "not t.tgisinternal"
-                     " order by t.tgname",
-                     {cat(d.oid)}));
-  for (const pg::Row row : triggers) d.triggers.emplace_back(row.text(0));
+  const pg::Rows triggers = TRY(conn.query(
+      "select t.tgname, pg_get_triggerdef(t.oid) from pg_trigger t where t.tgrelid = $1 and "
+      "not t.tgisinternal"
+      " order by t.tgname",
+      {cat(d.oid)}));
+  for (const pg::Row row : triggers) {
+    d.triggers.push_back(
+        {.name = std::string(row.text(0)), .definition = std::string(row.text(1))});
+  }
   return ok();
 }
 
@@ -360,12 +367,14 @@ std::string fingerprint_sql(const std::string& qualified) {
       " left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum"
       " where a.attrelid = c.oid and a.attnum > 0),"
       " (select string_agg(concat_ws(',', k.conname, pg_get_constraintdef(k.oid)), ';'"
-      " order by k.oid) from pg_constraint k where c.oid in (k.conrelid, k.confrelid)),"
+      " order by k.oid) from pg_constraint k where c.oid in (k.conrelid, k.confrelid)"
+      " and k.conname not like 'pgtend\\_%'),"
       " (select string_agg(concat_ws(',', i.indexrelid::text, i.indisvalid,"
       " pg_get_indexdef(i.indexrelid)), ';' order by i.indexrelid) from pg_index i"
-      " where i.indrelid = c.oid),"
+      " where i.indrelid = c.oid and i.indexrelid::regclass::text !~ 'pgtend_[0-9]+_'),"
       " (select string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ';' order by t.oid)"
-      " from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal)))"
+      " from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal"
+      " and t.tgname not like 'pgtend\\_%')))"
       " from pg_class c where c.oid = ",
       oid);
 }

@@ -44,6 +44,11 @@ struct Index {
   std::string comment = {};
 };
 
+struct Trigger {
+  std::string name = {};
+  std::string definition = {};  // CREATE TRIGGER …
+};
+
 struct Definition {
   uint32_t oid = 0;
   std::string schema = {};
@@ -56,7 +61,7 @@ struct Definition {
   std::vector<Column> columns = {};
   std::vector<Constraint> constraints = {};
   std::vector<Index> indexes = {};
-  std::vector<std::string> triggers = {};  // CREATE TRIGGER …
+  std::vector<Trigger> triggers = {};
   std::vector<std::string> grants = {};    // GRANT …
   std::vector<std::string> refusals = {};  // why it cannot be converted, each with the next step
   double rows = 0;

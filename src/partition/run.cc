@@ -1,6 +1,8 @@
 // Reads, plans and runs a conversion; and the JSON of what partition care says.
 #include "base/text.h"
 #include "facts/members.h"
+#include "partition/instant.h"
+#include "partition/online.h"
 #include "partition/partition.h"
 #include "partition/propose.h"
 #include "pg/quote.h"
@@ -19,6 +21,11 @@ Result<std::vector<std::string>> names_taken(pg::Connection& conn, const std::st
   std::vector<std::string> out;
   for (const pg::Row row : rows) out.emplace_back(row.text(0));
   return out;
+}
+
+Error already_partitioned(const facts::Layout& layout) {
+  return {ErrorCode::Invalid, cat(layout.qualified(), " is partitioned already, by ",
+                                  layout.strategy, " ", layout.key)};
 }
 
 // New partitions have neither statistics nor a visibility map.
@@ -70,14 +77,34 @@ Result<facts::Layout> show(pg::Connection& conn, const std::string& table,
 Result<Conversion> plan(pg::Connection& conn, const Request& request, const ConvertOptions& options,
                         const Policy& policy) {
   const facts::Layout layout = TRY(facts::load_layout(conn, request.table));
-  if (layout.partitioned) {
-    return Error{ErrorCode::Invalid, cat(layout.qualified(), " is partitioned already, by ",
-                                         layout.strategy, " ", layout.key)};
-  }
+  if (layout.partitioned) return already_partitioned(layout);
   const Definition table = TRY(load_definition(conn, request.table));
   const Proposal proposal = TRY(propose_for(conn, table, request, policy));
   const std::vector<std::string> taken = TRY(names_taken(conn, table.schema));
   return plan_conversion(table, proposal, options, taken, policy);
+}
+
+Result<OnlinePlan> plan_online(pg::Connection& conn, Request request, const ConvertOptions& options,
+                               Mode mode, const Policy& policy) {
+  const auto job = TRY(reshape::find_ledger(conn, request.table));
+  if (job) {
+    return Error{ErrorCode::Invalid, cat("a conversion of ", job->job.table(), " has begun: it is ",
+                                         reshape::name(job->phase))}
+        .hinting("pgtend partition resume, abort, undo or finish");
+  }
+  const facts::Layout layout = TRY(facts::load_layout(conn, request.table));
+  if (layout.partitioned) return already_partitioned(layout);
+  const Definition table = TRY(load_definition(conn, request.table));
+  if (mode == Mode::Instant) request.ahead += kInstantReserve;
+  Proposal proposal = TRY(propose_for(conn, table, request, policy));
+  const std::vector<std::string> taken = TRY(names_taken(conn, table.schema));
+  if (mode == Mode::Instant) {
+    return plan_instant(table, std::move(proposal), options, taken, request.ahead);
+  }
+  OnlinePlan out = plan_shadow(table, proposal, options, taken, policy);
+  const pg::Rows block = TRY(conn.query("select current_setting('block_size')::int"));
+  out.job.block_size = TRY(block[0].get<int32_t>(0));
+  return out;
 }
 
 Result<ConvertReport> convert(const care::GateSetup& gate, const Conversion& conversion) {

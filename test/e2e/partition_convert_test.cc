@@ -182,7 +182,8 @@ ALTER TABLE )",
   const auto columns = [&] {
     return one(
         cat("SELECT string_agg(concat_ws(',', attname, format_type(atttypid, atttypmod), "
-            "attnotnull, attidentity, attgenerated, attstattarget, attoptions::text, "
+            "attnotnull, attidentity, attgenerated, attstattarget, "
+            "(SELECT string_agg(o, ',') FROM unnest(attoptions) o WHERE o NOT LIKE 'pg\\_%'), "
             "attacl::text, col_description(attrelid, attnum), "
             "pg_get_expr(adbin, adrelid)), '|' ORDER BY attnum) FROM pg_attribute LEFT JOIN "
             "pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = ",

@@ -1,0 +1,276 @@
+#include "partition/statements.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "partition/names.h"
+#include "pg/quote.h"
+
+namespace pgtend::partition {
+namespace {
+
+using pg::ident;
+using pg::literal;
+
+constexpr int kCompressionSince = 140000;
+
+// `sql` speaks of `from` once, between `before` and `after`: the same about `to`.
+std::string about(const std::string& sql, std::string_view before, const std::string& from,
+                  std::string_view after, const std::string& to) {
+  const std::string needle = cat(before, from, after);
+  const size_t at = sql.find(needle);
+  CHECK(at != std::string::npos);
+  return cat(sql.substr(0, at), before, to, after, sql.substr(at + needle.size()));
+}
+
+std::string columns_sql(const std::string& table) {
+  return cat(
+      "(SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', attname, atttypid, atttypmod, "
+      "attnotnull), ',' ORDER BY attname) FROM pg_catalog.pg_attribute WHERE attrelid = "
+      "pg_catalog.to_regclass(",
+      literal(table), ") AND attnum > 0 AND NOT attisdropped)");
+}
+
+void examine_key(const Definition& d, const Proposal& p, Examined& out) {
+  const auto refuse = [&](std::string reason) { out.refusals.push_back(std::move(reason)); };
+  const Column* key = d.column(p.column);
+  if (key == nullptr) return refuse(cat("it has no column ", ident(p.column)));
+  if (!key->not_null) {
+    refuse(cat("column ", ident(p.column), " may be null: ALTER TABLE ", d.qualified(),
+               " ALTER COLUMN ", ident(p.column), " SET NOT NULL first"));
+  }
+  if (key->generated) {
+    refuse(cat("column ", ident(p.column),
+               " is generated, which a partition key cannot be: choose another column"));
+  }
+  if (key->type != "date" && !key->type.starts_with("timestamp")) {
+    refuse(cat("column ", ident(p.column), " is of type ", key->type,
+               "; only date and timestamp keys have calendar partitions"));
+  }
+}
+
+void examine_constraint(const Constraint& constraint, const Proposal& p,
+                        const ConvertOptions& options, Examined& out) {
+  const std::string what = cat(constraint.kind == "p" ? "primary key " : "unique constraint ",
+                               ident(constraint.name), " (", column_list(constraint.columns), ")");
+  if (constraint.includes) {
+    out.refusals.push_back(
+        cat(what, " has INCLUDE columns and lacks the partition key: replace it first"));
+    return;
+  }
+  if (constraint.kind == "u" && !options.widen_unique) {
+    out.refusals.push_back(
+        cat(what, " lacks the partition key ", ident(p.column),
+            ": drop it first, or allow it to be widened, which makes only pairs unique"));
+    return;
+  }
+  out.changes.push_back(
+      cat(what, " becomes (", column_list(constraint.columns), ", ", ident(p.column),
+          "): the server then keeps only these pairs unique, not ", column_list(constraint.columns),
+          " alone; ON CONFLICT and joins that rely on it must name both"));
+}
+
+void examine_size(const Definition& d, const Proposal& p, const Policy& policy, Examined& out) {
+  const auto count = static_cast<int64_t>(p.slices.size());
+  if (count == 0) {
+    out.refusals.emplace_back("there is nothing to divide into");
+    return;
+  }
+  if (count > policy.partitions_max) {
+    out.refusals.push_back(cat(count, " partitions are more than ", policy.partitions_max,
+                               ": choose a wider interval"));
+  }
+  const int64_t locks = count * static_cast<int64_t>(2 + index_names(d).size());
+  if (d.locks_max > 0 && locks > d.locks_max * 8 / 10) {
+    out.refusals.push_back(cat("one transaction would need about ", grouped(locks),
+                               " locks and the server has ", grouped(d.locks_max),
+                               ": raise max_locks_per_transaction, or choose a wider interval"));
+  }
+}
+
+}  // namespace
+
+std::string column_list(const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  for (const std::string& name : names) out.push_back(ident(name));
+  return join(out, ", ");
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+std::vector<std::string> stored_columns(const Definition& table) {
+  std::vector<std::string> names;
+  for (const Column& column : table.columns) {
+    if (!column.generated) names.push_back(column.name);
+  }
+  return names;
+}
+
+std::string create_like(const Definition& table, const Proposal& proposal, const std::string& made,
+                        const std::string& source) {
+  std::string like = cat("LIKE ", source,
+                         " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED"
+                         " INCLUDING IDENTITY INCLUDING STORAGE INCLUDING STATISTICS"
+                         " INCLUDING COMMENTS");
+  if (table.version >= kCompressionSince) like += " INCLUDING COMPRESSION";
+  std::string sql =
+      cat("CREATE TABLE ", made, " (", like, ") PARTITION BY RANGE (", ident(proposal.column), ")");
+  if (!table.tablespace.empty()) sql += cat(" TABLESPACE ", ident(table.tablespace));
+  return sql;
+}
+
+std::vector<std::string> alter_columns(const Definition& table, const std::string& made) {
+  std::vector<std::string> out;
+  for (const Column& column : table.columns) {
+    for (const std::string& change : column.alter) {
+      out.push_back(cat("ALTER TABLE ", made, " ALTER COLUMN ", ident(column.name), " ", change));
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
+                                       const std::string& made) {
+  std::string with;
+  if (!table.options.empty()) {
+    std::vector<std::string> options;
+    for (const std::string& option : table.options) {
+      const size_t equals = option.find('=');
+      const std::string_view name = std::string_view(option).substr(0, equals);
+      const bool toast = name.starts_with("toast.");
+      options.push_back(cat(toast ? "toast." : "", ident(toast ? name.substr(6) : name), " = ",
+                            literal(std::string_view(option).substr(equals + 1))));
+    }
+    with = cat(" WITH (", join(options, ", "), ")");
+  }
+  const std::string space =
+      table.tablespace.empty() ? "" : cat(" TABLESPACE ", ident(table.tablespace));
+  std::vector<std::string> out;
+  for (const Slice& slice : proposal.slices) {
+    out.push_back(cat("CREATE TABLE ", pg::qualified(table.schema, slice.name), " PARTITION OF ",
+                      made, " FOR VALUES FROM (", literal(slice.from), ") TO (", literal(slice.to),
+                      ")", with, space));
+  }
+  return out;
+}
+
+std::vector<std::string> create_new(const Definition& d, const Proposal& proposal,
+                                    const std::string& table, const std::string& made) {
+  std::vector<std::string> out;
+  out.push_back(create_like(d, proposal, made, table));
+  for (std::string& sql : alter_columns(d, made)) out.push_back(std::move(sql));
+  for (const Column& column : d.columns) {
+    if (column.identity.empty()) continue;
+    // The server names it; from here on we know its name.
+    out.push_back(
+        cat("DO ", literal(cat("BEGIN EXECUTE pg_catalog.format('ALTER SEQUENCE %s RENAME "
+                               "TO %I', pg_catalog.pg_get_serial_sequence(",
+                               literal(made), ", ", literal(column.name), "), ",
+                               literal(name_with(column.sequence_name, "_new")), "); END"))));
+  }
+  for (std::string& sql : create_slices(d, proposal, made)) out.push_back(std::move(sql));
+  if (!d.owned) {
+    const std::string owner = cat(" OWNER TO ", ident(d.owner));
+    out.push_back(cat("ALTER TABLE ", made, owner));
+    for (const Slice& slice : proposal.slices) {
+      out.push_back(cat("ALTER TABLE ", pg::qualified(d.schema, slice.name), owner));
+    }
+  }
+  if (!d.comment.empty()) {
+    out.push_back(cat("COMMENT ON TABLE ", made, " IS ", literal(d.comment)));
+  }
+  for (const std::string& grant : d.grants) {
+    out.push_back(about(grant, " ON TABLE ", table, " TO ", made));
+  }
+  // Default privileges may have added rights that the old table did not give.
+  out.push_back(cat(
+      "DO ", literal(cat("BEGIN IF NOT (", same_rights(table, made),
+                         ") THEN RAISE EXCEPTION 'the rights on the new table would not be those "
+                         "of the old one: look at its owner''s own rights and at ALTER DEFAULT "
+                         "PRIVILEGES'; END IF; END"))));
+  return out;
+}
+
+std::string constraint_definition(const Constraint& constraint, const std::string& key) {
+  if (constraint.kind == "f" || contains(constraint.columns, key)) return constraint.definition;
+  return cat(constraint.kind == "p" ? "PRIMARY KEY (" : "UNIQUE (", column_list(constraint.columns),
+             ", ", ident(key), ")", constraint.options);
+}
+
+std::string index_on(const Index& index, const std::string& table, const std::string& name,
+                     const std::string& on) {
+  // The server writes definitions in one way: what stands behind the table is kept as it is.
+  const std::string create = cat("CREATE ", index.unique ? "UNIQUE " : "", "INDEX ");
+  const std::string head = cat(create, ident(index.name), " ON ", table, " ");
+  CHECK(index.definition.starts_with(head));
+  return cat(create, ident(name), " ON ", on, " ", index.definition.substr(head.size()));
+}
+
+std::string unchanged_sql(const Definition& table) {
+  return cat("SELECT (", fingerprint_sql(table.qualified()), ") = ", literal(table.fingerprint));
+}
+
+std::string equal_columns_sql(const std::string& one, const std::string& other) {
+  return cat("SELECT ", columns_sql(one), " = ", columns_sql(other));
+}
+
+std::string same_rights(const std::string& one, const std::string& other) {
+  const auto rights = [](const std::string& table) {
+    return cat(
+        "(SELECT pg_catalog.array_agg(r ORDER BY r) FROM (SELECT g.grantee || ' ' ||"
+        " g.privilege_type || ' ' || g.is_grantable AS r FROM pg_catalog.pg_class c,"
+        " pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)))"
+        " g WHERE c.oid = pg_catalog.to_regclass(",
+        literal(table), ")) x)");
+  };
+  return cat("SELECT ", rights(one), " IS NOT DISTINCT FROM ", rights(other));
+}
+
+std::vector<std::string> index_names(const Definition& table) {
+  std::vector<std::string> names;
+  for (const Constraint& constraint : table.constraints) {
+    if (!constraint.index.empty()) names.push_back(constraint.index);
+  }
+  for (const Index& index : table.indexes) names.push_back(index.name);
+  return names;
+}
+
+Examined examine(const Definition& table, const Proposal& proposal, const ConvertOptions& options,
+                 const Policy& policy) {
+  Examined out{.refusals = table.refusals};
+  examine_key(table, proposal, out);
+  for (const Constraint& constraint : table.constraints) {
+    if (constraint.kind == "f" || contains(constraint.columns, proposal.column)) continue;
+    examine_constraint(constraint, proposal, options, out);
+  }
+  for (const Index& index : table.indexes) {
+    if (!index.unique || contains(index.columns, proposal.column)) continue;
+    out.refusals.push_back(cat("unique index ", ident(index.name), " lacks the partition key ",
+                               ident(proposal.column),
+                               ": drop it or make it an ordinary index first"));
+  }
+  examine_size(table, proposal, policy, out);
+  return out;
+}
+
+void examine_names(const Definition& table, std::vector<std::string> wanted,
+                   const std::vector<std::string>& taken, Examined& out) {
+  std::ranges::sort(wanted);
+  for (size_t i = 1; i < wanted.size(); ++i) {
+    if (wanted[i] == wanted[i - 1]) {
+      out.refusals.push_back(cat("two new relations would be called ", ident(wanted[i]),
+                                 ": shorten the name of the table or its indexes first"));
+    }
+  }
+  for (const std::string& name : wanted) {
+    if (contains(taken, name)) {
+      out.refusals.push_back(cat("there is a relation ", pg::qualified(table.schema, name),
+                                 " already: drop or rename it first"));
+    }
+  }
+}
+
+}  // namespace pgtend::partition

@@ -1,0 +1,56 @@
+// The statements that make a partitioned table like a plain one, whichever way the rows go into it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "care/finding.h"
+#include "partition/partition.h"
+
+namespace pgtend::partition {
+
+// "a, \"B\""
+std::string column_list(const std::vector<std::string>& names);
+// Columns that are written: those that are not generated.
+std::vector<std::string> stored_columns(const Definition& table);
+bool contains(const std::vector<std::string>& names, std::string_view name);
+
+// CREATE TABLE `made` (LIKE `source` …) PARTITION BY RANGE.
+std::string create_like(const Definition& table, const Proposal& proposal, const std::string& made,
+                        const std::string& source);
+// What LIKE forgets about columns.
+std::vector<std::string> alter_columns(const Definition& table, const std::string& made);
+// CREATE TABLE … PARTITION OF `made`, one for each slice.
+std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
+                                       const std::string& made);
+// All of these, and owner, comment, rights (which are compared: an error when default privileges
+// give more): `made` as `table` is, in one transaction. Sequences of identity columns get their
+// name with _new behind.
+std::vector<std::string> create_new(const Definition& table, const Proposal& proposal,
+                                    const std::string& name, const std::string& made);
+// "PRIMARY KEY (id, at)": a unique one takes the partition key in.
+std::string constraint_definition(const Constraint& constraint, const std::string& key);
+// CREATE INDEX `name` ON `on` (a table, or "ONLY parent") as `index` of `table` is.
+std::string index_on(const Index& index, const std::string& table, const std::string& name,
+                     const std::string& on);
+// SQL of one boolean: the table is as it was read; what jobs of ours have added does not count.
+std::string unchanged_sql(const Definition& table);
+// SQL of one boolean: both tables have columns of the same names and types.
+std::string equal_columns_sql(const std::string& one, const std::string& other);
+// SQL of one boolean: both tables give everybody the same rights.
+std::string same_rights(const std::string& one, const std::string& other);
+// Names of indexes, those behind constraints included.
+std::vector<std::string> index_names(const Definition& table);
+
+// What cannot be done or will not be as before.
+struct Examined {
+  std::vector<std::string> refusals = {};
+  std::vector<std::string> changes = {};
+};
+// `wanted` are the bare names that will be made, `taken` those in use.
+Examined examine(const Definition& table, const Proposal& proposal, const ConvertOptions& options,
+                 const Policy& policy);
+void examine_names(const Definition& table, std::vector<std::string> wanted,
+                   const std::vector<std::string>& taken, Examined& out);
+
+}  // namespace pgtend::partition

@@ -1,0 +1,632 @@
+// A table becomes partitioned under load: nobody gets an error, nothing is lost, and whatever ends
+// the program in the middle can be gone on with or taken away.
+#include <atomic>
+#include <deque>
+#include <random>
+#include <thread>
+
+#include "base/text.h"
+#include "e2e/support/database.h"
+#include "partition/online.h"
+#include "pg/quote.h"
+
+namespace pgtend::e2e {
+namespace {
+
+using partition::Interval;
+using partition::Mode;
+using partition::OnlinePlan;
+using partition::OnlineReport;
+using partition::Verb;
+
+constexpr int kRows = 20'000;
+constexpr int kWriters = 3;
+constexpr int kAfterSwap = 20;  // transactions of each writer after the swap
+
+// What a writer has done.
+struct Deeds {
+  int64_t inserted = 0;
+  int64_t updated = 0;
+  int64_t moved = 0;
+  int64_t renamed = 0;
+  int64_t deleted = 0;
+  std::string error = {};
+};
+
+// Changes table t and repeats each change on o, in one transaction; ids of writers never meet.
+class Writer {
+ public:
+  Writer(pg::Connection conn, int number, uint64_t seed)
+      : conn_(std::move(conn)), number_(number), random_(seed) {}
+
+  void once() {
+    const int64_t id =
+        kWriters * static_cast<int64_t>(random_() % (kRows / kWriters)) + number_ + 1;
+    const int day = static_cast<int>(random_() % 89);
+    const std::string value = cat(random_() % 100000, ".25");
+    const std::string at = cat("'2025-01-01 00:00+00'::timestamptz + interval '", day, " days'");
+    switch (random_() % 6) {
+      case 0:
+      case 1:
+        both(cat("INSERT INTO % (id, at, v) SELECT ", next(), ", ", at, ", ", value));
+        ++deeds.inserted;
+        break;
+      case 2:
+        both(cat("UPDATE % SET v = ", value, " WHERE id = ", id));
+        ++deeds.updated;
+        break;
+      case 3:
+        both(cat("UPDATE % SET at = ", at, " WHERE id = ", id));
+        ++deeds.moved;
+        break;
+      case 4:
+        both(cat("UPDATE % SET id = ", next(), ", v = ", value, " WHERE id = ", id));
+        ++deeds.renamed;
+        break;
+      default:
+        both(cat("DELETE FROM % WHERE id = ", id));
+        ++deeds.deleted;
+        break;
+    }
+  }
+  Deeds deeds;
+
+ private:
+  int64_t next() { return 1'000'000 + kWriters * made_++ + number_; }
+  void both(const std::string& sql) {
+    std::string all = "BEGIN; ";
+    for (const char* table : {"t", "o"}) {
+      std::string one = sql;
+      one.replace(one.find('%'), 1, table);
+      all += cat(one, "; ");
+    }
+    const Status done = conn_.exec(all + "COMMIT");
+    if (!done && deeds.error.empty()) deeds.error = done.error().message;
+    if (!done) (void)conn_.exec("ROLLBACK");
+  }
+
+  pg::Connection conn_;
+  int number_;
+  std::mt19937_64 random_;
+  int64_t made_ = 0;
+};
+
+void must_be(const Status& status) { ASSERT_TRUE(status) << status.error().message; }
+
+class PartitionOnline : public VersionTest {
+ protected:
+  Settings settings() const override { return {{"autovacuum", "off"}}; }
+  void SetUp() override {
+    VersionTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    conn_.emplace(connect());
+    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
+  }
+
+  void make_table() {
+    must(conn_->exec(cat(
+        "CREATE TABLE t (id bigint PRIMARY KEY, at timestamptz NOT NULL, v numeric(10,2), pad text "
+        "DEFAULT repeat('x', 50)); INSERT INTO t SELECT i, '2025-01-01 00:00+00'::timestamptz + i "
+        "* "
+        "interval '5 minutes', i / 7.0 FROM generate_series(1, ",
+        kRows,
+        ") i; CREATE INDEX t_at ON t (at); CREATE TABLE o (LIKE t INCLUDING ALL); "
+        "INSERT INTO o SELECT * FROM t; ANALYZE t, o")));
+  }
+  care::GateSetup gate() {
+    care::GateSetup out{.options = options(), .audit = &*audit_, .clock = &system_clock()};
+    out.policy.apply = true;
+    out.policy.back_off = milliseconds(10);
+    out.policy.back_off_max = milliseconds(50);
+    out.policy.statement_timeout = milliseconds(0);
+    return out;
+  }
+  OnlinePlan planned(const std::string& table = "t", Mode mode = Mode::Shadow) {
+    OnlinePlan plan = must(partition::plan_online(
+        *conn_, {.table = table, .interval = Interval::Month, .from = "2025-01-01", .ahead = 2}, {},
+        mode));
+    EXPECT_EQ(join(plan.refusals, "; "), "");
+    return plan;
+  }
+  static reshape::Setup small_chunks() {
+    return {.chunk = milliseconds(5), .patience = seconds(30)};
+  }
+  Status run(const reshape::Job& job, Verb verb, OnlineReport& report) {
+    return partition::run_job(gate(), job, verb, small_chunks(), report);
+  }
+  std::string one(const std::string& sql) {
+    const pg::Rows rows = must(conn_->query(sql));
+    return rows.empty() ? "no row" : std::string(rows[0].text(0));
+  }
+  // Rows that are in one of the tables only.
+  std::string difference() {
+    return one(
+        "SELECT count(*) FROM ((TABLE t EXCEPT ALL TABLE o) UNION ALL (TABLE o EXCEPT ALL TABLE "
+        "t)) x");
+  }
+  // All that is there: whoever leaves something behind changes it.
+  std::string everything() {
+    return one(
+        "SELECT concat_ws(E'\\n', (SELECT string_agg(relname || relkind::text, ' ' ORDER BY "
+        "relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace), (SELECT "
+        "string_agg(tgname || tgrelid::regclass::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE "
+        "NOT tgisinternal), (SELECT string_agg(proname, ' ') FROM pg_proc WHERE pronamespace = "
+        "'public'::regnamespace), (SELECT string_agg(conname, ' ' ORDER BY conname) FROM "
+        "pg_constraint WHERE connamespace = 'public'::regnamespace))");
+  }
+
+  Scratch scratch_;
+  std::optional<pg::Connection> conn_;
+  std::optional<store::Audit> audit_;
+};
+
+class PartitionUnderLoad : public PartitionOnline {};
+
+// Runs writers for as long as it lives, and a little longer.
+class Load {
+ public:
+  explicit Load(std::vector<pg::Connection> connections) {
+    for (size_t i = 0; i < connections.size(); ++i) {
+      writers_.emplace_back(std::move(connections[i]), static_cast<int>(i), 40 + i);
+    }
+    for (Writer& writer : writers_) {
+      threads_.emplace_back([this, &writer] {
+        while (!stop_) writer.once();
+        for (int i = 0; i < kAfterSwap; ++i) writer.once();
+      });
+    }
+  }
+  // Ends it; all deeds together.
+  Deeds end() {
+    stop_ = true;
+    threads_.clear();
+    Deeds sum;
+    for (const Writer& writer : writers_) {
+      sum.inserted += writer.deeds.inserted;
+      sum.updated += writer.deeds.updated;
+      sum.moved += writer.deeds.moved;
+      sum.renamed += writer.deeds.renamed;
+      sum.deleted += writer.deeds.deleted;
+      if (sum.error.empty()) sum.error = writer.deeds.error;
+    }
+    return sum;
+  }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::deque<Writer> writers_;
+  std::vector<std::jthread> threads_;
+};
+
+TEST_P(PartitionUnderLoad, NothingIsLostUnderLoadAndNobodyGetsAnError) {
+  make_table();
+  const OnlinePlan plan = planned();
+  std::vector<pg::Connection> connections;
+  for (int i = 0; i < kWriters; ++i) connections.push_back(connect());
+  Load load(std::move(connections));
+
+  OnlineReport report;
+  const Status done = run(plan.job, Verb::Run, report);
+  const Deeds deeds = load.end();
+
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(deeds.error, "");
+  EXPECT_GT(std::min({deeds.inserted, deeds.updated, deeds.moved, deeds.renamed, deeds.deleted}),
+            0);
+  EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "p");
+  EXPECT_EQ(difference(), "0");
+  EXPECT_GT(report.job.chunks, 3);
+  EXPECT_GT(report.job.keys_applied, 0);
+  EXPECT_EQ(
+      one("SELECT string_agg(i.relname, ' ' ORDER BY i.relname) FROM pg_index x JOIN pg_class i ON "
+          "i.oid = x.indexrelid WHERE x.indrelid = 't'::regclass AND x.indisvalid"),
+      "t_at t_pkey");
+}
+
+TEST_P(PartitionUnderLoad, UndoBringsBackWhatWasWrittenSinceUnderLoad) {
+  make_table();
+  const std::string before = everything();
+  const OnlinePlan plan = planned();
+  OnlineReport report;
+  must_be(run(plan.job, Verb::Run, report));
+  std::vector<pg::Connection> connections;
+  for (int i = 0; i < kWriters; ++i) connections.push_back(connect());
+  Load load(std::move(connections));
+
+  OnlineReport back;
+  const Status done = run(plan.job, Verb::TakeBack, back);
+  const Deeds deeds = load.end();
+
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(deeds.error, "");
+  EXPECT_GT(back.job.keys_applied, 0);
+  EXPECT_EQ(difference(), "0");
+  EXPECT_EQ(everything(), before);
+}
+
+TEST_P(PartitionOnline, FinishLeavesThePartitionedTableAlone) {
+  make_table();
+  const OnlinePlan plan = planned();
+  OnlineReport report;
+  must_be(run(plan.job, Verb::Run, report));
+  EXPECT_EQ(one("SELECT to_regclass('t_old') IS NOT NULL"), "t");
+
+  must_be(run(plan.job, Verb::Finish, report));
+
+  EXPECT_EQ(everything().find("pgtend_"), std::string::npos) << everything();
+  EXPECT_EQ(everything().find("_old"), std::string::npos) << everything();
+  EXPECT_EQ(difference(), "0");
+}
+
+// Ends it at every moment that it tells of, takes it away, and looks for what is left; then it is
+// begun again, ended at the same moment, and gone on with.
+TEST_P(PartitionOnline, WhateverIsInterruptedCanBeTakenAwayOrGoneOnWith) {
+  make_table();
+  const std::string before = everything();
+  for (const std::string moment : {"copying", "catching up", "comparing"}) {
+    for (const Verb then : {Verb::Abort, Verb::Run}) {
+      const OnlinePlan plan = planned();
+      std::atomic<bool> stop = false;
+      bool touched = false;
+      care::GateSetup setup = gate();
+      setup.cancel = &stop;
+      setup.on_moment = [&](const care::Moment& now) {
+        if (now.what.starts_with(moment)) stop = true;
+        // The log has to hold something, or there is nothing to catch up with.
+        if (now.what.starts_with("copying") && moment != "copying" && !touched) {
+          touched = true;
+          must(
+              connect().exec("UPDATE t SET v = v + 0.01 WHERE id % 5 = 0; UPDATE o SET v = v + "
+                             "0.01 WHERE id % 5 = 0"));
+        }
+      };
+      OnlineReport report;
+      const Status ended = partition::run_job(setup, plan.job, Verb::Run, small_chunks(), report);
+      ASSERT_FALSE(ended) << moment;
+      EXPECT_EQ(ended.error().code, ErrorCode::Cancelled) << moment << ended.error().message;
+      EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "r");
+
+      const auto ledger = must(reshape::find_ledger(*conn_, "t"));
+      ASSERT_TRUE(ledger.has_value()) << moment;
+      must_be(run(ledger->job, then, report));
+      if (then == Verb::Run) {
+        EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "p");
+        EXPECT_EQ(difference(), "0") << moment;
+        must_be(run(ledger->job, Verb::TakeBack, report));
+      }
+      EXPECT_EQ(everything(), before) << moment;
+      EXPECT_EQ(difference(), "0") << moment;
+    }
+  }
+}
+
+TEST_P(PartitionOnline, ATruncateInTheMiddleEmptiesTheNewTableToo) {
+  make_table();
+  const OnlinePlan plan = planned();
+  care::GateSetup setup = gate();
+  bool done = false;
+  setup.on_moment = [&](const care::Moment& now) {
+    if (done || !now.what.starts_with("copying")) return;
+    done = true;
+    for (const char* table : {"t", "o"}) {
+      must(connect().exec(cat("DELETE FROM ", table, " WHERE id = 1; TRUNCATE ", table,
+                              "; INSERT INTO ", table,
+                              " SELECT i, '2025-02-01 00:00+00', 1 FROM generate_series(1, 500) i; "
+                              "DELETE FROM ",
+                              table, " WHERE id = 7")));
+    }
+  };
+  OnlineReport report;
+  must_be(partition::run_job(setup, plan.job, Verb::Run, small_chunks(), report));
+
+  ASSERT_TRUE(done);
+  EXPECT_EQ(one("SELECT count(*) FROM t"), "499");
+  EXPECT_EQ(difference(), "0");
+}
+
+// One wrong row, of each kind that a copy could make.
+TEST_P(PartitionOnline, ADifferenceKeepsTheTablesWhereTheyAre) {
+  make_table();
+  for (const char* damage :
+       {"UPDATE t_2025_02 SET v = v + 0.01 WHERE id = 12000",
+        "DELETE FROM t_2025_02 WHERE id = 12000",
+        "INSERT INTO t_2025_02 (id, at, v) VALUES (-1, '2025-02-11 00:00+00', 1)",
+        "WITH x AS (DELETE FROM t_2025_02 WHERE id = 12000 RETURNING at, v, pad) INSERT INTO "
+        "t_2025_02 SELECT -1, at, v, pad FROM x"}) {
+    const OnlinePlan plan = planned();
+    care::GateSetup setup = gate();
+    setup.on_moment = [&](const care::Moment& now) {
+      if (now.what == "comparing all rows") must(connect().query(damage));
+    };
+    OnlineReport report;
+    const Status done = partition::run_job(setup, plan.job, Verb::Run, small_chunks(), report);
+
+    ASSERT_FALSE(done) << damage;
+    EXPECT_EQ(done.error().code, ErrorCode::Internal);
+    EXPECT_NE(done.error().message.find("public.t_2025_02"), std::string::npos)
+        << done.error().message;
+    EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "r");
+    must_be(run(plan.job, Verb::Abort, report));
+    EXPECT_EQ(difference(), "0");
+  }
+}
+
+// The last changes, brought over under the lock, are compared one by one.
+TEST_P(PartitionOnline, AnAlteredTableIsNotSwapped) {
+  make_table();
+  const OnlinePlan plan = planned();
+  care::GateSetup setup = gate();
+  setup.on_moment = [&](const care::Moment& now) {
+    if (now.what == "comparing all rows")
+      must(connect().exec("ALTER TABLE t ADD COLUMN IF NOT EXISTS extra int"));
+  };
+  OnlineReport report;
+  const Status done = partition::run_job(setup, plan.job, Verb::Run, small_chunks(), report);
+
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("altered"), std::string::npos) << done.error().message;
+  EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "r");
+}
+
+// A reader that keeps the table, and a transaction that has not looked at it yet but would find it
+// empty: both are named, nobody else waits for long, and when they end the swap comes.
+TEST_P(PartitionOnline, ReadersAndOlderSnapshotsAreWaitedFor) {
+  make_table();
+  must(conn_->exec("CREATE TABLE other (id int)"));
+  for (const char* first : {"SELECT count(*) FROM t", "SELECT count(*) FROM other"}) {
+    const OnlinePlan plan = planned();
+    pg::Connection reader = connect();
+    int times = 0;
+    care::GateSetup setup = gate();
+    setup.on_moment = [&](const care::Moment& now) {
+      if (now.what == "comparing all rows") {
+        must(reader.exec("BEGIN ISOLATION LEVEL REPEATABLE READ"));
+        must(reader.query(first));
+        must(connect().exec(
+            "UPDATE t SET v = v + 1 WHERE id < 50; UPDATE o SET v = v + 1 WHERE id < 50"));
+      }
+      if (!now.what.starts_with("changing places: waiting")) return;
+      EXPECT_NE(now.what.find(cat("pid ", reader.backend_pid())), std::string::npos) << now.what;
+      // Others are not kept waiting while we wait.
+      pg::Connection client = connect();
+      must(client.exec("SET lock_timeout = '2s'; SELECT count(*) FROM t"));
+      if (++times == 3) {
+        EXPECT_EQ(must(must(reader.query("SELECT count(*) FROM t")).scalar()), "20000");
+        must(reader.exec("COMMIT"));
+      }
+    };
+    OnlineReport report;
+    must_be(partition::run_job(setup, plan.job, Verb::Run, small_chunks(), report));
+
+    EXPECT_EQ(times, 3);
+    EXPECT_EQ(report.job.swap_tries, 4);
+    EXPECT_NE(report.job.waited_for.find(cat("pid ", reader.backend_pid())), std::string::npos)
+        << report.job.waited_for;
+    EXPECT_EQ(difference(), "0");
+    must_be(run(plan.job, Verb::TakeBack, report));
+  }
+}
+
+TEST_P(PartitionOnline, WhoHasNoPatienceIsToldWhoWasInTheWayAndCanResume) {
+  make_table();
+  const OnlinePlan plan = planned();
+  pg::Connection reader = connect();
+  care::GateSetup setup = gate();
+  setup.on_moment = [&](const care::Moment& now) {
+    if (now.what == "comparing all rows") must(reader.exec("BEGIN; SELECT FROM t LIMIT 1"));
+  };
+  reshape::Setup hasty = small_chunks();
+  hasty.patience = milliseconds(0);
+  OnlineReport report;
+  const Status done = partition::run_job(setup, plan.job, Verb::Run, hasty, report);
+
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::Conflict);
+  EXPECT_NE(done.error().message.find(cat("pid ", reader.backend_pid())), std::string::npos);
+  must(reader.exec("COMMIT"));
+  must_be(run(plan.job, Verb::Run, report));
+  EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "p");
+}
+
+// What pg_dump would tell of a table, but for how it is divided.
+std::string description(pg::Connection& conn, const std::string& table) {
+  return must(
+      must(conn.query(cat(
+               "SELECT concat_ws(E'\\n', relacl::text, relowner::regrole, obj_description(oid), "
+               "(SELECT string_agg(concat_ws(',', attname, format_type(atttypid, atttypmod), "
+               "attnotnull, attidentity, attgenerated, attstattarget, "
+               "(SELECT string_agg(o, ',') FROM unnest(attoptions) o WHERE o NOT LIKE 'pg\\_%'), "
+               "attacl::text, attstorage, col_description(attrelid, attnum), "
+               "pg_get_expr(adbin, adrelid)), '|' ORDER BY attnum) FROM pg_attribute LEFT JOIN "
+               "pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = c.oid AND "
+               "attnum > 0 AND NOT attisdropped), (SELECT string_agg(conname || "
+               "pg_get_constraintdef(k.oid) || coalesce(obj_description(k.oid), ''), ',' ORDER "
+               "BY conname) FROM pg_constraint k WHERE conrelid = c.oid AND contype <> 'n'), "
+               "(SELECT string_agg(replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') || "
+               "coalesce(obj_description(indexrelid), ''), ',' ORDER BY "
+               "indexrelid::regclass::text) FROM pg_index WHERE indrelid = c.oid), (SELECT "
+               "string_agg(pg_get_triggerdef(t.oid) || tgenabled::text, ',' ORDER BY tgname) "
+               "FROM pg_trigger t WHERE tgrelid = c.oid AND NOT tgisinternal AND tgname NOT LIKE "
+               "'pgtend%'), pg_get_serial_sequence(",
+               pg::literal(table),
+               ", 'serial col')) FROM pg_class c WHERE oid = ", pg::literal(table), "::regclass")))
+          .scalar());
+}
+
+class PartitionKeeps : public PartitionOnline {
+ protected:
+  void all(Mode mode);
+};
+
+void PartitionKeeps::all(Mode mode) {
+  const std::string role = pg::ident(create_role("reader").get("user"));
+  const std::string table = "\"Sélect\".\"\"\"; drop\"";
+  must(conn_->exec(cat(
+      R"(
+CREATE SCHEMA "Sélect"; CREATE TABLE ref (id int PRIMARY KEY); INSERT INTO ref VALUES (1);
+CREATE FUNCTION "Sélect".touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+  IF tg_table_name LIKE '%new' OR tg_table_name LIKE '%old' THEN RAISE 'too early'; END IF;
+  RETURN NULL; END$$;
+CREATE DOMAIN "Sélect".small AS int CHECK (value < 1000);
+CREATE TYPE "Sélect"."mood" AS ENUM ('a', 'b');
+CREATE TABLE )",
+      table, R"( ("x" int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 2),
+  "at ""; drop" timestamptz NOT NULL DEFAULT now(), "serial col" serial,
+  ref_id int REFERENCES ref, note text DEFAULT 'it''s' CHECK (note <> 'bad'), gone int,
+  twice int GENERATED ALWAYS AS (ref_id * 2) STORED, d "Sélect".small, e "Sélect"."mood",
+  a int[] DEFAULT '{1,2}', j jsonb, n text COLLATE "C", toasted text,
+  CONSTRAINT "k ""; drop" PRIMARY KEY ("x", "at ""; drop") DEFERRABLE)
+  WITH (fillfactor = 90, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE )",
+      table, " DROP COLUMN gone; ALTER TABLE ", table,
+      " ALTER COLUMN note SET STATISTICS 777, ALTER COLUMN ref_id SET (n_distinct = -0.5), ALTER "
+      "COLUMN toasted SET STORAGE EXTERNAL; CREATE INDEX \"i ;\" ON ",
+      table, " (lower(note)) WHERE ref_id > 0; COMMENT ON INDEX \"Sélect\".\"i ;\" IS 'ix';",
+      "COMMENT ON CONSTRAINT \"k \"\"; drop\" ON ", table, " IS 'pk'; COMMENT ON TABLE ", table,
+      " IS 'it''s \\ mine'; COMMENT ON COLUMN ", table, ".note IS 'n'; GRANT SELECT, INSERT ON ",
+      table, " TO ", role, " WITH GRANT OPTION; GRANT UPDATE (note) ON ", table, " TO ", role,
+      "; CREATE TRIGGER tg AFTER INSERT OR UPDATE OR DELETE ON ", table,
+      " FOR EACH ROW EXECUTE FUNCTION \"Sélect\".touch(); INSERT INTO ", table,
+      " (ref_id, note, \"at \"\"; drop\", toasted) SELECT 1, 'n' || i, now() - i * interval '1 "
+      "day', "
+      "repeat(md5(i::text), 200) FROM generate_series(1, 100) i")));
+  const std::string before = description(*conn_, table);
+  const std::string rows =
+      cat("SELECT count(*) || ' ' || sum(hashtext(t::text)) FROM ", table, " t");
+  const std::string rows_before = one(rows);
+  const OnlinePlan plan = planned(table, mode);
+  OnlineReport report;
+  care::GateSetup setup = gate();
+  setup.on_moment = [&](const care::Moment& now) {
+    // Changes on the way do not fire the table's own triggers a second time.
+    if (now.what == "comparing all rows") {
+      must(conn_->exec(cat("UPDATE ", table, " SET note = note || '!' WHERE x < 50; UPDATE ", table,
+                           " SET note = rtrim(note, '!') WHERE x < 50")));
+    }
+  };
+
+  const Status done = partition::run_job(setup, plan.job, Verb::Run, small_chunks(), report);
+  ASSERT_TRUE(done) << done.error().message;
+
+  EXPECT_EQ(description(*conn_, table), before);
+  EXPECT_EQ(one(rows), rows_before);
+  EXPECT_EQ(one(cat("INSERT INTO ", table,
+                    " (ref_id, note) VALUES (1, 'z') RETURNING x || ' ' || "
+                    "\"serial col\"")),
+            "205 101");
+  EXPECT_FALSE(conn_->exec(cat("INSERT INTO ", table, " (ref_id) VALUES (2)")));
+  EXPECT_FALSE(conn_->exec("DELETE FROM ref"));
+  must_be(run(plan.job, Verb::TakeBack, report));
+  EXPECT_EQ(description(*conn_, table), before);
+  EXPECT_EQ(one(cat("INSERT INTO ", table,
+                    " (ref_id, note) VALUES (1, 'z') RETURNING x || ' ' || "
+                    "\"serial col\"")),
+            "209 103");
+  EXPECT_FALSE(conn_->exec("DELETE FROM ref"));
+}
+
+TEST_P(PartitionKeeps, EverythingWhenItIsCopiedAndBack) { all(Mode::Shadow); }
+TEST_P(PartitionKeeps, EverythingWhenItBecomesAPartitionAndBack) { all(Mode::Instant); }
+
+TEST_P(PartitionUnderLoad, AsAPartitionNoRowIsCopiedAndNothingIsScannedUnderTheLock) {
+  make_table();
+  const std::string before = everything();
+  const std::string file = one("SELECT pg_relation_filenode('t')");
+  const OnlinePlan plan = planned("t", Mode::Instant);
+  std::vector<pg::Connection> connections;
+  for (int i = 0; i < kWriters; ++i) connections.push_back(connect());
+  Load load(std::move(connections));
+
+  OnlineReport report;
+  const Status done = run(plan.job, Verb::Run, report);
+  const Deeds deeds = load.end();
+
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(deeds.error, "");
+  EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "p");
+  EXPECT_EQ(one("SELECT pg_relation_filenode('t_legacy')"), file);
+  EXPECT_EQ(difference(), "0");
+  // One scan to validate the CHECK, none to attach; the unique index is built by two.
+  EXPECT_EQ(one("SELECT count(*) FROM pg_index WHERE indrelid = 't_legacy'::regclass"), "2");
+  EXPECT_EQ(one("SELECT bool_and(indisvalid) FROM pg_index WHERE indrelid = 't'::regclass"), "t");
+  // Beyond the cutoff rows go to a partition of their own.
+  const std::string late = plan.proposal.slices.front().from;
+  must(conn_->exec(cat("INSERT INTO t VALUES (-5, '", late, "', 1), (-6, '", late,
+                       "', 2); INSERT "
+                       "INTO o TABLE t_",
+                       one(cat("SELECT to_char('", late,
+                               "'::timestamptz AT TIME ZONE 'UTC', "
+                               "'YYYY_MM')")))));
+  EXPECT_EQ(difference(), "0");
+  must_be(run(plan.job, Verb::TakeBack, report));
+  EXPECT_EQ(difference(), "0");
+  EXPECT_EQ(everything(), before);
+  EXPECT_EQ(one("SELECT pg_relation_filenode('t')"), file);
+}
+
+// CREATE INDEX CONCURRENTLY reads the table twice and VALIDATE once; nothing else does.
+TEST_P(PartitionOnline, AsAPartitionItIsNotReadToBeAttached) {
+  make_table();
+  const auto scans = [&](const char* table) {
+    return must(connect().query(cat("SELECT pg_stat_get_numscans('", table, "'::regclass)")));
+  };
+  conn_.emplace(connect());  // what the first one has counted is told when it ends
+  ASSERT_TRUE(wait_until([&] { return scans("t")[0].text(0) != "0"; }));
+  const int64_t before = must(scans("t")[0].get<int64_t>(0));
+  OnlineReport report;
+  must_be(run(planned("t", Mode::Instant).job, Verb::Run, report));
+
+  EXPECT_TRUE(wait_until([&] { return must(scans("t_legacy")[0].get<int64_t>(0)) >= before + 3; }));
+  EXPECT_EQ(must(scans("t_legacy")[0].get<int64_t>(0)), before + 3);
+}
+
+// At each of its steps: taken away, and gone on with.
+TEST_P(PartitionOnline, AsAPartitionItCanBeStoppedAnywhere) {
+  make_table();
+  const std::string before = everything();
+  const size_t steps = planned("t", Mode::Instant).job.build.size();
+  for (size_t at = 0; at <= steps; ++at) {
+    for (const Verb then : {Verb::Abort, Verb::Run}) {
+      OnlinePlan plan = planned("t", Mode::Instant);
+      reshape::Job broken = plan.job;
+      broken.build.insert(broken.build.begin() + static_cast<ptrdiff_t>(at),
+                          {.sql = "SELECT 1 / 0"});
+      OnlineReport report;
+      const Status ended = run(broken, Verb::Run, report);
+      ASSERT_FALSE(ended);
+      // As if it had been killed there: the ledger's own job has not that step.
+      must_be(run(plan.job, then, report));
+      if (then == Verb::Run) {
+        EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "p");
+        must_be(run(plan.job, Verb::Finish, report));
+        EXPECT_EQ(everything().find("pgtend"), std::string::npos) << everything();
+        EXPECT_EQ(difference(), "0");
+        must(conn_->exec("DROP TABLE t, o"));
+        make_table();
+      }
+      EXPECT_EQ(everything(), before) << at;
+    }
+  }
+}
+
+TEST_P(PartitionOnline, RowsTooFarAheadStopItBeforeAnythingIsVisible) {
+  make_table();
+  const OnlinePlan plan = planned("t", Mode::Instant);
+  must(conn_->exec("INSERT INTO t VALUES (-1, '2099-01-01', 1)"));
+  OnlineReport report;
+
+  const Status done = run(plan.job, Verb::Run, report);
+
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().sqlstate, "23514");
+  must_be(run(plan.job, Verb::Abort, report));
+  must(conn_->exec("INSERT INTO t VALUES (-2, '2099-01-01', 1)"));
+}
+
+PGTEND_ON_ALL_VERSIONS(PartitionUnderLoad);
+PGTEND_ON_ALL_VERSIONS(PartitionKeeps);
+INSTANTIATE_TEST_SUITE_P(Versions, PartitionOnline, ::testing::Values("13", "15", "18"),
+                         [](const auto& version_info) { return "pg" + version_info.param; });
+
+}  // namespace
+}  // namespace pgtend::e2e
