@@ -16,6 +16,8 @@ using care::Rounds;
 constexpr int64_t kKeysAtOnce = 5'000;
 constexpr int64_t kKeysFew = 500;  // so few are left for the swap, or as many as come in that time
 constexpr int kRoundsPerSweep = 50;
+constexpr milliseconds kLookAgain{200};
+constexpr int kVersionCheckClient = 140000;
 constexpr int kCatchUpMax = 100'000;
 constexpr int kCatchUpAtLeast = 3;  // rounds that may find more than a few before the swap
 
@@ -75,13 +77,24 @@ Status Rewrite::still_unchanged(Rounds& rounds) const {
   return end ? ok() : Status(end.error());
 }
 
-// Several programs at one job would copy rows twice.
+// Several programs at one job would copy rows twice. The session of one that was killed lives on
+// until its statement has ended.
 Status Rewrite::begin(Rounds& rounds) {
   report_.table = job_.table();
-  const pg::Rows rows = TRY(rounds.connection().query(
-      "select pg_try_advisory_lock(hashtext('pgtend reshape'), $1::oid::int8::bit(32)::int4)",
-      {cat(job_.oid)}));
-  if (TRY(rows.scalar()) == "t") return ok();
+  pg::Connection& conn = rounds.connection();
+  if (conn.server_version() >= kVersionCheckClient) {
+    (void)conn.exec("SET client_connection_check_interval = '1s'");  // not on every platform
+  }
+  const SteadyTime start = rounds.clock().steady();
+  while (true) {
+    const pg::Rows rows = TRY(conn.query(
+        "select pg_try_advisory_lock(hashtext('pgtend reshape'), $1::oid::int8::bit(32)::int4)",
+        {cat(job_.oid)}));
+    if (TRY(rows.scalar()) == "t") return ok();
+    if (rounds.clock().steady() - start >= setup_.patience) break;
+    rounds.tell(cat("waiting for another pgtend at work on ", job_.table()));
+    TRY(rounds.pause(kLookAgain));
+  }
   return Error{ErrorCode::Conflict, cat("another pgtend is at work on ", job_.table()), "55P03"}
       .hinting("wait for it; pg_locks shows its session under locktype advisory");
 }

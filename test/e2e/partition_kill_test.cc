@@ -1,0 +1,143 @@
+// pgtend is killed at random moments of a conversion, and the server crashes, while clients write:
+// it is gone on with, and nothing is lost or there twice.
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "base/text.h"
+#include "e2e/support/database.h"
+#include "e2e/support/oracle_load.h"
+
+namespace pgtend::e2e {
+namespace {
+
+const std::string kProgram = PGTEND_BINARY_DIR "/pgtend";
+constexpr int kRows = 30'000;
+constexpr int kKilled = 137;
+
+class PartitionKill : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (const auto there = binaries_of(GetParam()); !there) {
+      GTEST_SKIP() << there.error().message;
+    }
+    cluster_.emplace(must(pg::Cluster::start(
+        must(cluster_options(GetParam(), {{"autovacuum", "off"}, {"fsync", "off"}})))));
+  }
+  pg::Connection connect() { return must(pg::Connection::open(cluster_->options())); }
+  std::string one(const std::string& sql) {
+    return std::string(must(connect().query(sql))[0].text(0));
+  }
+  void make_tables() {
+    pg::Connection conn = connect();
+    must(conn.exec(cat(
+        "CREATE TABLE t (id bigint PRIMARY KEY, at timestamptz NOT NULL, v numeric(10,2), pad text "
+        "DEFAULT repeat('x', 50)); INSERT INTO t SELECT i, '2025-01-01 00:00+00'::timestamptz + i "
+        "* "
+        "interval '4 minutes', i / 7.0 FROM generate_series(1, ",
+        kRows,
+        ") i; CREATE INDEX t_at ON t (at); CREATE TABLE o (LIKE t INCLUDING ALL); "
+        "INSERT INTO o SELECT * FROM t")));
+  }
+  bool begun() {
+    return one("SELECT count(*) FROM pg_class WHERE relname ~ '^pgtend_.*_ledger$'") != "0";
+  }
+  // One run of the program, killed after `after` (0: not). Begins, or goes on.
+  Outcome once(const std::string& mode, bool begun, milliseconds after) {
+    std::vector<std::string> words;
+    if (after > milliseconds(0)) {
+      words = {"timeout", "-s", "KILL",
+               cat(after.count() / 1000, ".", 1000 + after.count() % 1000)};
+      words.back().erase(words.back().find('.') + 1, 1);
+    }
+    for (const char* word : {kProgram.c_str(), "partition", begun ? "resume" : "convert", "t"}) {
+      words.emplace_back(word);
+    }
+    if (!begun) words.insert(words.end(), {"--every", "month", "--mode", mode});
+    words.emplace_back("--apply");
+    Environment environment = environment_of(cluster_->options());
+    environment.emplace_back("PGTEND_STATE", scratch_.path() + "/state.db");
+    return run(words, environment);
+  }
+  Outcome verb(const std::string& word) {
+    Environment environment = environment_of(cluster_->options());
+    environment.emplace_back("PGTEND_STATE", scratch_.path() + "/state.db");
+    return run({kProgram, "partition", word, "t", "--apply"}, environment);
+  }
+  void difference_is_none() {
+    EXPECT_EQ(one("SELECT count(*) FROM ((TABLE t EXCEPT ALL TABLE o) UNION ALL (TABLE o EXCEPT "
+                  "ALL TABLE t)) x"),
+              "0");
+  }
+
+  Scratch scratch_;
+  std::optional<pg::Cluster> cluster_;
+};
+
+TEST_P(PartitionKill, KilledAtRandomMomentsItIsGoneOnWith) {
+  std::mt19937_64 random(1);
+  for (const char* mode : {"shadow", "instant"}) {
+    make_tables();
+    OracleLoad load(cluster_->options(), kRows);
+    int killed = 0;
+    Outcome outcome;
+    do {
+      // Longer and longer, so that it comes to its end on any machine.
+      const milliseconds after(300 + static_cast<int64_t>(random() % 600) * (1 + killed / 2));
+      outcome = once(mode, begun(), after);
+      if (outcome.exit_code == kKilled) ++killed;
+    } while (outcome.exit_code == kKilled && killed < 60);
+    const OracleDeeds deeds = load.end();
+
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(deeds.error, "");
+    EXPECT_GT(killed, 0);
+    EXPECT_GT(std::min({deeds.inserted, deeds.moved, deeds.renamed, deeds.deleted}), 0);
+    EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "p");
+    difference_is_none();
+    EXPECT_EQ(verb("finish").exit_code, 0);
+    EXPECT_EQ(one("SELECT count(*) FROM pg_class WHERE relname ~ '^pgtend_'"), "0");
+    must(connect().exec("DROP TABLE t, o"));
+  }
+}
+
+// At each boundary that the ledger tells of, and in the middle of copying.
+TEST_P(PartitionKill, ACrashOfTheServerCostsNothing) {
+  make_tables();
+  OracleLoad load(cluster_->options(), kRows);
+  for (const char* when : {"phase = 'made'", "phase = 'capturing'", "next_page > 20",
+                           "phase = 'copied'", "phase = 'built'", "phase = 'swapped'"}) {
+    const bool goes_on = begun();
+    std::atomic<bool> over = false;
+    std::jthread crasher([&] {
+      const auto reached = [&] {
+        auto conn = pg::Connection::open(cluster_->options());
+        if (!conn) return false;
+        const auto name = conn->query("SELECT relname FROM pg_class WHERE relname ~ '_ledger$'");
+        if (!name || name->empty()) return false;
+        const auto seen =
+            conn->query(cat("SELECT count(*) FROM ", (*name)[0].text(0), " WHERE ", when));
+        return seen && (*seen)[0].text(0) == "1";
+      };
+      if (!wait_until([&] { return over || reached(); }, seconds(60)) || over) return;
+      must(cluster_->crash());
+      must(cluster_->restart());
+    });
+    (void)once("shadow", goes_on, milliseconds(0));
+    over = true;
+    crasher.join();
+  }
+  const Outcome outcome = once("shadow", begun(), milliseconds(0));
+  const OracleDeeds deeds = load.end();
+
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(deeds.error, "");
+  EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"), "p");
+  difference_is_none();
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, PartitionKill, ::testing::Values("15", "18"),
+                         [](const auto& version_info) { return "pg" + version_info.param; });
+
+}  // namespace
+}  // namespace pgtend::e2e
