@@ -40,11 +40,16 @@ Status Rounds::pause(microseconds duration) {
 
 void Rounds::tell(const std::string& what) { exec_.tell(what); }
 
-std::optional<microseconds> Rounds::probe(const std::string& sql, int64_t& number) {
+std::optional<pg::Rows> Rounds::look(const std::string& sql) {
   pg::Connection* conn = exec_.watcher();
   if (conn == nullptr) return std::nullopt;
+  auto rows = conn->query(sql);
+  return rows ? std::optional(std::move(rows).take()) : std::nullopt;
+}
+
+std::optional<microseconds> Rounds::probe(const std::string& sql, int64_t& number) {
   const SteadyTime start = setup_.clock->steady();
-  const auto rows = conn->query(sql);
+  const auto rows = look(sql);
   if (!rows || rows->empty()) return std::nullopt;
   const auto value = (*rows)[0].get<int64_t>(0);
   if (!value) return std::nullopt;

@@ -65,6 +65,9 @@ class Rounds {
   Status pause(microseconds duration);
   // Shows what is going on; `what` as in Moment.
   void tell(const std::string& what);
+  // Reads through another session of ours, also while the working one is busy; nullopt if there is
+  // no such session, or it failed.
+  std::optional<pg::Rows> look(const std::string& sql);
   // How long `sql`, a cheap query of one number, takes another session of ours, and the number;
   // nullopt if there is no such session.
   std::optional<microseconds> probe(const std::string& sql, int64_t& number);

@@ -42,9 +42,15 @@ int minute_now() {
 }  // namespace
 
 std::string RunLimits::closed() const {
-  if (end && system_clock().steady() >= *end) return "its time is over";
-  if (window && !window->contains(minute_now())) return "the quiet times are over";
-  return "";
+  std::string over = time_over();
+  if (over.empty() && !quiet()) return "the quiet times are over";
+  return over;
+}
+
+bool RunLimits::quiet() const { return !window || window->contains(minute_now()); }
+
+std::string RunLimits::time_over() const {
+  return end && system_clock().steady() >= *end ? "its time is over" : "";
 }
 
 Result<RunLimits> run_limits(const Args& args) {

@@ -15,16 +15,18 @@ namespace pgtend::cli {
 
 // Rows for the parameter tables of commands that take them.
 // clang-format off
+#define PGTEND_LATENCY_LIMITS                                                                    \
+    {"--latency", "MS", "make room while clients wait longer (100), by --probe or --pool"},      \
+    {"--probe", "SQL", "a statement that only reads: how long it takes is the latency"},         \
+    {"--pool", "DSN", "the console of pgtend-pool: p99 of the last second's queries is the "     \
+     "latency"}
 #define PGTEND_RUN_LIMITS                                                                        \
     {"--jobs", "N", "so many statements at the same time (1)"},                                  \
     {"--io", "MB/S", "read at most so much, by all jobs together (100; 0: without a limit)"},    \
     {"--minutes", "N", "stop after so many minutes; the next run does what is left"},            \
     {"--window", "HH:MM-HH:MM", "quiet times of each day by this machine's clock: wait for "     \
      "them, stop at their end, and use other cores and truncate meanwhile"},                     \
-    {"--latency", "MS", "make room while clients wait longer (100), by --probe or --pool"},      \
-    {"--probe", "SQL", "a statement that only reads: how long it takes is the latency"},         \
-    {"--pool", "DSN", "the console of pgtend-pool: p99 of the last second's queries is the "     \
-     "latency"}
+    PGTEND_LATENCY_LIMITS
 // clang-format on
 
 // Thread: any; the clock's. Copy it into callbacks.
@@ -37,6 +39,10 @@ struct RunLimits {
 
   // Why nothing may be run now, "" when it may.
   std::string closed() const;
+  // Whether it is one of the quiet times now; also true when none were named.
+  bool quiet() const;
+  // Why the run has to end now although it is quiet, "" while it may go on: --minutes.
+  std::string time_over() const;
 };
 
 // Errors: Invalid naming the parameter, those of the first connection of the latency's source.

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/gate_session.h"
+#include "cli/run_limits.h"
 #include "vacuum/compact.h"
 
 namespace pgtend::cli {
@@ -17,7 +18,20 @@ constexpr Parameter kCompactParameters[] = {
     {"--way", "WAY", "nothing, reindex, tail or in-place, instead of the one that is picked"},
     {"--published", "", "move rows although logical replication sends each of them"},
     {"--freeze", "", "freeze the rows at the end even if it is not known that they were"},
+    {"--minutes", "N", "stop after so many minutes; the next run does what is left"},
+    {"--window", "HH:MM-HH:MM",
+     "quiet times of each day by this machine's clock: while standbys are connected, the file is "
+     "cut only then"},
+    {"--cut-in-window", "", "cut it only then also without standbys"},
+    PGTEND_LATENCY_LIMITS,
+    {"--wal", "MB/S", "write at most so much WAL by moving and VACUUM (0: without a limit)"},
+    {"--max-lag", "SECONDS",
+     "rest while a standby has not replayed what is older (10; 0: do not look)"},
 };
+
+constexpr int64_t kWalMax = 100'000;  // MB/s
+constexpr int64_t kLagDefault = 10;   // seconds
+constexpr int64_t kLagMax = 3'600;
 
 std::string seconds_text(double seconds) {
   return seconds < 1 ? "under 1 s"
@@ -46,6 +60,7 @@ void print_plan(Output& output, const vacuum::CompactReport& report) {
   output.table(table);
   output.line(cat(printable(report.table), ": ", vacuum::name(report.plan.pick), ", because ",
                   report.plan.because));
+  for (const std::string& line : report.schedule) output.line(cat("  ", printable(line)));
   for (const vacuum::WayCost& cost : report.plan.ways) {
     const bool shown = cost.way == vacuum::Way::Repack || cost.way == vacuum::Way::Squeeze;
     if (shown && !cost.command.empty()) {
@@ -53,6 +68,15 @@ void print_plan(Output& output, const vacuum::CompactReport& report) {
     }
   }
 }
+
+Result<vacuum::ThrottleLimits> throttle_of(const Args& args, const RunLimits& limits) {
+  vacuum::ThrottleLimits out{.latency = limits.latency, .latency_max = limits.latency_max};
+  out.wal_second = Bytes{1'000'000 * TRY(args.number("--wal", 0, 0, kWalMax))};
+  out.lag_max = seconds(TRY(args.number("--max-lag", kLagDefault, 0, kLagMax)));
+  out.over = [limits] { return limits.time_over(); };
+  return out;
+}
+
 }  // namespace
 
 std::span<const Parameter> vacuum_compact_parameters() { return kCompactParameters; }
@@ -63,6 +87,17 @@ Result<int> run_vacuum_compact(const Args& args, Output& output) {
   setup.published = args.has("--published");
   setup.freeze = args.has("--freeze");
   if (args.has("--way")) setup.way = TRY(vacuum::way_named(args.get("--way")));
+  const RunLimits limits = TRY(run_limits(args));
+  setup.throttle = TRY(throttle_of(args, limits));
+  if (args.has("--cut-in-window") && !limits.window) {
+    return Error{ErrorCode::Invalid, "--cut-in-window needs --window"}.hinting(
+        "write it as --window 22:30-05:00");
+  }
+  if (limits.window) {
+    setup.cut = {.quiet = [limits] { return limits.quiet(); },
+                 .times = args.get("--window"),
+                 .always = args.has("--cut-in-window")};
+  }
   const auto session = TRY(GateSession::open(args, output));
   setup.gate = session->setup();
   vacuum::CompactReport report;

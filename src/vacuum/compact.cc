@@ -36,7 +36,33 @@ std::string change(const care::Outcome& outcome, std::string_view name) {
   return cat(human(Bytes{*before}), " -> ", human(Bytes{*after}));
 }
 
+// What is done when, and what may come in between.
+std::vector<std::string> schedule_of(const CompactSetup& setup, const CompactReport& report) {
+  const Way pick = report.plan.pick;
+  if (pick != Way::InPlace && pick != Way::Tail) return {};
+  std::vector<std::string> out = {"at any time: rows move, and others wait up to 20 ms for one"};
+  const std::vector<std::string>& standbys = report.facts.standbys;
+  const std::string who =
+      standbys.empty() ? "" : cat("; standbys replay its lock: ", printable(join(standbys, ", ")));
+  if (cut_waits(setup.cut, standbys.size())) {
+    out.push_back(cat("in the quiet times ", setup.cut.times, ": the end of the file is cut", who));
+    out.push_back(cat("until then an autovacuum may cut it, unless a person says: ALTER TABLE ",
+                      report.table, " SET (vacuum_truncate = off)"));
+  } else if (!standbys.empty()) {
+    out.push_back(cat("when they have moved: the end of the file is cut", who,
+                      ", which may cancel queries there; --window lets it wait"));
+  } else {
+    out.emplace_back("when they have moved: the end of the file is cut");
+  }
+  if (pick == Way::InPlace) out.emplace_back("then: btrees that need it are written anew");
+  return out;
+}
+
 }  // namespace
+
+bool cut_waits(const CutTime& cut, size_t standbys) {
+  return cut.quiet && (cut.always || standbys > 0);
+}
 
 Status compact(const CompactSetup& setup, CompactReport& report) {
   pg::Options options = setup.gate.options;
@@ -58,6 +84,7 @@ Status compact(const CompactSetup& setup, CompactReport& report) {
   if (!may && asked) return std::move(may).error();
   if (may) fit = *may;
   report.plan = TRY(plan_compaction(report.facts, setup.way, setup.policy));
+  report.schedule = schedule_of(setup, report);
   report.steps = compact_steps(setup, report.facts, report.plan, fit);
   if (report.plan.pick == Way::Nothing) {
     // Space that could only be won by moving rows, which is not allowed, is worth an error.
@@ -68,8 +95,9 @@ Status compact(const CompactSetup& setup, CompactReport& report) {
   }
   care::GateSetup gate_setup = setup.gate;
   gate_setup.policy.statement_timeout = milliseconds(0);  // its VACUUM and REINDEX hurt nobody
-  care::Gate gate(std::move(gate_setup));
   CompactWork work(setup, fit, report);
+  gate_setup.stop_reason = [&work] { return work.stopped(); };
+  care::Gate gate(std::move(gate_setup));
   report.outcome = TRY(gate.run(action_of(report), std::ref(work)));
   if (report.unfinished.empty() || !report.outcome.applied) return ok();
   return Error{ErrorCode::Conflict, report.unfinished, "55P03"}.hinting(
@@ -82,6 +110,9 @@ json::object to_json(const CompactReport& report) {
                    {"rows", report.facts.rows},
                    {"heap", to_json(report.facts.heap, report.facts.table.block_size)},
                    {"plan", to_json(report.plan)}};
+  json::array schedule;
+  for (const std::string& line : report.schedule) schedule.emplace_back(line);
+  out["schedule"] = std::move(schedule);
   if (report.facts.tail) {
     out["tail"] =
         json::object{{"pages", report.facts.tail->pages}, {"rows", report.facts.tail->rows}};
@@ -101,6 +132,7 @@ json::object to_json(const CompactReport& report) {
                              {"longest_round_us", report.rounds.longest.count()},
                              {"busy_us", report.rounds.busy.count()},
                              {"took_ms", report.took.count()},
+                             {"held_back", to_json(report.held)},
                              {"unfinished", report.unfinished}};
   return out;
 }
@@ -121,6 +153,11 @@ std::string to_text(const CompactReport& report) {
                         report.sweeps == 1 ? " sweep" : " sweeps"));
     lines.push_back(cat("  rounds       ", report.rounds.too_long, " over 20 ms, the longest ",
                         human(nanoseconds(report.rounds.longest))));
+  }
+  if (report.held.any()) lines.push_back(cat("  held back    ", to_text(report.held)));
+  if (report.held.lag_unknown) {
+    lines.emplace_back(
+        "  standbys     how far they are behind may not be seen: GRANT pg_read_all_stats");
   }
   const auto before = measured(report.outcome.before, "wal_position");
   const auto after = measured(report.outcome.after, "wal_position");

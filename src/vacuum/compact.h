@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,8 +10,16 @@
 #include "care/gate.h"
 #include "vacuum/compact_move.h"
 #include "vacuum/compact_plan.h"
+#include "vacuum/compact_throttle.h"
 
 namespace pgtend::vacuum {
+
+// When the file may be cut. Rows move at any time.
+struct CutTime {
+  std::function<bool()> quiet = {};  // whether it is one of the quiet times now; empty: none named
+  std::string times = {};            // them, as the user wrote them
+  bool always = false;               // wait for them also where no standby replays the lock
+};
 
 struct CompactSetup {
   care::GateSetup gate = {};  // its policy decides between dry run and real run
@@ -19,6 +28,8 @@ struct CompactSetup {
   bool published = false;  // move rows although logical replication carries each of them
   bool freeze = false;     // freeze at the end even if it is not known that the table was frozen
   CompactPolicy policy = {};
+  ThrottleLimits throttle = {};
+  CutTime cut = {};
 };
 
 // What a run came to; also filled when it ends early.
@@ -26,11 +37,13 @@ struct CompactReport {
   std::string table = {};
   CompactFacts facts = {};
   CompactPlan plan = {};
+  std::vector<std::string> schedule = {};  // what happens when, a line each
   care::Outcome outcome = {};
   std::vector<care::Step> steps = {};  // of the pick; statements between rounds may repeat
   MoveTotals moved = {};
   int sweeps = 0;
   care::RoundSums rounds = {};
+  HeldBack held = {};
   int64_t pages_before = 0;
   int64_t pages_after = 0;
   std::string unfinished = {};  // why space stays that could be given back, "" if none does
@@ -39,6 +52,9 @@ struct CompactReport {
 
 // Reads what planning needs, over `conn`. Errors: NotFound, Invalid, those of the connection.
 Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup& setup);
+
+// Whether the cut waits for the quiet times: while standbys replay its lock, or when asked for.
+bool cut_waits(const CutTime& cut, size_t standbys);
 
 // Plans, and with the gate's apply carries the pick out. `report` has what was done so far also
 // after an error. Errors: those of Gate::run, fit_to_move and plan_compaction; Conflict when the

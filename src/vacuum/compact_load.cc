@@ -5,6 +5,7 @@
 #include "vacuum/bloat_report.h"
 #include "vacuum/compact.h"
 #include "vacuum/compact_fit.h"
+#include "vacuum/compact_standbys.h"
 
 namespace pgtend::vacuum {
 namespace {
@@ -93,6 +94,10 @@ Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup
     if (table.oid == oid) out.rows = table.rows();
   }
   TRY(load_surroundings(conn, out));
+  const Standbys standbys = TRY(load_standbys(conn));
+  for (const Standby& standby : standbys.list) {
+    out.standbys.push_back(standby.name.empty() ? "one whose name may not be seen" : standby.name);
+  }
   out.tail = TRY(load_tail(conn, out, setup.policy));
   return out;
 }

@@ -134,10 +134,12 @@ Result<care::RoundEnd> Mover::clear_within(pg::Connection& conn, const PageRange
 
 Result<Mover::Done> Mover::clear(const PageRange& range) {
   Done done;
+  TRY(throttle_.begin());
   const SteadyTime start = rounds_.clock().steady();
   TRY(rounds_.round([&](pg::Connection& conn) { return clear_within(conn, range, done); }));
   size_.ran(range.last - range.first + 1,
             std::chrono::duration_cast<microseconds>(rounds_.clock().steady() - start));
+  TRY(throttle_.end());
   return done;
 }
 
@@ -156,7 +158,7 @@ Status Mover::between_rounds() {
     checked_ = now;
     if (recheck_) TRY(recheck_());
   }
-  return rounds_.pause(size_.rest());
+  return throttle_.rest(size_.rest());
 }
 
 Result<SweepEnd> Mover::sweep(int64_t last, int64_t floor) {

@@ -10,6 +10,7 @@
 
 #include "care/rounds.h"
 #include "vacuum/compact_rounds.h"
+#include "vacuum/compact_throttle.h"
 
 namespace pgtend::vacuum {
 
@@ -45,15 +46,19 @@ class Mover {
   // Called about once a second; an error ends the sweep.
   using Recheck = std::function<Status()>;
 
-  Mover(care::Rounds& rounds, MoveTarget target, Recheck recheck)
-      : rounds_(rounds), target_(std::move(target)), recheck_(std::move(recheck)) {}
+  // `rounds` and `throttle` are borrowed.
+  Mover(care::Rounds& rounds, Throttle& throttle, MoveTarget target, Recheck recheck)
+      : rounds_(rounds),
+        throttle_(throttle),
+        target_(std::move(target)),
+        recheck_(std::move(recheck)) {}
 
   // Prepares the session. Errors: those of the connection.
   Status prepare();
   // Gives the session back as it was. Errors: those of the connection.
   Status finish();
   // Clears pages from `last` down to `floor`, as far as there is room before them. Rows that others
-  // have locked are left. Errors: those of Rounds::round and of `recheck`.
+  // have locked are left. Errors: those of Rounds::round, of the throttle and of `recheck`.
   Result<SweepEnd> sweep(int64_t last, int64_t floor);
   // The lowest page that the last sweep has cleared: rows behind it were locked, or came later.
   int64_t cleared_from() const { return cleared_from_; }
@@ -80,6 +85,7 @@ class Mover {
   void tell(int64_t page, int64_t pages);
 
   care::Rounds& rounds_;
+  Throttle& throttle_;
   MoveTarget target_;
   Recheck recheck_;
   RoundSize size_;

@@ -55,6 +55,7 @@ struct CompactFacts {
   std::optional<Tail> tail = {};                // nullopt: not looked at
   std::optional<double> growth_bytes_day = {};  // of the heap; nullopt: unknown
   Rewriters rewriters = {};
+  std::vector<std::string> standbys = {};  // names of those that replay what happens here
 };
 
 struct CompactPolicy {

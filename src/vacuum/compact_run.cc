@@ -21,6 +21,7 @@ constexpr int64_t kTruncateShare = 16;   // unless they are this part of the tab
 constexpr double kFineRound = 0.003;  // of the pages, of a round that looks for the last free space
 constexpr double kLeftOver = 1.1;     // of the pages that were not cleared
 constexpr milliseconds kLookAgain{200};
+constexpr const char* kWindowClosed = "the quiet times are over";
 constexpr int kVersionCheckClient = 140000;
 
 care::Step lone(std::string sql) {
@@ -161,6 +162,23 @@ Status CompactWork::drop_leftovers(care::Rounds& rounds) {
   return ok();
 }
 
+bool CompactWork::window_closed() const { return waits_for_window_ && !setup_.cut.quiet(); }
+
+std::string CompactWork::stopped() {
+  if (cutting_ && window_closed()) return kWindowClosed;
+  return throttle_.stopped();
+}
+
+// A VACUUM is neither begun nor gone on with while clients feel it; what it has done stays.
+Status CompactWork::gently(care::Rounds& rounds, const care::Step& step) {
+  while (true) {
+    TRY(throttle_.rest(microseconds(0)));
+    Status status = rounds.step(step);
+    const bool again = !status && status.error().code == ErrorCode::Cancelled && throttle_.held();
+    if (!again) return status;
+  }
+}
+
 // How dense the table can become is an estimate: sweeps end when they win nothing any more.
 Status CompactWork::sweeps(care::Rounds& rounds, Mover& mover, int64_t floor) {
   int64_t last = TRY(occupied(rounds, mover));
@@ -184,7 +202,7 @@ Status CompactWork::sweeps(care::Rounds& rounds, Mover& mover, int64_t floor) {
       mover.limit_rounds(fine);
       idle = 0;
     }
-    TRY(rounds.step(vacuum_between(report_.table)));
+    TRY(gently(rounds, vacuum_between(report_.table)));
     // Rows that died since are room again, and others may have come to lie behind.
     last = TRY(occupied(rounds, mover));
   }
@@ -216,13 +234,30 @@ Status flush(care::Rounds& rounds) {
 
 }  // namespace
 
+// All else that can be done before is done before, so that little is left to the quiet times.
+Status CompactWork::await_window(care::Rounds& rounds, Mover& mover, int64_t floor) {
+  const Standbys standbys = TRY(load_standbys(rounds.connection()));
+  waits_for_window_ = cut_waits(setup_.cut, standbys.list.size());
+  if (!window_closed()) return ok();
+  TRY(gently(rounds, vacuum_between(report_.table)));
+  while (window_closed()) {
+    rounds.tell(cat("waiting for the quiet times ", setup_.cut.times, " to cut the file"));
+    TRY(throttle_.rest(kLookAgain));
+  }
+  // Writers may have put rows at the end meanwhile.
+  return moves(report_.plan, report_.facts) ? sweeps(rounds, mover, floor) : ok();
+}
+
 // VACUUM cuts the file only when nobody else uses the table for a moment, and only after rows that
 // nobody sees any more.
 Status CompactWork::truncate(care::Rounds& rounds, Mover& mover) {
   milliseconds wait = rounds.policy().back_off;
   while (true) {
     TRY(flush(rounds));
-    TRY(rounds.step(vacuum_last(setup_, report_.facts.table)));
+    cutting_ = true;
+    const Status cut = gently(rounds, vacuum_last(setup_, report_.facts.table));
+    cutting_ = false;
+    if (!cut && !(cut.error().code == ErrorCode::Cancelled && window_closed())) return cut;
     const int64_t now = TRY(pages(rounds));
     const int64_t used = TRY(mover.last_occupied(now)) + 1;
     report_.pages_after = now;
@@ -242,7 +277,8 @@ Status CompactWork::truncate(care::Rounds& rounds, Mover& mover) {
     }
     report_.unfinished = cat("the last ", grouped(left), " pages of ", report_.table,
                              " are empty, but cannot be given back: ", who);
-    if (patience_over(rounds)) return ok();
+    if (window_closed()) report_.unfinished += cat(", and ", kWindowClosed);
+    if (window_closed() || patience_over(rounds)) return ok();
     rounds.tell(cat("waiting to give back ", grouped(left), " pages: ", who));
     TRY(rounds.pause(wait));
     wait = std::min(wait * 2, rounds.policy().back_off_max);
@@ -269,7 +305,12 @@ Result<std::string> CompactWork::holder(care::Rounds& rounds) const {
 }
 
 Status CompactWork::move(care::Rounds& rounds) {
-  Mover mover(rounds, target_of(report_.facts.table, fit_), [&] { return still_fit(rounds); });
+  Mover mover(rounds, throttle_, target_of(report_.facts.table, fit_),
+              [&] { return still_fit(rounds); });
+  if (setup_.throttle.wal_second.count > 0) {
+    const auto settings = vacuum_budget(setup_.throttle.wal_second, report_.facts.table.block_size);
+    for (const std::string& sql : settings) TRY(rounds.connection().exec(sql));
+  }
   if (moves(report_.plan, report_.facts)) {
     TRY(still_fit(rounds));
     TRY(mover.prepare());
@@ -277,12 +318,14 @@ Status CompactWork::move(care::Rounds& rounds) {
   const int64_t floor =
       report_.plan.pick == Way::Tail ? report_.facts.table.pages - report_.facts.tail->pages : 0;
   const Status status = [&]() -> Status {
-    if (moves(report_.plan, report_.facts)) TRY(rounds.step(vacuum_between(report_.table)));
+    if (moves(report_.plan, report_.facts)) TRY(gently(rounds, vacuum_between(report_.table)));
     milliseconds wait = rounds.policy().back_off;
     for (int trip = 0; trip < kRoundTripsMax; ++trip) {
       const int64_t before = TRY(pages(rounds));
       if (moves(report_.plan, report_.facts)) TRY(sweeps(rounds, mover, floor));
+      TRY(await_window(rounds, mover, floor));
       TRY(truncate(rounds, mover));
+      if (!report_.unfinished.empty() && window_closed()) return ok();
       // Writers may have filled the end again while VACUUM was on its way there.
       if (report_.plan.pick != Way::InPlace || !far_from_dense()) return ok();
       const auto won = static_cast<int64_t>(kProgressMin * static_cast<double>(before));
@@ -337,6 +380,7 @@ Status CompactWork::quiet(care::Rounds& rounds) {
 }
 
 Status CompactWork::reindex_one(care::Rounds& rounds, const std::string& index) {
+  TRY(throttle_.rest(microseconds(0)));
   TRY(quiet(rounds));
   // Named so, the gate waits for those who write now before it begins, and drops what a failure
   // left.
@@ -372,6 +416,7 @@ Status CompactWork::reindex(care::Rounds& rounds) {
 
 Status CompactWork::operator()(care::Rounds& rounds) {
   const SteadyTime start = rounds.clock().steady();
+  throttle_.use(rounds);
   const Status status = [&]() -> Status {
     TRY(lock_out_others(rounds));
     TRY(drop_leftovers(rounds));
@@ -383,6 +428,7 @@ Status CompactWork::operator()(care::Rounds& rounds) {
     return ok();
   }();
   report_.rounds = rounds.sums();
+  report_.held = throttle_.sums();
   report_.took = std::chrono::duration_cast<milliseconds>(rounds.clock().steady() - start);
   return status;
 }

@@ -15,19 +15,24 @@ std::vector<care::Step> compact_steps(const CompactSetup& setup, const CompactFa
 class CompactWork {
  public:
   CompactWork(const CompactSetup& setup, CompactFit fit, CompactReport& report)
-      : setup_(setup), fit_(std::move(fit)), report_(report) {}
+      : setup_(setup), fit_(std::move(fit)), report_(report), throttle_(setup.throttle) {}
 
   // Does all of it. Errors: as compact().
   Status operator()(care::Rounds& rounds);
+  // For GateSetup::stop_reason.
+  std::string stopped();
 
  private:
   Status lock_out_others(care::Rounds& rounds);
+  Status gently(care::Rounds& rounds, const care::Step& step);
   Status move(care::Rounds& rounds);
   bool patience_over(care::Rounds& rounds);
   bool far_from_dense() const;
   Result<std::string> holder(care::Rounds& rounds) const;
   Status sweeps(care::Rounds& rounds, Mover& mover, int64_t floor);
   void note_stragglers(const Mover& mover, int64_t used);
+  bool window_closed() const;
+  Status await_window(care::Rounds& rounds, Mover& mover, int64_t floor);
   Status truncate(care::Rounds& rounds, Mover& mover);
   Status reindex(care::Rounds& rounds);
   Status quiet(care::Rounds& rounds);
@@ -41,6 +46,9 @@ class CompactWork {
   const CompactSetup& setup_;
   CompactFit fit_;
   CompactReport& report_;
+  Throttle throttle_;
+  bool waits_for_window_ = false;
+  bool cutting_ = false;  // the statement that runs may cut the file
   std::optional<SteadyTime> waiting_since_ = {};
 };
 

@@ -2,8 +2,13 @@
 // again and again.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include "base/clock.h"
 
@@ -26,6 +31,35 @@ class Pressure {
   milliseconds last_{0};
   int run_ = 0;  // samples in a row that speak against the present state
   bool high_ = false;
+};
+
+// Asks for a latency again and again in a thread of its own, which ends with the object. Thread:
+// any.
+class PressureWatch {
+ public:
+  struct Setup {
+    // How long clients wait now; nullopt: it could not be told this time.
+    std::function<std::optional<milliseconds>()> latency = {};
+    milliseconds limit{0};
+    milliseconds every{1'000};
+    // Called by that thread when the pressure becomes high or calm; `text` is describe().
+    std::function<void(bool high, const std::string& text)> on_change = {};
+  };
+  explicit PressureWatch(Setup setup);
+  PressureWatch(const PressureWatch&) = delete;
+  PressureWatch& operator=(const PressureWatch&) = delete;
+
+  bool high() const;
+  std::string describe() const;
+
+ private:
+  void sample(const std::stop_token& stop);
+
+  Setup setup_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any wake_;
+  Pressure pressure_;
+  std::jthread thread_;  // last: it uses all the others
 };
 
 // A part of each day by the machine's clock, minutes after midnight; `from` > `to` goes over

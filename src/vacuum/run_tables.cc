@@ -21,7 +21,7 @@ struct Waiting {
   bool put_off = false;  // it was locked once
 };
 
-// The threads of one run and what they share. All members below `mutex_` are under it.
+// The threads of one run and what they share. Members below `mutex_` are under it.
 class Crew {
  public:
   Crew(const TablesSetup& setup, std::vector<Task> tasks) : setup_(setup) {
@@ -30,17 +30,22 @@ class Crew {
       waiting_.push_back({report_.tasks.size()});
       report_.tasks.push_back({.task = std::move(task)});
     }
-    if (setup.latency) pressure_.emplace(setup.latency_max);
   }
 
   TablesReport run() {
+    if (setup_.latency) {
+      pressure_.emplace(PressureWatch::Setup{
+          .latency = setup_.latency,
+          .limit = setup_.latency_max,
+          .every = setup_.latency_every,
+          .on_change = [this](bool high, const std::string& text) { felt(high, text); }});
+    }
     {
-      std::optional<std::jthread> sampler;
-      if (pressure_) sampler.emplace([this](const std::stop_token& stop) { sample(stop); });
       std::vector<std::jthread> workers;
       for (int64_t i = 0; i < setup_.means.jobs; ++i) workers.emplace_back([this] { work(); });
       for (std::jthread& worker : workers) worker.join();
     }
+    pressure_.reset();
     return std::move(report_);
   }
 
@@ -51,12 +56,9 @@ class Crew {
     if (cancelled()) return "cancelled";
     return setup_.closed ? setup_.closed() : "";
   }
-  bool pressed() {
-    const std::lock_guard lock(mutex_);
-    return pressure_ && pressure_->high();
-  }
+  bool pressed() const { return pressure_ && pressure_->high(); }
 
-  void sample(const std::stop_token& stop);
+  void felt(bool high, const std::string& text);
   void work();
   // The next task, nullopt when there is none or the run is over. Waits while clients feel us.
   std::optional<Waiting> next();
@@ -71,29 +73,22 @@ class Crew {
   std::condition_variable_any wake_;
   std::deque<Waiting> waiting_;
   int running_ = 0;
-  std::optional<Pressure> pressure_;
   TablesReport report_;
+  std::optional<PressureWatch> pressure_;  // set before the workers begin; has its own lock
 };
 
-void Crew::sample(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    const auto latency = setup_.latency();
-    std::unique_lock lock(mutex_);
-    const bool before = pressure_->high();
-    if (latency) pressure_->add(*latency);
-    if (pressure_->high() && !before) {
-      if (report_.io_mb_s > 0 && running_ > 0) {
-        const int64_t slowest = std::max<int64_t>(setup_.means.io_mb_s / kSlowestPart, 1);
-        report_.io_mb_s = std::max(report_.io_mb_s / 2, slowest);
-      }
-      say(cat("making room: ", pressure_->describe()));
-    }
-    if (!pressure_->high() && before) {
-      say(cat("going on: ", pressure_->describe(),
-              report_.io_mb_s > 0 ? cat(", with ", report_.io_mb_s, " MB/s") : ""));
-    }
-    wake_.wait_for(lock, stop, setup_.latency_every, [] { return false; });
+void Crew::felt(bool high, const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (!high) {
+    say(cat("going on: ", text,
+            report_.io_mb_s > 0 ? cat(", with ", report_.io_mb_s, " MB/s") : ""));
+    return;
   }
+  if (report_.io_mb_s > 0 && running_ > 0) {
+    const int64_t slowest = std::max<int64_t>(setup_.means.io_mb_s / kSlowestPart, 1);
+    report_.io_mb_s = std::max(report_.io_mb_s / 2, slowest);
+  }
+  say(cat("making room: ", text));
 }
 
 std::optional<Waiting> Crew::next() {
@@ -106,7 +101,7 @@ std::optional<Waiting> Crew::next() {
     }
     // Somebody else's task may come back, put off.
     if (waiting_.empty() && running_ == 0) return {};
-    if (!waiting_.empty() && !(pressure_ && pressure_->high())) {
+    if (!waiting_.empty() && !pressed()) {
       const Waiting out = waiting_.front();
       waiting_.pop_front();
       ++running_;
