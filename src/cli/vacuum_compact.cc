@@ -8,14 +8,16 @@
 #include "cli/gate_session.h"
 #include "cli/run_limits.h"
 #include "vacuum/compact.h"
+#include "vacuum/compact_tables.h"
 
 namespace pgtend::cli {
 
 namespace {
 constexpr Parameter kCompactParameters[] = {
-    {"TABLE", "", "the table, or one partition of a partitioned one"},
+    {"TABLE", "", "the table; of a partitioned one each partition that is worth it"},
     {"--apply", "", "do it; without it the ways and the statements are shown"},
     {"--way", "WAY", "nothing, reindex, tail or in-place, instead of the one that is picked"},
+    {"--no-toast", "", "leave the values outside of the rows where they are"},
     {"--published", "", "move rows although logical replication sends each of them"},
     {"--freeze", "", "freeze the rows at the end even if it is not known that they were"},
     {"--minutes", "N", "stop after so many minutes; the next run does what is left"},
@@ -69,6 +71,62 @@ void print_plan(Output& output, const vacuum::CompactReport& report) {
   }
 }
 
+// One line a partition: what it is worth, and what became of it.
+void print_parts(Output& output, const vacuum::CompactPartsReport& report) {
+  Table table{.headings = {"partition", "way", "time", "WAL", "gives back", ""},
+              .align = {Align::Left, Align::Left, Align::Right, Align::Right, Align::Right},
+              .rows = {}};
+  for (const vacuum::CompactPart& part : report.parts) {
+    const vacuum::CompactPlan& plan = part.report.plan;
+    if (plan.ways.empty()) {
+      table.rows.push_back({printable(part.report.table), "", "", "", "",
+                            part.error ? printable(part.error->message) : ""});
+      continue;
+    }
+    const vacuum::WayCost& cost = plan.cost(plan.pick);
+    const bool any = plan.pick != vacuum::Way::Nothing;
+    table.rows.push_back({printable(part.report.table), std::string(vacuum::name(plan.pick)),
+                          any ? seconds_text(cost.seconds) : "", any ? human(cost.wal) : "",
+                          any ? human(cost.won) : "", printable(plan.because)});
+  }
+  output.table(table);
+}
+
+// The exit code: that of the first failure.
+int print_parts_done(Output& output, const vacuum::CompactPartsReport& report, bool applied) {
+  int code = 0;
+  for (const vacuum::CompactPart& part : report.parts) {
+    const std::string done = vacuum::to_text(part.report);
+    if (!done.empty()) output.line(done);
+    if (part.error) {
+      output.warn(cat(printable(part.report.table), ": ", printable(part.error->message),
+                      part.error->hint.empty() ? "" : cat(" (", part.error->hint, ")")));
+      if (code == 0) code = exit_code(*part.error);
+    } else if (!part.report.outcome.refusal.empty()) {
+      output.warn(cat(printable(part.report.table),
+                      ": --apply would be refused: ", part.report.outcome.refusal));
+    }
+  }
+  if (!applied) output.note("dry run: nothing was changed; --apply runs it, one after the other");
+  if (!report.stopped.empty()) output.warn(cat("stopped: ", report.stopped));
+  return code;
+}
+
+Result<int> run_parts(const Args& args, Output& output, const vacuum::CompactSetup& setup,
+                      const std::vector<std::string>& parts) {
+  if (parts.empty()) {
+    return Error{ErrorCode::Invalid,
+                 cat(printable(setup.table), " has no partitions that store rows")};
+  }
+  const auto report =
+      vacuum::compact_parts(setup, parts, [&](const std::string& line) { output.note(line); });
+  output.data() = vacuum::to_json(report);
+  print_parts(output, report);
+  int code = print_parts_done(output, report, args.apply);
+  if (args.stop.stop_requested()) code = exit_code(Error{ErrorCode::Cancelled, report.stopped});
+  return code;
+}
+
 Result<vacuum::ThrottleLimits> throttle_of(const Args& args, const RunLimits& limits) {
   vacuum::ThrottleLimits out{.latency = limits.latency, .latency_max = limits.latency_max};
   out.wal_second = Bytes{1'000'000 * TRY(args.number("--wal", 0, 0, kWalMax))};
@@ -86,6 +144,7 @@ Result<int> run_vacuum_compact(const Args& args, Output& output) {
   setup.table = args.get("TABLE");
   setup.published = args.has("--published");
   setup.freeze = args.has("--freeze");
+  setup.policy.toast = !args.has("--no-toast");
   if (args.has("--way")) setup.way = TRY(vacuum::way_named(args.get("--way")));
   const RunLimits limits = TRY(run_limits(args));
   setup.throttle = TRY(throttle_of(args, limits));
@@ -100,6 +159,8 @@ Result<int> run_vacuum_compact(const Args& args, Output& output) {
   }
   const auto session = TRY(GateSession::open(args, output));
   setup.gate = session->setup();
+  const auto parts = TRY(vacuum::load_parts(setup));
+  if (parts) return run_parts(args, output, setup, *parts);
   vacuum::CompactReport report;
   const Status status = vacuum::compact(setup, report);
   if (!report.plan.ways.empty()) {

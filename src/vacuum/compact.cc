@@ -64,38 +64,49 @@ bool cut_waits(const CutTime& cut, size_t standbys) {
   return cut.quiet && (cut.always || standbys > 0);
 }
 
-Status compact(const CompactSetup& setup, CompactReport& report) {
+namespace {
+
+// The same, and `fit` for moving rows: the error why they must not be moved.
+Status plan_with(const CompactSetup& setup, CompactReport& report, Result<CompactFit>& fit) {
   pg::Options options = setup.gate.options;
   options.set("application_name", "pgtend/look");
-  CompactFit fit;
   {
     pg::Connection conn = TRY(pg::Connection::open(options));
     TRY(conn.guard());
     report.facts = TRY(load_compact_facts(conn, setup));
   }
   report.table = report.facts.table.table;
-  auto may = fit_to_move(report.facts.table, setup.published);
+  fit = fit_to_move(report.facts.table, setup.published);
   // What is no table of ours has no other way either.
   const CompactTable& table = report.facts.table;
-  if (!may && (table.kind != 'r' || table.standby || table.catalog || table.persistence == 't')) {
-    return std::move(may).error();
+  if (!fit && (table.kind != 'r' || table.standby || table.catalog || table.persistence == 't')) {
+    return fit.error();
   }
   const bool asked = setup.way == Way::InPlace || setup.way == Way::Tail;
-  if (!may && asked) return std::move(may).error();
-  if (may) fit = *may;
+  if (!fit && asked) return fit.error();
   report.plan = TRY(plan_compaction(report.facts, setup.way, setup.policy));
   report.schedule = schedule_of(setup, report);
-  report.steps = compact_steps(setup, report.facts, report.plan, fit);
-  if (report.plan.pick == Way::Nothing) {
-    // Space that could only be won by moving rows, which is not allowed, is worth an error.
-    const bool barred = !may && report.facts.heap.known() &&
-                        report.facts.heap.share().best >= setup.policy.share_min;
-    if (barred && setup.gate.policy.apply) return std::move(may).error();
-    return ok();
-  }
+  report.steps = compact_steps(setup, report.facts, report.plan, fit ? *fit : CompactFit{});
+  // Space that could only be won by moving rows, which is not allowed, is worth an error.
+  const bool barred = report.plan.pick == Way::Nothing && !fit && report.facts.heap.known() &&
+                      report.facts.heap.share().best >= setup.policy.share_min;
+  return barred && setup.gate.policy.apply ? Status(fit.error()) : ok();
+}
+
+}  // namespace
+
+Status plan_compact(const CompactSetup& setup, CompactReport& report) {
+  Result<CompactFit> fit{CompactFit{}};
+  return plan_with(setup, report, fit);
+}
+
+Status compact(const CompactSetup& setup, CompactReport& report) {
+  Result<CompactFit> fit{CompactFit{}};
+  TRY(plan_with(setup, report, fit));
+  if (report.plan.pick == Way::Nothing) return ok();
   care::GateSetup gate_setup = setup.gate;
   gate_setup.policy.statement_timeout = milliseconds(0);  // its VACUUM and REINDEX hurt nobody
-  CompactWork work(setup, fit, report);
+  CompactWork work(setup, fit ? *fit : CompactFit{}, report);
   gate_setup.stop_reason = [&work] { return work.stopped(); };
   care::Gate gate(std::move(gate_setup));
   report.outcome = TRY(gate.run(action_of(report), std::ref(work)));
@@ -122,6 +133,10 @@ json::object to_json(const CompactReport& report) {
   if (report.pages_before == 0) return out;
   out["done"] = json::object{{"pages_before", report.pages_before},
                              {"pages_after", report.pages_after},
+                             {"toast_pages_before", report.toast_before},
+                             {"toast_pages_after", report.toast_after},
+                             {"rows_stored_anew", report.stored.rows},
+                             {"bytes_stored_anew", report.stored.bytes},
                              {"rows_moved", report.moved.rows},
                              {"updates", report.moved.updates},
                              {"sweeps", report.sweeps},
@@ -144,6 +159,11 @@ std::string to_text(const CompactReport& report) {
                       care::took_text(report.took)));
   lines.push_back(
       cat("  pages        ", grouped(report.pages_before), " -> ", grouped(report.pages_after)));
+  if (report.toast_before > 0) {
+    lines.push_back(cat("  TOAST pages  ", grouped(report.toast_before), " -> ",
+                        grouped(report.toast_after), ", values of ", grouped(report.stored.rows),
+                        " rows stored anew, ", human(Bytes{report.stored.bytes})));
+  }
   lines.push_back(cat("  table        ", change(report.outcome, "bytes")));
   lines.push_back(cat("  indexes      ", change(report.outcome, "index_bytes")));
   if (report.rounds.rounds > 0) {

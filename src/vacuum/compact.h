@@ -11,6 +11,7 @@
 #include "vacuum/compact_move.h"
 #include "vacuum/compact_plan.h"
 #include "vacuum/compact_throttle.h"
+#include "vacuum/compact_toast.h"
 
 namespace pgtend::vacuum {
 
@@ -44,6 +45,9 @@ struct CompactReport {
   int sweeps = 0;
   care::RoundSums rounds = {};
   HeldBack held = {};
+  StoreTotals stored = {};   // of values outside of the rows
+  int64_t toast_before = 0;  // pages; 0: nothing was to be stored anew
+  int64_t toast_after = 0;
   int64_t pages_before = 0;
   int64_t pages_after = 0;
   std::string unfinished = {};  // why space stays that could be given back, "" if none does
@@ -55,6 +59,10 @@ Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup
 
 // Whether the cut waits for the quiet times: while standbys replay its lock, or when asked for.
 bool cut_waits(const CutTime& cut, size_t standbys);
+
+// Fills facts, plan, schedule and steps of `report`. Errors: those of load_compact_facts,
+// fit_to_move and plan_compaction.
+Status plan_compact(const CompactSetup& setup, CompactReport& report);
 
 // Plans, and with the gate's apply carries the pick out. `report` has what was done so far also
 // after an error. Errors: those of Gate::run, fit_to_move and plan_compaction; Conflict when the

@@ -25,7 +25,7 @@ select quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind, c.rel
                where r.ev_class = c.oid and r.ev_type = '2' and r.ev_enabled <> 'D'),
        quote_ident(current_user),
        case when c.relkind in ('r', 'm', 't') then pg_relation_size(c.oid) else 0 end,
-       n.nspname, c.relname
+       n.nspname, c.relname, c.reltoastrelid::int8
 from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_am a on a.oid = c.relam
 where c.oid = $1::oid)",
                                        {std::to_string(out.oid)}));
@@ -45,6 +45,7 @@ where c.oid = $1::oid)",
   out.pages = TRY(row.get<std::optional<int64_t>>(11)).value_or(0) / out.block_size;
   out.schema = std::string(row.text(12));
   out.name = std::string(row.text(13));
+  out.toast_oid = static_cast<uint32_t>(TRY(row.get<int64_t>(14)));
   return ok();
 }
 
@@ -68,7 +69,13 @@ select a.attname, a.attnum, a.attlen, a.attstorage, a.attgenerated <> '', a.atti
                  and d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid
                  and d.refobjsubid = a.attnum),
        has_column_privilege(a.attrelid, a.attnum, 'UPDATE')
-         and has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+         and has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+       exists (with recursive b as (
+                 select t.oid, t.typbasetype from pg_type t where t.oid = a.atttypid
+                 union all
+                 select t.oid, t.typbasetype from b join pg_type t on t.oid = b.typbasetype)
+               select from b join pg_type e on e.typarray = b.oid where b.typbasetype = 0),
+       exists (select from pg_type t where t.oid = a.atttypid and t.typarray <> 0)
 from pg_attribute a where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum)",
                                        {std::to_string(out.oid)}));
@@ -83,6 +90,8 @@ order by a.attnum)",
     column.indexed = TRY(row.get<bool>(6));
     column.feeds_generated = TRY(row.get<bool>(7));
     column.may_update = TRY(row.get<bool>(8));
+    column.array = TRY(row.get<bool>(9));
+    column.in_array = TRY(row.get<bool>(10));
     out.columns.push_back(std::move(column));
   }
   return ok();

@@ -21,6 +21,8 @@ struct CompactColumn {
   bool indexed = false;          // a key, included, or in an expression or predicate of an index
   bool feeds_generated = false;  // a stored generated column is computed from it
   bool may_update = true;
+  bool array = false;     // of an array type, or a domain over one
+  bool in_array = false;  // its type has an array type
 };
 
 // A user's trigger for UPDATE, row or statement.
@@ -32,6 +34,7 @@ struct CompactTrigger {
 
 struct CompactTable {
   uint32_t oid = 0;
+  uint32_t toast_oid = 0;   // 0: it has none
   std::string table = {};   // qualified, quoted when needed
   std::string schema = {};  // as they are
   std::string name = {};

@@ -159,4 +159,42 @@ Result<CompactFit> fit_to_move(const CompactTable& table, bool published_too) {
   return CompactFit{.column = pg::ident(column->name), .replica_role = table.replica_role};
 }
 
+namespace {
+
+// Why the values of `column` cannot be stored anew, "" if they can.
+std::string why_not_store(const CompactTable& table, const CompactColumn& column) {
+  if (column.generated) return "is generated";
+  if (column.feeds_generated) return "feeds a generated column";
+  if (!column.may_update) return cat("may not be updated by role ", table.role);
+  if (!column.array && !column.in_array) return "is of a type without an array type";
+  const Firing fired = firing(table, column.number);
+  if (!fired.others.empty()) return cat("has triggers that fire always: ", some(fired.others));
+  if (!fired.origin.empty() && !table.replica_role) {
+    return cat("has triggers that role ", table.role, " may not silence: ", some(fired.origin));
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<ToastFit> fit_to_store(const CompactTable& table) {
+  ToastFit out{.replica_role = table.replica_role};
+  for (const CompactColumn& column : table.columns) {
+    if (column.length != -1 || column.storage == 'p') continue;  // never outside of its row
+    const std::string why = why_not_store(table, column);
+    if (why.empty()) {
+      out.columns.push_back({pg::ident(column.name), column.array});
+      out.indexed = out.indexed || column.indexed;
+    } else {
+      out.left_out.push_back(cat(pg::ident(column.name), " ", why));
+    }
+  }
+  if (!out.columns.empty()) return out;
+  return Error{ErrorCode::Invalid,
+               out.left_out.empty()
+                   ? cat(table.table, " has no column whose values lie outside of its rows")
+                   : cat("no value of ", table.table, " can be stored anew: ", some(out.left_out))}
+      .hinting("VACUUM FULL and pg_repack write TOAST anew");
+}
+
 }  // namespace pgtend::vacuum

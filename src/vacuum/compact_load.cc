@@ -78,13 +78,18 @@ Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup
     out.why_not_move =
         error.hint.empty() ? error.message : cat(error.message, " (", error.hint, ")");
   }
+  const auto store = fit_to_store(out.table);
+  if (!store) out.why_not_store = cat(store.error().message, " (", store.error().hint, ")");
   if (out.table.kind != 'r') return out;
   BloatSetup bloat{.tables = {setup.table}};
   const BloatReport report = TRY(load_bloat(conn, bloat));
   for (const TableBloat& table : report.tables) {
     if (table.oid != oid) continue;
     out.heap = table.heap;
-    if (table.toast) out.toast_pages = table.toast->pages;
+    if (table.toast) {
+      out.toast = *table.toast;
+      out.toast_pages = table.toast->pages;
+    }
     for (const IndexBloat& index : table.indexes) {
       out.indexes.push_back({index.name, index.method == "btree", index.bloat});
     }

@@ -30,9 +30,6 @@ constexpr std::pair<std::string_view, std::string_view> kSettings[] = {
     {"jit", "off"},
     {"plan_cache_mode", "force_generic_plan"}};
 
-// Rows that a page can have at most (MaxHeapTuplesPerPage).
-int rows_of_page(int block_size) { return (block_size - 24) / (24 + 4); }
-
 // A condition that holds for the rows at addresses from page $1 up to page $2, not included.
 std::string in_range(const MoveTarget& target) {
   if (target.version >= kVersionTidScan) return "ctid >= $1 AND ctid < $2";

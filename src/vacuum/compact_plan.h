@@ -51,6 +51,8 @@ struct CompactFacts {
   Bloat heap = {};
   double rows = 0;
   int64_t toast_pages = 0;
+  Bloat toast = {};                // unknown when it was not measured, and without any
+  std::string why_not_store = {};  // why its values must not be stored anew, "" if they may
   std::vector<CompactIndex> indexes = {};
   std::optional<Tail> tail = {};                // nullopt: not looked at
   std::optional<double> growth_bytes_day = {};  // of the heap; nullopt: unknown
@@ -64,6 +66,8 @@ struct CompactPolicy {
   double reuse_days = 7;       // free space that growth fills within is left alone
   double density_tail = 0.05;  // of pages that a tail trim clears
   double tail_share_min = 0.125;
+  int64_t toast_pages_min = 1'000;  // that a smaller TOAST would give back are not worth it
+  bool toast = true;                // its values may be stored anew
 };
 
 // Estimates, for comparing: seconds and bytes of this program's reference machine.
@@ -82,12 +86,16 @@ struct WayCost {
 struct CompactPlan {
   std::vector<WayCost> ways = {};  // all of kWays, in that order
   Way pick = Way::Nothing;
+  bool toast = false;  // in place, and before it the values outside of the rows are stored anew
   std::string because = {};
   const WayCost& cost(Way way) const { return ways[static_cast<size_t>(way)]; }
 };
 
 // Whether REINDEX of an index with this bloat is worth it.
 bool worth_reindex(const Bloat& bloat, const CompactPolicy& policy = {});
+
+// Whether the TOAST has so much free space that it is worth storing its values anew.
+bool worth_storing(const CompactFacts& facts, const CompactPolicy& policy = {});
 
 // Compares all ways and picks one, or takes `wanted`. Errors: Invalid, when `wanted` cannot be
 // taken. Pure. Thread: any.

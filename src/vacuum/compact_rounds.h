@@ -20,6 +20,9 @@ struct PageRange {
   int64_t last = 0;
 };
 
+// Rows that a page can have at most (MaxHeapTuplesPerPage).
+constexpr int rows_of_page(int block_size) { return (block_size - 24) / (24 + 4); }
+
 // Where the new versions of rows of a range lie.
 struct Landings {
   int64_t rows = 0;

@@ -36,12 +36,6 @@ bool freezes(const CompactSetup& setup, const CompactTable& table) {
   return setup.freeze || table.frozen.value_or(0) >= kMostlyFrozen;
 }
 
-// Its first one finds free space, and each one more after a sweep; it must not cut the file,
-// because VACUUM cuts nothing later that is a sixteenth of it or less.
-care::Step vacuum_between(const std::string& table) {
-  return lone(cat("VACUUM (VERBOSE, TRUNCATE FALSE, INDEX_CLEANUP ON) ", table));
-}
-
 care::Step vacuum_last(const CompactSetup& setup, const CompactTable& table) {
   return lone(cat("VACUUM (VERBOSE, TRUNCATE TRUE, INDEX_CLEANUP ON",
                   freezes(setup, table) ? ", FREEZE" : "", ") ", table.table));
@@ -70,6 +64,16 @@ care::Step moving_step(const CompactTable& table, const CompactFit& fit) {
   return {.sql = move_statement(target_of(table, fit)), .lock = care::LockMode::RowExclusive};
 }
 
+std::string storing_statement(const CompactTable& table) {
+  const auto fit = fit_to_store(table);
+  return fit ? store_statement({.oid = table.oid,
+                                .table = table.table,
+                                .fit = *fit,
+                                .version = table.version,
+                                .block_size = table.block_size})
+             : "";
+}
+
 bool moves(const CompactPlan& plan, const CompactFacts& facts) {
   return plan.pick == Way::InPlace ||
          (plan.pick == Way::Tail && facts.tail && facts.tail->rows > 0);
@@ -77,10 +81,19 @@ bool moves(const CompactPlan& plan, const CompactFacts& facts) {
 
 }  // namespace
 
+care::Step vacuum_between(const std::string& table) {
+  return lone(cat("VACUUM (VERBOSE, TRUNCATE FALSE, INDEX_CLEANUP ON) ", table));
+}
+
+care::Step storing_step(const CompactTable& table) {
+  return {.sql = storing_statement(table), .lock = care::LockMode::RowExclusive};
+}
+
 std::vector<care::Step> compact_steps(const CompactSetup& setup, const CompactFacts& facts,
                                       const CompactPlan& plan, const CompactFit& fit) {
   std::vector<care::Step> out;
   if (plan.pick == Way::Nothing) return out;
+  if (plan.toast) out.push_back(storing_step(facts.table));
   if (moves(plan, facts)) {
     out.push_back(vacuum_between(facts.table.table));
     out.push_back(moving_step(facts.table, fit));
@@ -126,6 +139,13 @@ Status CompactWork::still_fit(care::Rounds& rounds) const {
   // Whether it may be set was asked at the beginning, and is not asked again: it is set.
   now->replica_role = fit_.replica_role;
   const auto fit = fit_to_move(*now, setup_.published);
+  const bool same =
+      !report_.plan.toast || storing_statement(*now) == storing_statement(report_.facts.table);
+  if (!same) {
+    return Error{ErrorCode::Conflict,
+                 cat("columns or triggers of ", report_.table, " were changed meanwhile")}
+        .hinting("run it again");
+  }
   if (fit) return ok();
   Error error = fit.error();
   return std::move(error).during("changed meanwhile");
@@ -248,16 +268,22 @@ Status CompactWork::await_window(care::Rounds& rounds, Mover& mover, int64_t flo
   return moves(report_.plan, report_.facts) ? sweeps(rounds, mover, floor) : ok();
 }
 
+// A VACUUM that may cut the file, and ends with the quiet times.
+Status CompactWork::cut(care::Rounds& rounds) {
+  cutting_ = true;
+  Status status = gently(rounds, vacuum_last(setup_, report_.facts.table));
+  cutting_ = false;
+  const bool closed = !status && status.error().code == ErrorCode::Cancelled && window_closed();
+  return closed ? ok() : status;
+}
+
 // VACUUM cuts the file only when nobody else uses the table for a moment, and only after rows that
 // nobody sees any more.
 Status CompactWork::truncate(care::Rounds& rounds, Mover& mover) {
   milliseconds wait = rounds.policy().back_off;
   while (true) {
     TRY(flush(rounds));
-    cutting_ = true;
-    const Status cut = gently(rounds, vacuum_last(setup_, report_.facts.table));
-    cutting_ = false;
-    if (!cut && !(cut.error().code == ErrorCode::Cancelled && window_closed())) return cut;
+    TRY(cut(rounds));
     const int64_t now = TRY(pages(rounds));
     const int64_t used = TRY(mover.last_occupied(now)) + 1;
     report_.pages_after = now;
@@ -305,6 +331,7 @@ Result<std::string> CompactWork::holder(care::Rounds& rounds) const {
 }
 
 Status CompactWork::move(care::Rounds& rounds) {
+  waits_for_window_ = cut_waits(setup_.cut, report_.facts.standbys.size());
   Mover mover(rounds, throttle_, target_of(report_.facts.table, fit_),
               [&] { return still_fit(rounds); });
   if (setup_.throttle.wal_second.count > 0) {
@@ -313,6 +340,7 @@ Status CompactWork::move(care::Rounds& rounds) {
   }
   if (moves(report_.plan, report_.facts)) {
     TRY(still_fit(rounds));
+    TRY(store_anew(rounds));
     TRY(mover.prepare());
   }
   const int64_t floor =
@@ -325,6 +353,7 @@ Status CompactWork::move(care::Rounds& rounds) {
       if (moves(report_.plan, report_.facts)) TRY(sweeps(rounds, mover, floor));
       TRY(await_window(rounds, mover, floor));
       TRY(truncate(rounds, mover));
+      TRY(cut_toast(rounds));
       if (!report_.unfinished.empty() && window_closed()) return ok();
       // Writers may have filled the end again while VACUUM was on its way there.
       if (report_.plan.pick != Way::InPlace || !far_from_dense()) return ok();
@@ -425,6 +454,7 @@ Status CompactWork::operator()(care::Rounds& rounds) {
     // Whoever keeps the end would keep REINDEX, too.
     const bool indexes = report_.plan.pick == Way::InPlace || report_.plan.pick == Way::Reindex;
     if (indexes && report_.unfinished.empty()) TRY(reindex(rounds));
+    if (report_.unfinished.empty()) report_.unfinished = toast_unfinished_;
     return ok();
   }();
   report_.rounds = rounds.sums();

@@ -90,10 +90,10 @@ std::optional<Finding> toast_finding(const TableBloat& table, const Limits& limi
   out.why =
       "long values that were deleted or changed have left their space; new ones use it, the disk "
       "does not get it back";
-  out.statements = {cat("VACUUM (FULL, ANALYZE) ", table.table)};
-  out.prediction = cat("about ", human(limits.size(bloat.wasted().best)),
-                       " less; it locks out readers and writers while it writes the table anew "
-                       "(pg_repack does so for an instant only); pgtend does not run it");
+  out.prediction = cat("`pgtend vacuum compact ", shell_word(table.table),
+                       "` shows the ways to give it back; with --apply it stores the values anew "
+                       "while others read and write, about ",
+                       human(limits.size(bloat.wasted().best)), " less");
   return out;
 }
 

@@ -143,5 +143,47 @@ TEST(CompactFit, OtherRelationsAreRefusedWithWhatToDo) {
   EXPECT_EQ(refused(facts).code, ErrorCode::Invalid);
 }
 
+// Of columns whose values may lie outside of their rows.
+CompactTable wide() {
+  CompactTable out = table();
+  out.columns.push_back(column("tags", 4, -1));
+  out.columns.push_back(column("plain", 5, -1));
+  out.columns[1].in_array = true;
+  out.columns[3].array = true;
+  out.columns[4].storage = 'p';
+  return out;
+}
+
+TEST(CompactFit, ValuesOfColumnsThatMayLieOutsideAreStoredAnew) {
+  const ToastFit fit = *fit_to_store(wide());
+
+  ASSERT_EQ(fit.columns.size(), 2U);
+  EXPECT_EQ(fit.columns[0].name, "note");
+  EXPECT_FALSE(fit.columns[0].array);
+  EXPECT_EQ(fit.columns[1].name, "tags");
+  EXPECT_TRUE(fit.columns[1].array);
+  EXPECT_TRUE(fit.left_out.empty());
+  EXPECT_FALSE(fit.indexed);
+}
+
+TEST(CompactFit, ValuesThatMustNotBeWrittenAreLeftOutWithTheReason) {
+  CompactTable facts = wide();
+  facts.columns[1].feeds_generated = true;
+  EXPECT_EQ(fit_to_store(facts)->left_out[0], "note feeds a generated column");
+  facts.columns[1] = column("note", 2, -1);
+  EXPECT_EQ(fit_to_store(facts)->left_out[0], "note is of a type without an array type");
+  facts.triggers.push_back({.name = "tell", .columns = {4}});
+
+  const auto none = fit_to_store(facts);
+
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::Invalid);
+  EXPECT_THAT(none.error().message,
+              HasSubstr("tags has triggers that role me may not silence: tell"));
+  EXPECT_THAT(none.error().hint, HasSubstr("VACUUM FULL"));
+  facts.replica_role = true;
+  EXPECT_EQ(fit_to_store(facts)->columns.size(), 1U);
+}
+
 }  // namespace
 }  // namespace pgtend::vacuum

@@ -157,5 +157,45 @@ TEST(CompactPlan, AWayThatCannotBeTakenIsRefusedWithItsReason) {
   EXPECT_FALSE(plan_compaction(facts(), Way::Tail));
 }
 
+TEST(CompactPlan, BloatedToastIsStoredAnewWithTheRowsMoving) {
+  CompactFacts known = facts();
+  const WayCost before = plan(known).cost(Way::InPlace);
+  known.toast = bloat(10'000, 4'000);
+
+  const CompactPlan both = plan(known);
+  known.heap = bloat(8'000, 7'697);
+  const CompactPlan alone = plan(known);
+
+  EXPECT_EQ(both.pick, Way::InPlace);
+  EXPECT_TRUE(both.toast);
+  EXPECT_THAT(both.because, HasSubstr("60 % of its TOAST is free"));
+  EXPECT_EQ(both.cost(Way::InPlace).won.count - before.won.count, 6'000 * 8'192);
+  EXPECT_GT(both.cost(Way::InPlace).wal.count - before.wal.count, 4'000 * 8'192);
+  EXPECT_EQ(alone.pick, Way::InPlace);
+  EXPECT_TRUE(alone.toast);
+}
+
+TEST(CompactPlan, ToastThatIsSmallDenseUnknownOrBarredIsLeftAndTold) {
+  CompactFacts known = facts();
+  known.heap = bloat(8'000, 7'697);
+  known.indexes.clear();
+  known.toast = bloat(10'000, 9'000);
+  EXPECT_EQ(plan(known).pick, Way::Nothing);
+  known.toast = bloat(900, 100);
+  EXPECT_EQ(plan(known).pick, Way::Nothing);
+  known.toast = bloat(10'000, 4'000);
+  CompactPolicy without;
+  without.toast = false;
+  EXPECT_EQ(plan_compaction(known, {}, without)->pick, Way::Nothing);
+  known.why_not_store = "no value can be";
+
+  const CompactPlan barred = plan(known);
+
+  EXPECT_EQ(barred.pick, Way::Nothing);
+  EXPECT_FALSE(barred.toast);
+  EXPECT_THAT(barred.because, HasSubstr("60 % of its TOAST is free, but its values are not stored "
+                                        "anew: no value can be"));
+}
+
 }  // namespace
 }  // namespace pgtend::vacuum
