@@ -16,7 +16,8 @@ namespace {
 constexpr Parameter kCompactParameters[] = {
     {"TABLE", "", "the table; of a partitioned one each partition that is worth it"},
     {"--apply", "", "do it; without it the ways and the statements are shown"},
-    {"--way", "WAY", "nothing, reindex, tail or in-place, instead of the one that is picked"},
+    {"--way", "WAY",
+     "nothing, reindex, tail, in-place or pg_repack, instead of the one that is picked"},
     {"--no-toast", "", "leave the values outside of the rows where they are"},
     {"--published", "", "move rows although logical replication sends each of them"},
     {"--freeze", "", "freeze the rows at the end even if it is not known that they were"},

@@ -31,6 +31,8 @@ struct CompactSetup {
   CompactPolicy policy = {};
   ThrottleLimits throttle = {};
   CutTime cut = {};
+  milliseconds repack_wait_max{1'000};  // pg_repack is ended when it holds anybody up for longer
+  seconds repack_wait_timeout{60};      // it gives up then, when it does not get its locks
 };
 
 // What a run came to; also filled when it ends early.

@@ -1,10 +1,13 @@
 // What planning a compaction reads: sizes, bloat, the table's end, growth, extensions.
+#include <sys/statvfs.h>
+
 #include <algorithm>
 
 #include "base/text.h"
 #include "vacuum/bloat_report.h"
 #include "vacuum/compact.h"
 #include "vacuum/compact_fit.h"
+#include "vacuum/compact_repack.h"
 #include "vacuum/compact_standbys.h"
 
 namespace pgtend::vacuum {
@@ -65,6 +68,23 @@ select coalesce((select extversion from pg_extension where extname = 'pg_repack'
   return ok();
 }
 
+// Free bytes where the table lies, if the server is on this machine and tells its folder.
+Result<std::optional<int64_t>> load_free(pg::Connection& conn, const CompactFacts& facts) {
+  const pg::Rows rows = TRY(conn.query(R"(
+select coalesce(nullif(pg_tablespace_location(c.reltablespace), ''),
+                current_setting('data_directory', true), '')
+from pg_class c where c.oid = $1::oid and inet_server_addr() is null
+  and (c.reltablespace = 0 or pg_has_role('pg_read_all_settings', 'member')
+       or current_setting('is_superuser') = 'on'))",
+                                       {std::to_string(facts.table.oid)}));
+  struct statvfs disk {};
+  if (rows.empty() || rows[0].text(0).empty() ||
+      statvfs(std::string(rows[0].text(0)).c_str(), &disk) != 0) {
+    return std::optional<int64_t>();
+  }
+  return std::optional(static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize));
+}
+
 }  // namespace
 
 Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup& setup) {
@@ -99,6 +119,10 @@ Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup
     if (table.oid == oid) out.rows = table.rows();
   }
   TRY(load_surroundings(conn, out));
+  if (!out.rewriters.repack.empty() && out.rewriters.superuser) {
+    out.rewriters.client = find_repack(out.table.version);
+    out.rewriters.free_bytes = TRY(load_free(conn, out));
+  }
   const Standbys standbys = TRY(load_standbys(conn));
   for (const Standby& standby : standbys.list) {
     out.standbys.push_back(standby.name.empty() ? "one whose name may not be seen" : standby.name);

@@ -157,11 +157,19 @@ WayCost full_cost(const CompactFacts& facts, const Sizes& sizes) {
   return out;
 }
 
-std::string why_not_repack(const Rewriters& rewriters) {
+std::string why_not_repack(const Rewriters& rewriters, Bytes needed) {
   if (rewriters.repack.empty()) return "not installed";
   if (!rewriters.key) return "needs a primary key or a unique index on NOT NULL columns";
   if (!rewriters.superuser) return "needs a superuser";
-  return "not carried out: see the command";
+  if (rewriters.client.program.empty()) return "its client program is not installed here";
+  if (rewriters.client.version != rewriters.repack) {
+    return cat("its client is ", rewriters.client.version, ", its extension ", rewriters.repack);
+  }
+  if (rewriters.free_bytes && *rewriters.free_bytes < needed.count) {
+    return cat("needs ", human(needed), " of free disk, there are ",
+               human(Bytes{*rewriters.free_bytes}));
+  }
+  return "";
 }
 
 std::string why_not_squeeze(const Rewriters& rewriters) {
@@ -177,11 +185,11 @@ WayCost rewriter_cost(const CompactFacts& facts, const Sizes& sizes, Way way) {
   out.way = way;
   out.seconds *= kRepackFactor;
   if (way == Way::Repack) {
-    out.why_not = why_not_repack(facts.rewriters);
-    out.lock = "all for an instant, twice; it waits for old transactions, and may end them";
+    out.why_not = why_not_repack(facts.rewriters, out.disk);
+    out.lock = "all up to 1 s, a few times; it is ended when anybody waits longer";
     out.command = facts.rewriters.repack.empty()
                       ? ""
-                      : cat("pg_repack --no-kill-backend --wait-timeout=60 --table=",
+                      : cat("pg_repack --no-kill-backend --wait-timeout=60 --no-order --table=",
                             shell_word(facts.table.table), " ", shell_word(facts.database));
   } else {
     out.why_not = why_not_squeeze(facts.rewriters);
@@ -240,6 +248,10 @@ void pick(CompactPlan& plan, const CompactFacts& facts, const Sizes& sizes,
     if (!facts.rewriters.repack.empty() && 1 - share < 0.25) {
       plan.because += "; pg_repack would write less";
     }
+  } else if (plan.cost(Way::Repack).why_not.empty()) {
+    plan.pick = Way::Repack;
+    plan.because = cat(whole_percent(share),
+                       " of it is free, and rows must not be moved: ", facts.why_not_move);
   } else {
     pick_indexes(plan, cat(whole_percent(share), " of it is free, but: ", facts.why_not_move));
   }
@@ -277,9 +289,7 @@ Result<Way> way_named(std::string_view text) {
       cat("one of ", join(known, ", ")));
 }
 
-bool carried_out(Way way) {
-  return way == Way::Nothing || way == Way::Reindex || way == Way::Tail || way == Way::InPlace;
-}
+bool carried_out(Way way) { return way != Way::Squeeze && way != Way::VacuumFull; }
 
 bool worth_reindex(const Bloat& bloat, const CompactPolicy& policy) {
   return bloat.known() && bloat.share().best >= policy.share_min &&

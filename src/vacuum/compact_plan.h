@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "vacuum/bloat.h"
 #include "vacuum/compact_facts.h"
+#include "vacuum/compact_repack.h"
 
 namespace pgtend::vacuum {
 
@@ -42,6 +43,8 @@ struct Rewriters {
   bool key = false;          // a primary key, or a unique index on NOT NULL columns
   bool logical = false;      // wal_level = logical
   bool superuser = false;
+  RepackClient client = {};                // of pg_repack
+  std::optional<int64_t> free_bytes = {};  // where the table is; nullopt: not on this machine
 };
 
 struct CompactFacts {

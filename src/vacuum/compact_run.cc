@@ -74,6 +74,13 @@ std::string storing_statement(const CompactTable& table) {
              : "";
 }
 
+// Its last steps take the table for an instant; all before lets readers and writers go on.
+care::Step repack_step(const CompactPlan& plan) {
+  return {.sql = plan.cost(Way::Repack).command,
+          .lock = care::LockMode::AccessExclusive,
+          .in_transaction = false};
+}
+
 bool moves(const CompactPlan& plan, const CompactFacts& facts) {
   return plan.pick == Way::InPlace ||
          (plan.pick == Way::Tail && facts.tail && facts.tail->rows > 0);
@@ -93,6 +100,7 @@ std::vector<care::Step> compact_steps(const CompactSetup& setup, const CompactFa
                                       const CompactPlan& plan, const CompactFit& fit) {
   std::vector<care::Step> out;
   if (plan.pick == Way::Nothing) return out;
+  if (plan.pick == Way::Repack) return {repack_step(plan)};
   if (plan.toast) out.push_back(storing_step(facts.table));
   if (moves(plan, facts)) {
     out.push_back(vacuum_between(facts.table.table));
@@ -443,6 +451,19 @@ Status CompactWork::reindex(care::Rounds& rounds) {
   return ok();
 }
 
+Status CompactWork::repack(care::Rounds& rounds) {
+  TRY(throttle_.rest(microseconds(0)));
+  const RepackSetup setup{.client = report_.facts.rewriters.client,
+                          .options = setup_.gate.options,
+                          .table = report_.facts.table,
+                          .database = report_.facts.database,
+                          .wait_max = setup_.repack_wait_max,
+                          .wait_timeout = setup_.repack_wait_timeout};
+  TRY(rounds.series(repack_step(report_.plan), [&] { return run_repack(rounds, setup); }));
+  report_.pages_after = TRY(pages(rounds));
+  return ok();
+}
+
 Status CompactWork::operator()(care::Rounds& rounds) {
   const SteadyTime start = rounds.clock().steady();
   throttle_.use(rounds);
@@ -451,6 +472,7 @@ Status CompactWork::operator()(care::Rounds& rounds) {
     TRY(drop_leftovers(rounds));
     report_.pages_before = report_.pages_after = TRY(pages(rounds));
     if (report_.plan.pick == Way::InPlace || report_.plan.pick == Way::Tail) TRY(move(rounds));
+    if (report_.plan.pick == Way::Repack) TRY(repack(rounds));
     // Whoever keeps the end would keep REINDEX, too.
     const bool indexes = report_.plan.pick == Way::InPlace || report_.plan.pick == Way::Reindex;
     if (indexes && report_.unfinished.empty()) TRY(reindex(rounds));

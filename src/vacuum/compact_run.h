@@ -41,6 +41,7 @@ class CompactWork {
   Result<int64_t> toast_pages(care::Rounds& rounds) const;
   ToastTarget toast_target(int64_t pages, int64_t toast_pages) const;
   Status store_anew(care::Rounds& rounds);
+  Status repack(care::Rounds& rounds);
   Status cut_toast(care::Rounds& rounds);
   Status cut(care::Rounds& rounds);
   bool window_closed() const;

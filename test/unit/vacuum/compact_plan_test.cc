@@ -141,8 +141,48 @@ TEST(CompactPlan, RewritersAreShownWithTheirCommandAndWhatTheyLack) {
   EXPECT_THAT(plan(known).cost(Way::Repack).why_not, HasSubstr("primary key"));
   known.rewriters.key = true;
   EXPECT_EQ(plan(known).cost(Way::Repack).command,
-            "pg_repack --no-kill-backend --wait-timeout=60 --table='public.\"it'\\''s\"' 'app'");
+            "pg_repack --no-kill-backend --wait-timeout=60 --no-order "
+            "--table='public.\"it'\\''s\"' 'app'");
+  EXPECT_THAT(plan(known).cost(Way::Repack).why_not, HasSubstr("client program"));
+  known.rewriters.client = {.program = "/bin/pg_repack", .version = "1.5.0"};
+  EXPECT_EQ(plan(known).cost(Way::Repack).why_not, "its client is 1.5.0, its extension 1.4.8");
+  known.rewriters.client.version = "1.4.8";
+  known.rewriters.free_bytes = 1'000'000;
+  EXPECT_THAT(plan(known).cost(Way::Repack).why_not, HasSubstr("of free disk, there are 977 kB"));
+  known.rewriters.free_bytes = 1'000'000'000;
+  EXPECT_EQ(plan(known).cost(Way::Repack).why_not, "");
+  EXPECT_EQ(plan_compaction(known, Way::Repack)->pick, Way::Repack);
   EXPECT_THAT(plan(known).cost(Way::Squeeze).why_not, HasSubstr("wal_level"));
+}
+
+TEST(CompactPlan, RepackIsPickedOnlyWhereRowsMustNotBeMoved) {
+  CompactFacts known = facts();
+  known.rewriters = {.repack = "1.4.8",
+                     .key = true,
+                     .superuser = true,
+                     .client = {.program = "/bin/pg_repack", .version = "1.4.8"}};
+  EXPECT_EQ(plan(known).pick, Way::InPlace);
+  known.why_not_move = "it has a trigger";
+
+  const CompactPlan out = plan(known);
+
+  EXPECT_EQ(out.pick, Way::Repack);
+  EXPECT_THAT(out.because, HasSubstr("rows must not be moved: it has a trigger"));
+}
+
+TEST(CompactRepack, ItsClientIsUnderstoodOnlyWhereItTellsItsVersion) {
+  EXPECT_EQ(repack_version_of("pg_repack 1.4.8\n"), "1.4.8");
+  EXPECT_EQ(repack_version_of("pg_repack 1.5.0-dev"), "1.5.0");
+  EXPECT_EQ(repack_version_of("pg_reorg 1.1"), "");
+  EXPECT_EQ(repack_version_of(""), "");
+}
+
+TEST(CompactRepack, ItMustNotEndSessionsAndGivesUpByItself) {
+  const auto words =
+      repack_arguments({.table = {.table = "a.\"B c\""}, .wait_timeout = seconds(5)});
+
+  EXPECT_THAT(words, testing::ElementsAre("--no-kill-backend", "--wait-timeout=5", "--no-order",
+                                          "--table=a.\"B c\""));
 }
 
 TEST(CompactPlan, AWayThatCannotBeTakenIsRefusedWithItsReason) {
