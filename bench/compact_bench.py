@@ -4,7 +4,8 @@
 A table of 1,000,000 rows, 60 % of them deleted and vacuumed away, with a primary key and a second index. Two clients
 (pgbench) add 1 to rows all the time and log each transaction; every acknowledged increment must be in the table at the
 end. Told are pages, WAL of the way (that of the clients, measured alone before, is taken off), time, the longest
-transaction of a client, and how long an ACCESS EXCLUSIVE lock on the table was seen (looked at every 2 ms).
+transaction of a client from the moment it was due, and how long an ACCESS EXCLUSIVE lock on the table was seen (looked at every 2 ms) and the longest
+transaction that overlaps with it.
 
 usage: bench/compact_bench.py [--pgtend build/bench/pgtend] [--rows 1000000] [--rate 400] [--only WAY] [--write]
 --write puts the section "Compaction" into bench/RESULTS.md. pg_repack comes from Debian; it is unpacked beside a copy
@@ -113,17 +114,15 @@ class Clients:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self):
-        """(transactions, longest in ms, 99.9th percentile in ms); their sessions are ended, so their logs whole."""
+        """(when it ended, ms since it was due) of each transaction, fastest first; their sessions are ended, so their logs whole."""
         self.server.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgbench'")
         self.process.wait()
-        times = [int(line.split()[2]) / 1000 for log in self.folder.glob("pgbench_log*")
-                 for line in log.read_text().splitlines()]
-        times.sort()
-        return len(times), times[-1] if times else 0, times[int(len(times) * 0.999)] if times else 0
+        words = [line.split() for log in self.folder.glob("pgbench_log*") for line in log.read_text().splitlines()]
+        return sorted(((int(word[4]) + int(word[5]) / 1e6, int(word[2]) / 1000) for word in words), key=lambda one: one[1])
 
 
 class LockWatch:
-    """How long ACCESS EXCLUSIVE on the table was seen without a break."""
+    """When ACCESS EXCLUSIVE on the table was seen."""
 
     def __init__(self, server):
         # pylint: disable-next=consider-using-with
@@ -135,8 +134,9 @@ class LockWatch:
         self.process.stdin.flush()
 
     def stop(self):
+        """The times between which it was seen without a break."""
         self.process.terminate()
-        longest, since = 0.0, None
+        spans, since = [], None
         for line in self.process.communicate()[0].splitlines():
             words = line.split("|")
             if len(words) != 2 or not words[1].isdigit():
@@ -144,9 +144,11 @@ class LockWatch:
             if words[1] == "0":
                 since = None
                 continue
+            if since is None:
+                spans.append(None)
             since = since or float(words[0])
-            longest = max(longest, float(words[0]) - since)
-        return longest * 1000
+            spans[-1] = (since, float(words[0]))
+        return spans
 
 
 def ways(server, options):
@@ -177,8 +179,10 @@ def measure(server, command, options):
     seconds = time.monotonic() - start
     written = wal(server) - start_wal - wal_rate * seconds
     pages = int(server.sql("select pg_relation_size('ledger') / 8192"))
-    lock_ms = locks.stop()
-    count, longest, high = clients.stop()
+    spans = locks.stop()
+    times = clients.stop()
+    count = len(times)
+    meanwhile = [ms for end, ms in times if any(end >= first and end - ms / 1000 <= last for first, last in spans)]
     stored = int(server.sql("select sum(v) from ledger"))
     server.sql("create table dense as table ledger")
     dense = int(server.sql("select pg_relation_size('dense') / 8192; drop table dense"))
@@ -187,8 +191,10 @@ def measure(server, command, options):
         sys.exit(f"{command}: exit code {done.returncode}, {stored} of {count} increments, rows "
                  f"{'equal' if server.sql(checksum) == before else 'CHANGED'}")
     indexes = int(server.sql("select pg_indexes_size('ledger') / 8192"))
-    return {"pages": pages, "dense": dense, "indexes": indexes, "s": seconds, "wal": written / 1e6, "longest": longest,
-            "p999": high, "lock": lock_ms, "acknowledged": count}
+    return {"pages": pages, "dense": dense, "indexes": indexes, "s": seconds, "wal": written / 1e6,
+            "longest": times[-1][1] if times else 0, "p999": times[int(count * 0.999)][1] if times else 0,
+            "lock": max((last - first for first, last in spans), default=0) * 1000,
+            "meanwhile": max(meanwhile, default=0), "acknowledged": count}
 
 
 def main():
@@ -202,17 +208,17 @@ def main():
     lines = [HEADING, "", f"`./run bench compact`, {datetime.date.today()}, {results.machine()}, PostgreSQL {VERSION}. "
              f"{options.rows:,} rows of 130 bytes, 60 % of them deleted and vacuumed, two indexes, fsync off; 2 clients with "
              f"{options.rate} updates a second together. Every acknowledged increment was in the table, and the checksum "
-             "over all rows equal. *Lock* is ACCESS EXCLUSIVE on the table as seen every 2 ms, *longest* the slowest "
-             "transaction of the clients.", "",
-             "| way | pages (dense) | index pages | s | WAL MB | lock ms | longest ms | 99.9 % ms |",
-             "|---|---|---|---|---|---|---|---|"]
+             "over all rows equal. *Lock* is ACCESS EXCLUSIVE on the table as seen every 2 ms, *meanwhile* the slowest transaction that "
+             "overlaps with it, *longest* the slowest of all; both from the moment they were due.", "",
+             "| way | pages (dense) | index pages | s | WAL MB | lock ms | meanwhile ms | longest ms | 99.9 % ms |",
+             "|---|---|---|---|---|---|---|---|---|"]
     with Server() as server:
         for name, command in ways(server, options).items():
             if options.only and options.only not in name:
                 continue
             row = measure(server, command, options)
             lines.append(f"| {name} | {row['pages']:,} ({row['dense']:,}) | {row['indexes']:,} | {row['s']:.1f} | "
-                         f"{row['wal']:.0f} | {row['lock']:.0f} | {row['longest']:.0f} | {row['p999']:.1f} |")
+                         f"{row['wal']:.0f} | {row['lock']:.0f} | {row['meanwhile']:.0f} | {row['longest']:.0f} | {row['p999']:.1f} |")
             print(lines[-1], flush=True)
     if options.write:
         results.write_section("\n".join(lines) + "\n")

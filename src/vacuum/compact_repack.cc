@@ -35,7 +35,7 @@ constexpr std::pair<const char*, const char*> kVariables[] = {
     {"gssencmode", "PGGSSENCMODE"},
     {"connect_timeout", "PGCONNECT_TIMEOUT"}};
 
-std::vector<std::string> places_of(int server_version) {
+std::vector<std::string> repack_places(int server_version) {
   std::vector<std::string> out;
   const char* path = std::getenv("PATH");
   for (const std::string_view folder : split(path == nullptr ? "" : path, ':')) {
@@ -193,7 +193,7 @@ std::string repack_version_of(const std::string& text) {
 }
 
 RepackClient find_repack(int server_version) {
-  for (const std::string& place : places_of(server_version)) {
+  for (const std::string& place : repack_places(server_version)) {
     if (access(place.c_str(), X_OK) != 0) continue;
     auto child = pg::Child::start({place, "--version"}, {});
     if (!child) continue;
