@@ -9,7 +9,7 @@ namespace pgtend::care {
 namespace {
 
 bool only_maintains(const Action& action) {
-  return action.kind == "vacuum" || action.kind == "analyze";
+  return action.kind == "vacuum" || action.kind == "analyze" || action.kind == "restore-statistics";
 }
 
 Error denied(const Action& action, const std::string& role, const std::string& owner, int version) {

@@ -65,7 +65,9 @@ Result<Rehearsed> rehearse(const GateSetup& setup, const Rehearsal& rehearsal) {
   auto ran = [&]() -> Result<Ran> {
     TRY(begin(execution, rehearsal));
     execution.at_step(0, 1);
-    return execution.run(rehearsal.sql, rehearsal.lock_timeout);
+    Ran done = TRY(execution.run(rehearsal.sql, rehearsal.lock_timeout));
+    if (rehearsal.look) TRY(rehearsal.look(conn));
+    return done;
   }();
   // A lost connection has rolled back by itself.
   const Status back = conn.exec("ROLLBACK");

@@ -2,6 +2,7 @@
 // gate's manners: dry run by default, limits, cancel, the audit trail.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct Rehearsal {
   LockMode lock = LockMode::RowExclusive;
   milliseconds statement_timeout{30'000};
   milliseconds lock_timeout{1'000};
+  // Looks, in the same transaction, at what the statement has done; it is told with its error.
+  std::function<Status(pg::Connection&)> look = {};
 };
 
 struct Rehearsed {

@@ -119,7 +119,7 @@ Result<RunReport> run(const RunSetup& setup) {
   RunReport report{.table = table->qualified(), .job = setup.job};
   if (!setup.force) report.skipped = TRY(why_useless(*conn, setup, facts, report.table));
   const facts::Upkeep upkeep = TRY(facts::load_upkeep(*conn, {oid}));
-  std::vector<facts::ColumnFacts> before;
+  Statistics before;
   if (setup.job != Job::Vacuum) before = TRY(statistics_of(*conn, oid));
   conn.reset();  // the gate has two connections of its own
   report.holders = facts.context.holders;
@@ -143,7 +143,7 @@ Result<RunReport> run(const RunSetup& setup) {
       return was_passed_by(report.outcome.notices, warning);
     });
   }
-  if (report.outcome.applied && !before.empty()) {
+  if (report.outcome.applied && !before.columns.empty()) {
     gate_setup.on_done = {};
     report.second = TRY(look_again(gate_setup, setup.means, *table, settings, before));
   }

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "facts/activity.h"
 #include "vacuum/attendance.h"
+#include "vacuum/autoanalyze.h"
 
 namespace pgtend::vacuum {
 namespace {
@@ -95,6 +96,8 @@ class Watch {
   void analyze();
   void attend();
   Status look_at_autovacuum();
+  void look_at_samples(const std::vector<facts::TableChanges>& tables);
+  void judge(const Replaced& replaced);
   void tell_neglected();
   void reach_again();
   Result<std::vector<Task>> slow_tasks() const;
@@ -102,6 +105,7 @@ class Watch {
   void review(const std::stop_token& stop);
   TablesSetup lane(bool quick);
   void count(const TablesReport& done, int64_t WatchReport::*counter);
+  void tell(const SecondSample& second, const std::string& table);
 
   const WatchSetup& setup_;
   Loads loads_;
@@ -109,6 +113,7 @@ class Watch {
   std::vector<Pending> pending_;
   std::map<uint32_t, bool> rising_;
   Attendance attendance_;
+  Autoanalyses samples_;
   facts::ServerSettings settings_;
   SteadyTime tables_at_{};  // the next look at all tables
   bool attends_ = true;
@@ -125,6 +130,7 @@ Status Watch::look() {
   const std::vector<facts::TableChanges> tables = TRY(facts::load_changes(*conn_));
   loads_.look(tables, now());
   attend();
+  look_at_samples(tables);
   const Policy policy;
   const std::lock_guard lock(mutex_);
   for (const facts::TableChanges& table : tables) {
@@ -205,10 +211,18 @@ void Watch::count(const TablesReport& done, int64_t WatchReport::*counter) {
               outcome.refusal.empty() ? "" : ", and refused: ", outcome.refusal));
     } else {
       say(cat(what, "done in ", care::took_text(outcome.statements.back().duration)));
+      if (one.report->second) tell(*one.report->second, one.task.table);
       const std::lock_guard lock(mutex_);
       ++(report_.*counter);
     }
   }
+}
+
+void Watch::tell(const SecondSample& second, const std::string& table) {
+  for (const std::string& line : lines_of(second)) say(cat(printable(table), ": ", line));
+  const std::lock_guard lock(mutex_);
+  report_.odd_samples += static_cast<int64_t>(second.odd.size());
+  report_.restored += static_cast<int64_t>(second.restored.size());
 }
 
 // Asked once between two ANALYZEs of a table.
@@ -260,10 +274,44 @@ Status Watch::look_at_autovacuum() {
   // Read after the tables: a visit between the two readings is not overlooked.
   const auto visits = TRY(facts::load_visits(*conn_));
   attendance_.tables(tables.tables, visits, settings_, now());
+  samples_.tables(tables.tables, settings_);
   const std::chrono::duration<double> pause(settings_.autovacuum.naptime_s / kTablesANaptime);
   tables_at_ = now() + std::chrono::duration_cast<nanoseconds>(pause);
   tell_neglected();
   return ok();
+}
+
+// Autovacuum's own ANALYZE may have drawn an odd sample. Not worth an end of the watch either.
+void Watch::look_at_samples(const std::vector<facts::TableChanges>& tables) {
+  const auto replaced = samples_.look(*conn_, tables);
+  if (!replaced) return;
+  for (const Replaced& one : *replaced) judge(one);
+}
+
+void Watch::judge(const Replaced& replaced) {
+  const std::string table = replaced.table.qualified();
+  if (!applies()) {
+    const auto now = statistics_of(*conn_, replaced.table.oid);
+    if (!now) return;
+    const auto changed = static_cast<double>(replaced.table.counters.modified_since_analyze);
+    for (const Jump& jump :
+         jumps(replaced.before.columns, now->columns, replaced.table.rows(), changed)) {
+      say(cat(printable(table), ": odd sample of column ", printable(jump.column),
+              " by autovacuum: ", jump.what, "; would be looked at again"));
+    }
+    return;
+  }
+  care::GateSetup gate = lane(true).gate;
+  gate.policy.statement_timeout = milliseconds(0);
+  const auto second =
+      look_again(gate, lane(true).means, replaced.table, settings_, replaced.before);
+  if (!second) {
+    say(cat(printable(table),
+            ": statistics by autovacuum were not looked at: ", printable(second.error().message)));
+  } else if (*second) {
+    say(cat("autovacuum has analysed ", printable(table)));
+    tell(**second, table);
+  }
 }
 
 void Watch::tell_neglected() {
@@ -360,10 +408,9 @@ Result<WatchReport> watch(const WatchSetup& setup) { return Watch(setup).run(); 
 json::object to_json(const WatchReport& report) {
   json::array findings;
   for (const care::Finding& finding : report.neglected) findings.emplace_back(to_json(finding));
-  return {{"analyzed", report.analyzed},
-          {"worked_off", report.worked_off},
-          {"failed", report.failed},
-          {"findings", std::move(findings)},
+  return {{"analyzed", report.analyzed}, {"worked_off", report.worked_off},
+          {"failed", report.failed},     {"odd_samples", report.odd_samples},
+          {"restored", report.restored}, {"findings", std::move(findings)},
           {"stopped", report.stopped}};
 }
 

@@ -33,6 +33,8 @@ struct WatchReport {
   int64_t analyzed = 0;    // after loads
   int64_t worked_off = 0;  // tasks of worklists
   int64_t failed = 0;
+  int64_t odd_samples = 0;  // columns that an ANALYZE, ours or autovacuum's, drew oddly
+  int64_t restored = 0;     // of them, those whose statistics were put back
   // Tables that autovacuum left undone when they were last looked at, at most 10.
   std::vector<care::Finding> neglected = {};
   std::string stopped = {};  // why it ended
@@ -45,7 +47,8 @@ struct WatchReport {
 // Policy::dead_share_max, with the limits of run_tables(); VACUUM of one table takes at most a
 // twentieth of the time, too, but for urgent ones. A server that is away is waited for. What
 // autovacuum does is followed as well: tables that it does not come to, and why, are told
-// (Attendance). Errors: those of the first connection.
+// (Attendance), and odd samples of its ANALYZE are handled as those of ours (look_again()). Errors:
+// those of the first connection.
 Result<WatchReport> watch(const WatchSetup& setup);
 
 json::object to_json(const WatchReport& report);
