@@ -96,7 +96,7 @@ std::string options_of(const Probe& probe) {
 }
 
 // How many rows the probe's condition gives, nullopt when no index tells within its limits.
-Result<std::optional<int64_t>> count_rows(pg::Connection& conn, const Probe& probe) {
+Result<std::optional<int64_t>> count_probe(pg::Connection& conn, const Probe& probe) {
   const json::value plan = TRY(plan_of(conn, "", probe.sql));
   if (plan.is_null() || reads_all(plan)) return std::optional<int64_t>();
   const auto rows = conn.query(
@@ -219,7 +219,7 @@ Status count_truth(pg::Connection& conn, const Clock& clock, std::vector<Probe>&
     if (probe.column.empty() || clock.steady() > end) continue;
     status = conn.exec("SAVEPOINT pgtend_probe");
     if (!status) break;
-    const auto counted = count_rows(conn, probe);
+    const auto counted = count_probe(conn, probe);
     if (!counted) status = counted.error();
     if (status) status = conn.exec("ROLLBACK TO pgtend_probe");
     if (!status) break;

@@ -27,8 +27,8 @@ std::string shows(const facts::TableFacts& table, const std::vector<KeptColumn>&
   return cat("select ", join(parts, " and "));
 }
 
-std::vector<std::string> restores(const facts::TableFacts& table,
-                                  const std::vector<KeptColumn>& columns) {
+std::vector<std::string> restoring_calls(const facts::TableFacts& table,
+                                         const std::vector<KeptColumn>& columns) {
   std::vector<std::string> out;
   for (const KeptColumn& column : columns) {
     out.push_back(cat("select ", column.clear_call(table.schema, table.name)));
@@ -69,7 +69,7 @@ care::Action restore_action(const facts::TableFacts& table, const std::vector<Ke
                          .failure = "the server has not taken the statistics"});
   }
   out.verify_sql = shows(table, before);
-  out.undo = restores(table, now);
+  out.undo = restoring_calls(table, now);
   out.undo_in_transaction = true;
   return out;
 }
@@ -79,7 +79,7 @@ Status rehearse_restore(const care::GateSetup& gate, const facts::TableFacts& ta
                         std::function<Status(pg::Connection&)> look) {
   if (before.empty()) return ok();
   care::Rehearsal rehearsal{.kind = "restore-statistics", .object = table.qualified()};
-  rehearsal.before = restores(table, before);
+  rehearsal.before = restoring_calls(table, before);
   rehearsal.sql = std::move(rehearsal.before.back());
   rehearsal.before.pop_back();
   rehearsal.lock = care::LockMode::ShareUpdateExclusive;

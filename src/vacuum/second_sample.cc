@@ -162,7 +162,7 @@ std::string proof_of(const SecondSample& second, const std::string& column) {
              number(probe->before), " before, ", real);
 }
 
-std::string line_of(const SecondSample& second, const Jump& jump) {
+std::string odd_line(const SecondSample& second, const Jump& jump) {
   const std::string what = cat("odd sample of column ", printable(jump.column), ": ", jump.what);
   const std::string proof = proof_of(second, jump.column);
   if (among(second.restored, jump.column)) {
@@ -200,7 +200,7 @@ Result<std::optional<SecondSample>> look_again(const care::GateSetup& gate, cons
 
 std::vector<std::string> lines_of(const SecondSample& second) {
   std::vector<std::string> out;
-  for (const Jump& jump : second.odd) out.push_back(line_of(second, jump));
+  for (const Jump& jump : second.odd) out.push_back(odd_line(second, jump));
   for (const std::string& line : second.why_not) out.push_back(line);
   return out;
 }
