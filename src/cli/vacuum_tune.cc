@@ -124,6 +124,21 @@ std::vector<std::string> setting_names(const std::map<std::string, SettingChange
   return {out.begin(), out.end()};
 }
 
+// What the server was started with goes before what ALTER SYSTEM sets: it is told, and left.
+void leave_fixed(Output& output, const std::vector<SettingsNow>& now,
+                 std::map<std::string, SettingChanges>& changes) {
+  const auto server = std::ranges::find(now, std::string(), &SettingsNow::object);
+  const auto wanted = changes.find("");
+  if (server == now.end() || wanted == changes.end()) return;
+  for (const std::string& name : server->fixed) {
+    if (wanted->second.erase(name) == 0) continue;
+    output.warn(cat(name,
+                    " is set on the server's command line, which goes before ALTER SYSTEM: "
+                    "change it where the server is started"));
+  }
+  if (wanted->second.empty()) changes.erase(wanted);
+}
+
 // One exit code for all objects: that of the first failure.
 Result<int> carry_out(const Args& args, Output& output, std::string_view kind,
                       const std::map<std::string, SettingChanges>& changes,
@@ -287,6 +302,7 @@ Result<int> run_vacuum_tune(const Args& args, Output& output) {
     std::vector<std::string> objects;
     for (const auto& [object, settings] : changes) objects.push_back(object);
     now = TRY(vacuum::load_settings_now(conn, objects, setting_names(changes)));
+    leave_fixed(output, now, changes);
     if (!args.has("--server") && !advice.server.empty()) {
       output.note("the server's settings are changed with --server only");
     }

@@ -42,7 +42,10 @@ constexpr std::string_view kToastSql = R"(
 select t.oid, n.nspname, t.relname, t.reltuples::float8, t.relpages, t.relallvisible,
        pg_relation_size(t.oid) / current_setting('block_size')::int, age(t.relfrozenxid),
        mxid_age(t.relminmxid), pg_stat_get_live_tuples(t.oid), pg_stat_get_dead_tuples(t.oid),
-       pg_stat_get_ins_since_vacuum(t.oid), pg_indexes_size(t.oid), p.oid
+       pg_stat_get_ins_since_vacuum(t.oid), pg_indexes_size(t.oid), p.oid,
+       pg_relation_size(t.oid),
+       extract(epoch from now() - pg_stat_get_last_vacuum_time(t.oid))::float8,
+       extract(epoch from now() - pg_stat_get_last_autovacuum_time(t.oid))::float8
 from pg_class p join pg_class t on t.oid = p.reltoastrelid
 join pg_namespace n on n.oid = t.relnamespace
 where p.relkind in ('r', 'm') and p.relpersistence <> 't' and p.oid >= 16384 order by t.ctid)";
@@ -69,7 +72,13 @@ Result<TraceTable> to_toast(const pg::Row& row, const TablesByOid& tables) {
   facts.size.indexes = {TRY(row.get<int64_t>(12))};
   out.indexes = 1;
   const auto owner = tables.find(static_cast<uint32_t>(TRY(row.get<int64_t>(13))));
-  if (owner != tables.end()) facts.options = owner->second.facts.options;
+  facts.size.heap = {TRY(row.get<int64_t>(14))};
+  facts.age.vacuum = TRY(row.get<std::optional<double>>(15));
+  facts.age.autovacuum = TRY(row.get<std::optional<double>>(16));
+  if (owner == tables.end()) return out;
+  facts.options = owner->second.facts.options;
+  facts.parent = owner->second.facts.qualified();
+  facts.rights = owner->second.facts.rights;
   return out;
 }
 

@@ -20,6 +20,7 @@ constexpr double kNapsTooLate = 5;               // limits' worth of rows that d
 constexpr int64_t kNaptimeAdvised = 15;          // seconds
 constexpr double kThresholdTop = 2'147'483'647;  // the server keeps it in 32 bits
 constexpr int kVersionWorkersReload = 180000;
+constexpr std::string_view kToastPrefix = "toast.";
 constexpr double kMemoryTopKb = 1'048'576;  // up to 16 more is not used
 
 // Upwards to two significant digits: 1234 -> 1300, 0.01234 -> 0.013.
@@ -97,6 +98,7 @@ class TableAdvisor {
       lower(limits.dead, dead_goal(), kDeadNames, server.vacuum_scale,
             static_cast<double>(server.vacuum_threshold));
     }
+    if (table_.kind == 't') return keep_others();
     const bool grows = rates_.inserted.value_or(1) > 0;
     if (limits.inserts && grows) {
       lower(*limits.inserts, insert_goal(), kInsertNames, server.insert_scale,
@@ -203,14 +205,36 @@ class TableAdvisor {
             " changed: a page that is frozen when it is first visited is not written again"));
   }
 
+  // A TOAST table has its settings by way of its table.
   void set(const char* name, double now, double advised, const std::string& why) {
     if (number_text(now) == number_text(advised)) return;
-    out_.push_back({.table = table_.qualified(),
-                    .name = name,
+    const bool toast = table_.kind == 't';
+    std::string full = cat(toast ? kToastPrefix : "", name);
+    const bool own = table_.options.contains(full);
+    out_.push_back({.table = toast ? table_.parent : table_.qualified(),
+                    .name = std::move(full),
                     .now = number_text(now),
                     .advised = number_text(advised),
-                    .why = why,
-                    .own = table_.options.contains(name)});
+                    .why = toast ? cat("of its TOAST: ", why) : why,
+                    .own = own});
+  }
+
+  // With the first option of its own TOAST no longer follows its table: what the table has set is
+  // set for TOAST as well.
+  std::vector<SettingAdvice> keep_others() {
+    const auto has_own = [](const auto& option) { return option.first.starts_with(kToastPrefix); };
+    if (out_.empty() || std::ranges::any_of(table_.options, has_own)) return std::move(out_);
+    for (const auto& [name, value] : table_.options) {
+      const std::string full = cat(kToastPrefix, name);
+      if (!name.starts_with("autovacuum_") || name.starts_with("autovacuum_analyze")) continue;
+      if (std::ranges::find(out_, full, &SettingAdvice::name) != out_.end()) continue;
+      out_.push_back({.table = table_.parent,
+                      .name = full,
+                      .now = value,
+                      .advised = value,
+                      .why = "of its TOAST: it keeps this when it no longer follows its table"});
+    }
+    return std::move(out_);
   }
 
   const Trace& head_;
@@ -301,6 +325,20 @@ void advise_memory(const Variant& variant, std::vector<SettingAdvice>& out) {
                   count(worst->work.tids), " dead rows; each worker may take so many kB")});
 }
 
+// For the TOAST of a table, if it is large and its rows die: with the table's options as they are
+// advised, which it follows as long as it has none of its own.
+std::vector<SettingAdvice> advise_toast(const TuneInput& input, const TableFacts& toast,
+                                        const std::vector<SettingAdvice>& advised,
+                                        const TunePolicy& policy) {
+  const auto found = input.rates.find(toast.oid);
+  if (found == input.rates.end() || found->second.dead.value_or(0) <= 0) return {};
+  TableFacts followed = toast;
+  for (const SettingAdvice& one : advised) {
+    if (one.table == toast.parent) followed.options[one.name] = one.advised;
+  }
+  return TableAdvisor(input, followed, policy).advise();
+}
+
 }  // namespace
 
 std::vector<SettingAdvice> advise_tables(const TuneInput& input, const TunePolicy& policy) {
@@ -315,6 +353,12 @@ std::vector<SettingAdvice> advise_tables(const TuneInput& input, const TunePolic
   std::vector<SettingAdvice> out;
   for (const TableFacts* table : order) {
     std::ranges::move(TableAdvisor(input, *table, policy).advise(), std::back_inserter(out));
+  }
+  for (const TraceTable& one : input.head.tables) {
+    const TableFacts& toast = one.facts;
+    if (toast.kind != 't' || toast.parent.empty() || !toast.rights.owner) continue;
+    if (toast.size.heap < policy.size_min) continue;
+    std::ranges::move(advise_toast(input, toast, out, policy), std::back_inserter(out));
   }
   return out;
 }

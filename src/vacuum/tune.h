@@ -59,7 +59,9 @@ struct SettingAdvice {
   bool restart = false;  // holds after a restart of the server
 };
 
-// For tables that are owned by our role; biggest first. Cost settings of a table are never advised:
+// For tables and materialised views that are owned by our role; biggest first; then for TOAST whose
+// values die, by options `toast.…` of its table, where it is not served by following the table:
+// a small table may have large TOAST. Cost settings of a table are never advised:
 // such a table leaves the common budget.
 std::vector<SettingAdvice> advise_tables(const TuneInput& input, const TunePolicy& policy = {});
 

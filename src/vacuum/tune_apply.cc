@@ -9,11 +9,14 @@
 namespace pgtend::vacuum {
 namespace {
 
+constexpr std::string_view kToastOption = "toast.";
+
 // The options of a table as a JSON list of "name=value", in the server's order.
 std::string table_options_sql(const std::string& table) {
   return cat(
-      "(select coalesce(array_to_json(c.reloptions)::text, '[]') from pg_class c where c.oid"
-      " = to_regclass(",
+      "(select array_to_json(coalesce(c.reloptions, '{}') || coalesce((select array_agg('toast.' "
+      "|| o) from pg_class t, unnest(t.reloptions) o where t.oid = c.reltoastrelid), '{}'))::text "
+      "from pg_class c where c.oid = to_regclass(",
       pg::literal(table), "))");
 }
 
@@ -80,19 +83,32 @@ SettingChanges as_they_are(const SettingsNow& now, const SettingChanges& changes
   return out;
 }
 
+// LOCK takes no materialised views; an option that is not set is reset instead, which changes
+// nothing under the same lock.
+std::string lock_sql(const SettingsNow& now) {
+  if (!now.view) return cat("LOCK TABLE ONLY ", now.object, " IN SHARE UPDATE EXCLUSIVE MODE");
+  for (const char* name : {"autovacuum_vacuum_cost_delay", "autovacuum_vacuum_cost_limit",
+                           "autovacuum_freeze_table_age", "log_autovacuum_min_duration"}) {
+    if (!now.values.contains(name)) return cat("ALTER TABLE ", now.object, " RESET (", name, ")");
+  }
+  return cat("ANALYZE ", now.object);
+}
+
 care::Action table_action(const SettingsNow& now, const SettingChanges& changes) {
   const std::string& table = now.object;
   care::Action out{.object = table};
   const auto lock = care::LockMode::ShareUpdateExclusive;
-  out.steps.push_back(
-      {.sql = cat("LOCK TABLE ONLY ", table, " IN SHARE UPDATE EXCLUSIVE MODE"), .lock = lock});
+  out.steps.push_back({.sql = lock_sql(now), .lock = lock});
   std::vector<std::string> after;
   const auto has = [&](const std::string& name, const std::optional<std::string>& value) {
+    const bool toast = name.starts_with(kToastOption);
     return cat(
         "(select o.option_value from pg_class c, pg_options_to_table(c.reloptions) o where "
-        "c.oid = to_regclass(",
-        pg::literal(table), ") and o.option_name = ", pg::literal(name), ") is not distinct from ",
-        value ? pg::literal(*value) : "null");
+        "c.oid = ",
+        toast ? "(select reltoastrelid from pg_class where oid = " : "(", "to_regclass(",
+        pg::literal(table),
+        ")) and o.option_name = ", pg::literal(toast ? name.substr(kToastOption.size()) : name),
+        ") is not distinct from ", value ? pg::literal(*value) : "null");
   };
   for (const auto& [name, value] : changes) after.push_back(has(name, value));
   out.steps.push_back(
@@ -151,6 +167,18 @@ care::Action server_action(const SettingsNow& now, const SettingChanges& changes
   return out;
 }
 
+// Those of `names` that the server was started with.
+Result<std::vector<std::string>> fixed_settings(pg::Connection& conn,
+                                                const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  if (names.empty()) return out;
+  const pg::Rows rows =
+      TRY(conn.query(cat("select name from pg_settings where source = 'command line' and name in (",
+                         literals(names), ") order by name")));
+  for (const pg::Row row : rows) out.emplace_back(row.text(0));
+  return out;
+}
+
 }  // namespace
 
 Result<Settings> settings_from(std::string_view text) {
@@ -183,6 +211,13 @@ Result<std::vector<SettingsNow>> load_settings_now(pg::Connection& conn,
     const pg::Rows rows = TRY(conn.query(
         cat("select ", object.empty() ? server_options_sql(names) : table_options_sql(object))));
     now.present = !rows[0].null(0);
+    if (object.empty()) {
+      now.fixed = TRY(fixed_settings(conn, names));
+    } else if (now.present) {
+      const pg::Rows kind = TRY(
+          conn.query("select relkind = 'm' from pg_class where oid = to_regclass($1)", {object}));
+      now.view = !kind.empty() && TRY(kind[0].get<bool>(0));
+    }
     if (now.present) {
       now.text = rows[0].text(0);
       now.values = TRY(settings_from(now.text));

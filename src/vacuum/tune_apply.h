@@ -16,13 +16,17 @@ namespace pgtend::vacuum {
 inline constexpr std::string_view kTuneKind = "tune";
 inline constexpr std::string_view kRestoreKind = "tune-restore";
 
-// Settings by name. Of a table its reloptions, of the server what ALTER SYSTEM has set.
+// Settings by name. Of a table its reloptions, those of its TOAST as "toast.x", of the server what
+// ALTER SYSTEM has set.
 using Settings = std::map<std::string, std::string>;
 
 // One object and what it has now. `object` is a qualified, quoted table; "" is the server.
 struct SettingsNow {
   std::string object = {};
   bool present = true;  // false: there is no such table any more
+  bool view = false;    // a materialised view
+  // Of the server: names that its command line sets, which ALTER SYSTEM does not change.
+  std::vector<std::string> fixed = {};
   Settings values = {};
   std::string text = {};  // all of them as the server wrote them
 };

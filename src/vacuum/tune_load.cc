@@ -128,7 +128,11 @@ Trace load_of(const TuneInput& input, std::vector<TraceTable> tables, double dur
 Trace with_tables(Trace trace, const std::vector<SettingAdvice>& advice) {
   for (TraceTable& one : trace.tables) {
     for (const SettingAdvice& setting : advice) {
-      if (setting.table == one.facts.qualified()) one.facts.options[setting.name] = setting.advised;
+      // TOAST follows its table.
+      const bool toast = one.facts.kind == 't' && setting.table == one.facts.parent;
+      if (toast || setting.table == one.facts.qualified()) {
+        one.facts.options[setting.name] = setting.advised;
+      }
     }
   }
   return trace;

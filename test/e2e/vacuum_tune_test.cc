@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "e2e/support/database.h"
 #include "store/audit.h"
+#include "vacuum/tune_apply.h"
 
 namespace pgtend::e2e {
 namespace {
@@ -203,6 +204,74 @@ const auto kVersions = ::testing::Values("13", "15", "18");
 const auto kVersionName = [](const ::testing::TestParamInfo<std::string>& version_info) {
   return "pg" + version_info.param;
 };
+// 2,000 rows are well served by the stock limits, their 10,000 chunks of TOAST are not.
+TEST_P(VacuumTune, ToastOfASmallTableGetsOptionsOfItsOwn) {
+  must(
+      connect().exec("CREATE TABLE docs (id int, body text) WITH (autovacuum_enabled = off);"
+                     "ALTER TABLE docs ALTER body SET STORAGE EXTERNAL;"
+                     "INSERT INTO docs SELECT i, repeat(md5(i::text), 300) FROM "
+                     "generate_series(1, 2000) i"));
+  must(
+      conn_->exec("ALTER TABLE docs SET (autovacuum_enabled = on, "
+                  "autovacuum_vacuum_cost_delay = 3)"));
+  must(conn_->exec("VACUUM ANALYZE docs"));
+  const auto of_toast = [&] {
+    return must(must(conn_->query("select coalesce(array_to_string(array(select x from "
+                                  "unnest(t.reloptions) x order by 1), ' '), '') from pg_class c "
+                                  "join pg_class t on t.oid = c.reltoastrelid "
+                                  "where c.relname = 'docs'"))
+                    .scalar());
+  };
+  const std::string toast =
+      must(must(conn_->query("select t.relname from pg_class c join pg_class t on t.oid = "
+                             "c.reltoastrelid where c.relname = 'docs'"))
+               .scalar());
+  const std::string trace = scratch_.write("load.json", cat(R"({"pgtend_load": 1,
+    "duration_s": 600, "settings": {"version": 150020}, "tables": [{"table": {"schema":
+    "pg_toast", "name": ")",
+                                                            toast, R"(", "kind": "t",
+    "reltuples": 10000}, "load": [{"inserted_per_s": 5, "deleted_per_s": 5}]}]})"));
+
+  const Outcome applied = tune({"docs", "--trace", trace, "--apply"});
+
+  EXPECT_EQ(applied.exit_code, 0) << applied.out << applied.err;
+  EXPECT_NE(applied.out.find("toast.autovacuum_vacuum_scale_factor"), std::string::npos)
+      << applied.out;
+  // What it has followed its table in is kept.
+  EXPECT_NE(of_toast().find("autovacuum_vacuum_cost_delay=3 autovacuum_vacuum_scale_factor=0.0"),
+            std::string::npos)
+      << of_toast();
+  EXPECT_NE(verified().find("toast.autovacuum_vacuum_scale_factor: in force"), std::string::npos)
+      << verified();
+  ASSERT_EQ(tune({"--restore", "--apply"}).exit_code, 0);
+  EXPECT_EQ(of_toast(), "");
+}
+
+TEST_P(VacuumTune, MaterialisedViewsAreTunedAndTakenBack) {
+  must(connect().exec("CREATE MATERIALIZED VIEW mv AS SELECT i FROM generate_series(1, 100000) i"));
+  must(conn_->exec("VACUUM ANALYZE mv"));
+  const auto options_of_mv = [&] {
+    return must(must(conn_->query("select coalesce(array_to_string(reloptions, ' '), '') from "
+                                  "pg_class where relname = 'mv'"))
+                    .scalar());
+  };
+
+  const Outcome applied = tune({"mv", "--apply"});
+
+  EXPECT_EQ(applied.exit_code, 0) << applied.out << applied.err;
+  EXPECT_NE(options_of_mv().find("autovacuum_vacuum_scale_factor=0.05"), std::string::npos)
+      << options_of_mv();
+  const Outcome restored = tune({"--restore", "--apply"});
+  EXPECT_EQ(restored.exit_code, 0) << restored.out << restored.err;
+  EXPECT_EQ(options_of_mv(), "");
+}
+
+TEST_P(VacuumTune, WhatTheServerWasStartedWithIsKnown) {
+  const auto now = must(vacuum::load_settings_now(*conn_, {""}, {"autovacuum_naptime", "port"}));
+  ASSERT_EQ(now.size(), 1U);
+  EXPECT_EQ(now[0].fixed, std::vector<std::string>{"port"});
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, VacuumTune, kVersions, kVersionName);
 
 // The server's settings need a server of the test's own.

@@ -72,6 +72,42 @@ TEST(TuneTables, NewRowsAreSeenAfterHoursWhateverTheSizeOfTheTable) {
   EXPECT_NE(text.find("analyze_threshold: 50 -> 50000000"), std::string::npos) << text;
 }
 
+TraceTable toast_of(const TraceTable& owner, int64_t chunks) {
+  TraceTable out = table_of("pg_toast_" + owner.facts.name, chunks, 4);
+  out.facts.schema = "pg_toast";
+  out.facts.kind = 't';
+  out.facts.parent = owner.facts.qualified();
+  out.facts.options = owner.facts.options;
+  return out;
+}
+
+TEST(TuneTables, LargeToastOfASmallTableGetsItsOwnLimitAndKeepsWhatItFollowed) {
+  TraceTable docs = table_of("docs", 10'000);
+  docs.facts.options = {{"autovacuum_vacuum_cost_delay", "3"},
+                        {"autovacuum_analyze_threshold", "7"},
+                        {"fillfactor", "80"}};
+  TuneInput input = input_of({docs, toast_of(docs, 4'000'000)});
+  EXPECT_EQ(short_text(advise_tables(input)), "") << "nobody knows that its values die";
+  input.rates[input.head.tables[1].facts.oid] = {.dead = 0.1};
+
+  EXPECT_EQ(short_text(advise_tables(input)),
+            "docs.toast.autovacuum_vacuum_scale_factor: 0.2 -> 0.05; "
+            "docs.toast.autovacuum_vacuum_cost_delay: 3 -> 3");
+  input.head.tables[1].facts.options["toast.autovacuum_vacuum_threshold"] = "100";
+  EXPECT_EQ(short_text(advise_tables(input)),
+            "docs.toast.autovacuum_vacuum_scale_factor: 0.2 -> 0.05");
+  input.head.tables[1].facts.rights.owner = false;
+  EXPECT_EQ(short_text(advise_tables(input)), "");
+}
+
+TEST(TuneTables, ToastThatFollowsItsTableNeedsNothing) {
+  const TraceTable big = table_of("big", 10'000'000);
+  TuneInput input = input_of({big, toast_of(big, 4'000'000)});
+  input.rates[input.head.tables[1].facts.oid] = {.dead = 0.1};
+
+  EXPECT_EQ(short_text(advise_tables(input)).find("toast."), std::string::npos);
+}
+
 TEST(TuneTables, VacuumIsNotAskedForMoreOftenThanTheBudgetBears) {
   TuneInput input = input_of({table_of("busy", 100'000'000)});
   const uint32_t oid = input.head.tables[0].facts.oid;
