@@ -5,7 +5,7 @@ A table of 300,000 readings, analysed; then 10,000 readings of a new day by COPY
 back in between. What is measured is the server's clock, from after the COPY to the end of the ANALYZE. Stock
 autovacuum does not come at all: its limit of 50 + 10 % is not reached.
 
-usage: bench/import_bench.py [--pgtend build/bench/pgtend] [--pool build/bench/pgtend-pool] [--rounds 10] [--write]
+usage: bench/import_bench.py [--pgtend build/bench/pgtend] [--pool build/bench/pgtend-pool] [--rounds 30] [--write]
 --write puts the section "Statistics after an import" into bench/RESULTS.md.
 """
 import argparse
@@ -24,7 +24,7 @@ from diagnosis import servers  # noqa: E402
 HEADING = "## Statistics after an import"
 VERSION = 15
 PATIENCE_S = 60
-REST_S = 15  # a table is left alone for twenty times what its last ANALYZE took
+REST_S = 6  # a table is left alone for twenty times what its last ANALYZE took
 TABLE = """
 CREATE TABLE readings AS SELECT i % 20000 AS meter, timestamptz '2026-01-01 UTC' + i * interval '10 s' AS at,
   i AS value FROM generate_series(1, 300000) i;
@@ -111,7 +111,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pgtend", default=str(servers.ROOT / "build/bench/pgtend"))
     parser.add_argument("--pool", default=str(servers.ROOT / "build/bench/pgtend-pool"))
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with servers.Server(VERSION) as server:

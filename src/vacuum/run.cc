@@ -102,31 +102,70 @@ void append_done(const RunReport& report, std::vector<std::string>& lines) {
 
 }  // namespace
 
-Result<RunReport> run(const RunSetup& setup) {
+namespace {
+
+Result<pg::Connection> look(const RunSetup& setup) {
   pg::Options options = setup.gate.options;
   options.set("application_name", "pgtend/look");
-  std::optional<pg::Connection> conn = TRY(pg::Connection::open(options));
-  TRY(conn->guard());  // the sizes of a table under ACCESS EXCLUSIVE would be waited for
-  const Facts facts = TRY(load(*conn, {.table = setup.table}));
-  const uint32_t oid = TRY(facts::resolve_table(*conn, setup.table));
-  const facts::TableFacts* table = nullptr;
-  for (const facts::TableFacts& candidate : facts.tables) {
-    if (candidate.oid == oid) table = &candidate;
+  pg::Connection conn = TRY(pg::Connection::open(options));
+  TRY(conn.guard());  // the sizes of a table under ACCESS EXCLUSIVE would be waited for
+  return conn;
+}
+
+Result<facts::TableFacts> named(pg::Connection& conn, const std::string& table,
+                                const std::vector<facts::TableFacts>& tables) {
+  const uint32_t oid = TRY(facts::resolve_table(conn, table));
+  const auto found = std::ranges::find(tables, oid, &facts::TableFacts::oid);
+  if (found == tables.end()) {
+    return Error{ErrorCode::Invalid, cat(printable(table), " is not a user table")};
   }
-  if (table == nullptr) {
-    return Error{ErrorCode::Invalid, cat(printable(setup.table), " is not a user table")};
-  }
-  RunReport report{.table = table->qualified(), .job = setup.job};
-  if (!setup.force) report.skipped = TRY(why_useless(*conn, setup, facts, report.table));
-  const facts::Upkeep upkeep = TRY(facts::load_upkeep(*conn, {oid}));
-  Statistics before;
-  if (setup.job != Job::Vacuum) before = TRY(statistics_of(*conn, oid));
-  conn.reset();  // the gate has two connections of its own
+  return *found;
+}
+
+// What a VACUUM is looked at for before, too: who holds rows.
+Result<Prepared> prepare_vacuum(const RunSetup& setup, RunReport& report) {
+  pg::Connection conn = TRY(look(setup));
+  Facts facts = TRY(load(conn, {.table = setup.table}));
+  Prepared out{.table = TRY(named(conn, setup.table, facts.tables)),
+               .settings = std::move(facts.context.settings)};
+  report.table = out.table.qualified();
   report.holders = facts.context.holders;
+  if (!setup.force) report.skipped = TRY(why_useless(conn, setup, facts, report.table));
+  out.upkeep = TRY(facts::load_upkeep(conn, {out.table.oid}));
+  if (setup.job != Job::Vacuum) out.before = TRY(statistics_of(conn, out.table.oid));
+  return out;
+}
+
+Result<std::shared_ptr<const Prepared>> prepare(const RunSetup& setup, RunReport& report) {
+  if (setup.job != Job::Analyze) {
+    return std::make_shared<const Prepared>(TRY(prepare_vacuum(setup, report)));
+  }
+  if (setup.prepared) return setup.prepared;
+  pg::Connection conn = TRY(look(setup));
+  return std::make_shared<const Prepared>(TRY(prepare_analyze(conn, setup.table)));
+}
+
+}  // namespace
+
+Result<Prepared> prepare_analyze(pg::Connection& conn, const std::string& table) {
+  const facts::Tables tables = TRY(facts::load_tables(conn, {.table = table}));
+  Prepared out{.table = TRY(named(conn, table, tables.tables)),
+               .settings = TRY(facts::load_settings(conn))};
+  out.upkeep = TRY(facts::load_upkeep(conn, {out.table.oid}));
+  out.before = TRY(statistics_of(conn, out.table.oid));
+  return out;
+}
+
+Result<RunReport> run(const RunSetup& setup) {
+  RunReport report{.job = setup.job};
+  // Its connection has ended: the gate has two of its own.
+  const std::shared_ptr<const Prepared> prepared = TRY(prepare(setup, report));
+  const facts::TableFacts& table = prepared->table;
+  report.table = table.qualified();
   if (!report.skipped.empty()) return report;
 
-  const facts::ServerSettings& settings = facts.context.settings;
-  report.choice = choose(*table, setup.job, settings, upkeep, setup.means);
+  const facts::ServerSettings& settings = prepared->settings;
+  report.choice = choose(table, setup.job, settings, prepared->upkeep, setup.means);
   care::GateSetup gate_setup = setup.gate;
   gate_setup.policy.statement_timeout = milliseconds(0);
   gate_setup.on_done = [&](care::Outcome& outcome) {
@@ -137,15 +176,15 @@ Result<RunReport> run(const RunSetup& setup) {
     put(outcome.after, recorded::kCutoff, report.verbose.cutoff_xid);
   };
   report.outcome =
-      TRY(care::Gate(gate_setup).run(action(*table, setup.job, settings.version, report.choice)));
+      TRY(care::Gate(gate_setup).run(action(table, setup.job, settings.version, report.choice)));
   if (report.choice.parent_alone) {
     std::erase_if(report.outcome.warnings, [&](const std::string& warning) {
       return was_passed_by(report.outcome.notices, warning);
     });
   }
-  if (report.outcome.applied && !before.columns.empty()) {
+  if (report.outcome.applied && !prepared->before.columns.empty()) {
     gate_setup.on_done = {};
-    report.second = TRY(look_again(gate_setup, setup.means, *table, settings, before));
+    report.second = TRY(look_again(gate_setup, setup.means, table, settings, prepared->before));
   }
   if (report.outcome.applied && report.verbose.rows_not_removable.value_or(0) == 0) {
     report.holders.clear();

@@ -116,7 +116,8 @@ Result<RunReport> Crew::attempt(const Task& task, store::Audit* audit) {
                .table = task.table,
                .job = task.job,
                .means = setup_.means,
-               .force = setup_.force};
+               .force = setup_.force,
+               .prepared = task.prepared};
   one.gate.audit = audit;
   {
     const std::lock_guard lock(mutex_);

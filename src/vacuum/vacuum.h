@@ -1,6 +1,7 @@
 // Vacuum care: what needs VACUUM or ANALYZE, and running it with proof that it happened.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/json.h"
 #include "care/gate.h"
 #include "facts/runway.h"
+#include "facts/upkeep.h"
 #include "vacuum/actions.h"
 #include "vacuum/rules.h"
 #include "vacuum/second_sample.h"
@@ -41,12 +43,27 @@ std::vector<care::Finding> review(const Facts& facts, const Policy& policy = {})
 json::object to_json(const Facts& facts);
 Result<Facts> facts_from_json(const json::value& value);
 
+// What run() looks at before an ANALYZE.
+struct Prepared {
+  facts::TableFacts table = {};
+  facts::ServerSettings settings = {};
+  facts::Upkeep upkeep = {};
+  Statistics before = {};
+};
+
+// Reads it on a connection that may have been at work for long: a fresh one takes several times as
+// long, for the catalogs that it does not know yet. `table` is as the user wrote it. Errors: those
+// of facts::load_tables, Invalid when it is no user table.
+Result<Prepared> prepare_analyze(pg::Connection& conn, const std::string& table);
+
 struct RunSetup {
   care::GateSetup gate = {};  // its policy decides between dry run and real run
   std::string table = {};     // as the user wrote it
   Job job = Job::Vacuum;
   Means means = {};
   bool force = false;  // run even if the horizon has not moved since nothing could be removed
+  // Of an ANALYZE of this table, read a moment ago; null: run() reads it.
+  std::shared_ptr<const Prepared> prepared = {};
 };
 
 // What VACUUM (VERBOSE) said, summed over partitions, TOAST left out. nullopt: it did not say, or

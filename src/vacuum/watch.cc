@@ -24,6 +24,7 @@ constexpr seconds kAway{2};            // between two tries to reach the server
 constexpr seconds kToldAgain{60};      // a dry run repeats itself
 constexpr double kTablesANaptime = 3;  // looks at all tables, for what autovacuum leaves undone
 constexpr size_t kNeglectedTold = 10;
+constexpr size_t kPreparedMax = 4;
 
 // A load that is not committed yet, for all we know.
 struct Pending {
@@ -85,7 +86,9 @@ class Watch {
   Status turn(bool counters) {
     TRY(hear());
     TRY(settle());
-    if (counters) TRY(look());
+    analyze();  // first what the pooler told: a look at all tables takes a while
+    if (!counters) return ok();
+    TRY(look());
     analyze();
     return ok();
   }
@@ -242,6 +245,10 @@ void Watch::analyze() {
   std::vector<Task> tasks;
   for (const facts::TableChanges& table : due) {
     tasks.push_back({.table = table.table, .job = Job::Analyze, .why = "many rows are new"});
+    if (due.size() > kPreparedMax) continue;  // else the first would wait for the last
+    auto prepared = prepare_analyze(*conn_, table.table);
+    if (!prepared) continue;
+    tasks.back().prepared = std::make_shared<const Prepared>(std::move(prepared).take());
   }
   const TablesReport done = run_tables(lane(true), std::move(tasks));
   count(done, &WatchReport::analyzed);

@@ -23,7 +23,7 @@ struct WatchSetup {
   // the counters tell, which may be ten seconds late.
   std::function<std::vector<NamedLoad>()> loads = {};
   LoadPolicy policy = {};
-  milliseconds tick{200};       // between two questions for loads
+  milliseconds tick{100};       // between two questions for loads
   milliseconds look{1'000};     // between two readings of the counters
   milliseconds review{60'000};  // between two worklists,
   milliseconds hurry{5'000};    // unless a table has many dead rows; also between its VACUUMs

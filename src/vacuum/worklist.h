@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Task {
   int64_t pages = 0;     // that it reads at most, of table and indexes
   std::string why = {};  // the findings
   Choice choice = {};
+  std::shared_ptr<const Prepared> prepared = {};  // see RunSetup
 };
 
 // The tasks that the findings of review() ask for, and tables beyond half of their freeze age. One

@@ -236,7 +236,8 @@ TEST_P(VacuumRun, SampleThatMissedRareValuesIsDrawnAgain) {
   EXPECT_EQ(report.second->odd[0].column, "Rare");
   EXPECT_TRUE(report.second->confirmed.empty());
   EXPECT_NE(report.second->outcome.statements.back().sql.find("r (\"Rare\")"), std::string::npos);
-  EXPECT_NE(to_text(report).find("has put it right"), std::string::npos) << to_text(report);
+  const char* told = version() == "18" ? "its statistics from before are back" : "has put it right";
+  EXPECT_NE(to_text(report).find(told), std::string::npos) << to_text(report);
 }
 
 TEST_P(VacuumRun, LargerSampleConfirmsWhatIsTrue) {
