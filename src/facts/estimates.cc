@@ -50,7 +50,14 @@ select c.oid::int8, a.attname, c.relkind = 'p', s.null_frac::float8, s.n_distinc
           from pg_attribute o where o.attrelid = c.oid and o.attnum > 0 and not o.attisdropped),
        u.by, f.by, f.rows, b.most, b.sum, b.leaves, b.deepest = 1 and exists (
          select from pg_partitioned_table pt
-          where pt.partrelid = c.oid and pt.partnatts = 1 and pt.partattrs[0] = a.attnum)
+          where pt.partrelid = c.oid and pt.partnatts = 1 and pt.partattrs[0] = a.attnum),
+       c.relkind = 'p' and not row_security_active(c.oid) and exists (
+         select from pg_index i
+           join pg_class x on x.oid = i.indexrelid and x.relkind = 'I'
+           join pg_am m on m.oid = x.relam and m.amname = 'btree'
+           join pg_opclass o on o.oid = i.indclass[0] and o.opcdefault
+          where i.indrelid = c.oid and i.indisvalid and i.indpred is null
+            and i.indkey[0] = a.attnum and i.indcollation[0] = a.attcollation)
   from used u
   join pg_class c on c.oid = u.relid
   join pg_namespace n on n.oid = c.relnamespace
@@ -152,6 +159,7 @@ Result<ColumnEstimate> to_estimate(const pg::Row& row) {
       out.at_least.push_back({most, "the statistics of one partition"});
     }
   }
+  out.seekable = TRY(row.get<bool>(15));
   return out;
 }
 
@@ -297,6 +305,7 @@ void visit_column(Visitor& visit, Item& column) {
   visit("name", column.name);
   visit("unique", column.unique);
   visit("inherited", column.inherited);
+  visit("seekable", column.seekable);
   visit("rows", column.rows);
   visit("null_frac", column.null_frac);
   visit("n_distinct", column.n_distinct);

@@ -51,6 +51,9 @@ struct ColumnEstimate {
   std::string name = {};
   bool unique = false;     // by an index: the planner asks no statistics for their number
   bool inherited = false;  // of a partitioned table: its statistics over all partitions
+  // Of a partitioned table: a btree of the whole table begins with it, in the column's own order,
+  // so that the next value is found through the partitions' indexes.
+  bool seekable = false;
   // Of all rows, as the statistics of a partitioned table have no count of their own.
   double rows = 0;
   double null_frac = 0;

@@ -43,9 +43,10 @@ std::vector<CountedColumn> candidates(Facts& facts) {
   std::vector<CountedColumn> out;
   for (const facts::TableFacts& table : facts.tables) {
     const auto columns = facts.context.estimates.find(table.oid);
-    if (columns == facts.context.estimates.end() || table.kind == 'p') continue;
+    if (columns == facts.context.estimates.end()) continue;
     for (ColumnEstimate& column : columns->second) {
-      const bool seekable = std::ranges::any_of(column.room, &facts::IndexRoom::seekable);
+      const bool seekable =
+          column.seekable || std::ranges::any_of(column.room, &facts::IndexRoom::seekable);
       if (seekable && !column.unique) out.push_back({&table, &column});
     }
   }
@@ -148,8 +149,9 @@ class ColumnCounter {
       above = cat(column, " > $", params.size());
     }
     const auto next = [&](const std::string& where) {
-      return cat("(select ", column, " from only ", candidate_.table->qualified(), " where ", where,
-                 within, " order by ", column, " limit 1)");
+      const std::string_view only = candidate_.table->kind == 'p' ? "" : "only ";
+      return cat("(select ", column, " from ", only, candidate_.table->qualified(), " where ",
+                 where, within, " order by ", column, " limit 1)");
     };
     const std::string sql = cat("with recursive v(x) as (", next(above), " union all select ",
                                 next(cat(column, " > v.x")),

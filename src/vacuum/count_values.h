@@ -46,7 +46,8 @@ struct CountReport {
 // Counts the columns of facts.context.estimates that begin a btree, largest tables first, each with
 // its share of the time, and keeps the results there. Reads only: jumps through the index from each
 // value to the next (some microseconds a value, more where VACUUM has not been), in a transaction
-// of its own for each range. Columns of partitioned tables and unique ones are left out. Errors:
+// of its own for each range. Of partitioned tables a value is looked for in the indexes of
+// all partitions, where they belong to an index of the whole. Unique columns are left out. Errors:
 // those of the connection when it is lost; a column that cannot be read counts as left.
 Result<CountReport> count_values(pg::Connection& conn, Facts& facts, const CountSetup& setup);
 
