@@ -19,6 +19,7 @@ void visit_column(Visitor& visit, Item& c) {
   visit("identity", c.identity);
   visit("sequence", c.sequence);
   visit("sequence_name", c.sequence_name);
+  visit("plain_equality", c.plain_equality);
   visit("alter", c.alter);
 }
 
@@ -126,7 +127,11 @@ select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgener
          case when a.attstattarget >= 0 then 'SET STATISTICS ' || a.attstattarget end,
          -- what begins with pg_ the server sets for itself
          (select 'SET (' || string_agg(o, ', ') || ')' from unnest(a.attoptions) o
-          where o not like 'pg\_%')], null))
+          where o not like 'pg\_%')], null)),
+       (select b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace
+        from pg_type t join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype
+                                                      else t.oid end
+        where t.oid = a.atttypid)
 from pg_attribute a
 left join pg_depend p on p.refclassid = 'pg_class'::regclass and p.refobjid = a.attrelid
      and p.refobjsubid = a.attnum and p.classid = 'pg_class'::regclass and p.deptype in ('a', 'i')
@@ -144,6 +149,7 @@ order by a.attnum)",
                          .identity = std::string(row.text(4)),
                          .sequence = std::string(row.text(5)),
                          .sequence_name = std::string(row.text(6)),
+                         .plain_equality = TRY(row.get<bool>(8)),
                          .alter = TRY(strings(row.text(7)))});
   }
   return ok();

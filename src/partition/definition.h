@@ -17,9 +17,11 @@ struct Column {
   std::string type = {};
   bool not_null = false;
   bool generated = false;
-  std::string identity = {};            // "a" always, "d" by default, "" none
-  std::string sequence = {};            // qualified; owned by the column or behind its identity
-  std::string sequence_name = {};       // its bare name
+  std::string identity = {};       // "a" always, "d" by default, "" none
+  std::string sequence = {};       // qualified; owned by the column or behind its identity
+  std::string sequence_name = {};  // its bare name
+  // Whether = on it is pg_catalog's own, so that it means the same under every search path.
+  bool plain_equality = true;
   std::vector<std::string> alter = {};  // "SET STATISTICS 777", what LIKE does not copy
 };
 

@@ -26,8 +26,10 @@ OnlinePlan plan_shadow(const Definition& definition, const Proposal& proposal,
   examine_names(definition, builder.names_wanted(), taken, examined);
   if (!builder.find_key()) {
     examined.refusals.push_back(
-        "it has no primary key, nor a unique constraint on columns that are never null, by which "
-        "a changed row could be found again: add one, or convert it with --mode locked");
+        "it has no primary key or unique constraint by which a changed row could be found again, "
+        "on "
+        "columns that are never null and of types of PostgreSQL's own: add one, or convert it with "
+        "--mode instant or locked");
   }
   out.refusals = std::move(examined.refusals);
   out.changes = std::move(examined.changes);

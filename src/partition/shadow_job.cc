@@ -42,12 +42,13 @@ ShadowBuilder::ShadowBuilder(const Definition& definition, const Proposal& propo
 bool ShadowBuilder::find_key() {
   for (const Constraint& constraint : d_.constraints) {
     if (constraint.kind == "f") continue;
-    bool never_null = true;
+    bool fit = true;
     for (const std::string& name : constraint.columns) {
       const Column* column = d_.column(name);
-      never_null = never_null && column != nullptr && column->not_null && !column->generated;
+      fit = fit && column != nullptr && column->not_null && !column->generated &&
+            column->plain_equality;
     }
-    if (!never_null) continue;
+    if (!fit) continue;
     job_.key = constraint.columns;
     return true;
   }

@@ -236,8 +236,20 @@ Status Rewrite::swap(Rounds& rounds) {
   return ok();
 }
 
+// Whose snapshots are not seen cannot be waited for.
+Status Rewrite::look_at_rights(Rounds& rounds) {
+  const pg::Rows rows = TRY(
+      rounds.connection().query("select pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"));
+  if (TRY(rows.scalar()) == "t") return ok();
+  report_.warnings.emplace_back(
+      "open snapshots of other roles were not seen, so a REPEATABLE READ transaction of theirs may "
+      "have missed rows: GRANT pg_read_all_stats");
+  return ok();
+}
+
 Status Rewrite::bring_over(Rounds& rounds, const Flow& flow) {
   if (!job_.copies) return ok();
+  TRY(look_at_rights(rounds));
   TRY(prepare_apply(rounds.connection(), flow));
   TRY(catch_up(rounds, flow));
   TRY(verify(rounds, flow));

@@ -44,6 +44,7 @@ class Rewrite {
   Status catch_up(care::Rounds& rounds, const Flow& flow);
   Status verify(care::Rounds& rounds, const Flow& flow);
   Status prepare_back(care::Rounds& rounds);
+  Status look_at_rights(care::Rounds& rounds);
   Status bring_over(care::Rounds& rounds, const Flow& flow);
   Status swap(care::Rounds& rounds);
   Status settle(care::Rounds& rounds);

@@ -509,6 +509,64 @@ TEST_P(PartitionOnline, RowsTooFarAheadStopItBeforeAnythingIsVisible) {
   must(conn_->exec("INSERT INTO t VALUES (-2, '2099-01-01', 1)"));
 }
 
+// The owner has the table, its schema, and nothing else.
+TEST_P(PartitionOnline, TheOwnerNeedsNoMoreThanToBeIt) {
+  pg::Options owner = create_role("owner");
+  const std::string role = pg::ident(owner.get("user"));
+  must(conn_->exec(cat("CREATE SCHEMA app AUTHORIZATION ", role)));
+  {
+    pg::Connection conn = connect(owner);
+    must(conn.exec(
+        "CREATE TABLE app.t (id int PRIMARY KEY, at date NOT NULL); INSERT INTO app.t SELECT i, "
+        "'2025-01-01'::date + i % 60 FROM generate_series(1, 3000) i; ANALYZE app.t"));
+  }
+  must(conn_->exec("SET search_path = app"));
+  const std::string before =
+      one("SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class "
+          "WHERE relnamespace = 'app'::regnamespace");
+  for (const Mode mode : {Mode::Shadow, Mode::Instant}) {
+    care::GateSetup setup = gate();
+    setup.options = owner;
+    OnlinePlan plan;
+    {
+      pg::Connection conn = connect(owner);
+      plan = must(partition::plan_online(
+          conn, {.table = "app.t", .interval = Interval::Month, .ahead = 3}, {}, mode));
+    }
+    EXPECT_EQ(join(plan.refusals, "; "), "");
+    for (const Verb verb : {Verb::Run, Verb::TakeBack}) {
+      OnlineReport report;
+      must_be(partition::run_job(setup, plan.job, verb, small_chunks(), report));
+      EXPECT_EQ(one("SELECT relkind FROM pg_class WHERE oid = 't'::regclass"),
+                verb == Verb::Run ? "p" : "r");
+      EXPECT_EQ(one("SELECT count(*) FROM t"), "3000");
+      // Others' snapshots are not visible to it, and it says so.
+      EXPECT_EQ(report.job.warnings.size(), mode == Mode::Shadow ? 1U : 0U);
+    }
+    EXPECT_EQ(one("SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE "
+                  "relnamespace = 'app'::regnamespace"),
+              before);
+  }
+  must(conn_->exec("DROP SCHEMA app CASCADE"));
+}
+
+// = of a type from elsewhere is another one, or none, under another search path.
+TEST_P(PartitionOnline, AKeyOfAForeignTypeIsRefused) {
+  must(conn_->exec(
+      "CREATE TYPE pair AS (a int, b int); CREATE TYPE mood AS ENUM ('x', 'y');"
+      "CREATE DOMAIN small AS int; CREATE TABLE k1 (id pair PRIMARY KEY, at date NOT NULL);"
+      "CREATE TABLE k2 (id mood, n small, at date NOT NULL, PRIMARY KEY (id, n))"));
+  const auto refusals = [&](const char* table) {
+    return join(
+        must(partition::plan_online(
+                 *conn_, {.table = table, .interval = Interval::Month, .from = "2025-01-01"}))
+            .refusals,
+        "; ");
+  };
+  EXPECT_NE(refusals("k1").find("types of PostgreSQL's own"), std::string::npos) << refusals("k1");
+  EXPECT_EQ(refusals("k2"), "");
+}
+
 PGTEND_ON_ALL_VERSIONS(PartitionUnderLoad);
 PGTEND_ON_ALL_VERSIONS(PartitionKeeps);
 INSTANTIATE_TEST_SUITE_P(Versions, PartitionOnline, ::testing::Values("13", "18"),
