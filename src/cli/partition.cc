@@ -25,34 +25,23 @@ constexpr Parameter kPlan[] = {
     {"--zone", "ZONE", "whose midnights divide, UTC by default"},
     {"--from", "DATE", "cover at least from here; without it from the oldest row"},
     {"--ahead", "N", "partitions after the newest, 3 by default"},
-    {"--drop-old", "", "drop the old table in the end instead of keeping it as TABLE_old"},
+    {"--mode", "MODE",
+     "shadow (the default): rows are copied, readers and writers go on but for a moment at the "
+     "end; "
+     "instant: none is copied, the table becomes the first partition; locked: under ACCESS "
+     "EXCLUSIVE from begin to end"},
+    {"--drop-old", "", "locked: drop the old table in the end instead of keeping it as TABLE_old"},
     {"--widen-unique", "", "let UNIQUE constraints take the key in too, which promises less"},
 };
+constexpr Parameter kWait = {
+    "--wait", "SECONDS",
+    "how long a lock is tried for while others are in the way, 600 by default"};
+constexpr Parameter kApply = {"--apply", "", "do it; without it the statements are shown"};
 constexpr Parameter kConvert[] = {
-    kPlan[0],
-    kPlan[1],
-    kPlan[2],
-    kPlan[3],
-    kPlan[4],
-    kPlan[5],
-    kPlan[6],
-    kPlan[7],
-    {"--mode", "MODE",
-     "shadow (the default): the rows are copied into partitions, readers and writers go on but for "
-     "a "
-     "moment at the end; instant: no row is copied, the table becomes the first partition, with "
-     "all "
-     "rows until two intervals from now; locked: under ACCESS EXCLUSIVE from begin to end"},
-    {"--wait", "SECONDS",
-     "how long the moment at the end is tried for while others are in the way, 600 by default"},
-    {"--apply", "", "do it; without it the statements are shown"},
+    kPlan[0], kPlan[1], kPlan[2], kPlan[3], kPlan[4], kPlan[5],
+    kPlan[6], kPlan[7], kPlan[8], kWait,    kApply,
 };
-constexpr Parameter kJob[] = {
-    {"TABLE", "", "the table whose conversion has begun"},
-    {"--wait", "SECONDS",
-     "how long a lock is tried for while others are in the way, 600 by default"},
-    {"--apply", "", "do it; without it the statements are shown"},
-};
+constexpr Parameter kJob[] = {{"TABLE", "", "the table whose conversion has begun"}, kWait, kApply};
 constexpr Parameter kProve[] = {
     {"TABLE", "", "the partitioned table"},
     {"SQL", "", "the query; it is planned, never run"},
@@ -177,25 +166,44 @@ Result<int> run_partition_show(const Args& args, Output& output) {
   return 0;
 }
 
-Result<int> run_partition_plan(const Args& args, Output& output) {
-  pg::Connection conn = TRY(planning_connection(args, output));
-  const partition::Request request = TRY(layout_request(args));
-  const partition::OnlinePlan plan =
-      TRY(partition::plan_online(conn, request, convert_options(args)));
-  print_proposal(output, plan.proposal, plan.changes, plan.refusals);
-  output.data()["conversion"] = partition::to_json(plan);
-  print_statements(output, plan.action);
-  return 0;
+namespace {
+// nullopt: under a lock.
+Result<std::optional<partition::Mode>> mode_from(const Args& args) {
+  const std::string mode = args.get("--mode", "shadow");
+  if (mode == "locked") return std::optional<partition::Mode>();
+  if (args.has("--drop-old")) {
+    return Error{ErrorCode::Invalid, "--drop-old is for --mode locked"}.hinting(
+        "pgtend partition finish drops the old table later");
+  }
+  for (const partition::Mode online : {partition::Mode::Shadow, partition::Mode::Instant}) {
+    if (mode == partition::name(online)) return std::optional(online);
+  }
+  return Error{ErrorCode::Invalid,
+               cat("--mode ", printable(mode), " is not shadow, instant or locked")};
 }
 
-namespace {
-Result<int> convert_locked(const Args& args, Output& output) {
+Result<partition::Conversion> planned_locked(const Args& args, Output& output) {
   pg::Connection conn = TRY(planning_connection(args, output));
   const partition::Request request = TRY(layout_request(args));
-  const partition::Conversion conversion =
-      TRY(partition::plan(conn, request, convert_options(args)));
-  print_proposal(output, conversion.proposal, conversion.changes, conversion.refusals);
-  output.data()["conversion"] = partition::to_json(conversion);
+  partition::Conversion out = TRY(partition::plan(conn, request, convert_options(args)));
+  print_proposal(output, out.proposal, out.changes, out.refusals);
+  output.data()["conversion"] = partition::to_json(out);
+  return out;
+}
+
+Result<partition::OnlinePlan> planned_online(const Args& args, Output& output,
+                                             partition::Mode mode) {
+  pg::Connection conn = TRY(planning_connection(args, output));
+  const partition::Request request = TRY(layout_request(args));
+  partition::OnlinePlan out =
+      TRY(partition::plan_online(conn, request, convert_options(args), mode));
+  print_proposal(output, out.proposal, out.changes, out.refusals);
+  output.data()["conversion"] = partition::to_json(out);
+  return out;
+}
+
+Result<int> convert_locked(const Args& args, Output& output) {
+  const partition::Conversion conversion = TRY(planned_locked(args, output));
   const auto session = TRY(GateSession::open(args, output));
   const partition::ConvertReport report = TRY(partition::convert(session->setup(), conversion));
   print_outcome(output, report.outcome);
@@ -235,12 +243,7 @@ Result<int> run_verb(const Args& args, Output& output, const reshape::Job& job,
 }
 
 Result<int> convert_online(const Args& args, Output& output, partition::Mode mode) {
-  pg::Connection conn = TRY(planning_connection(args, output));
-  const partition::Request request = TRY(layout_request(args));
-  const partition::OnlinePlan plan =
-      TRY(partition::plan_online(conn, request, convert_options(args), mode));
-  print_proposal(output, plan.proposal, plan.changes, plan.refusals);
-  output.data()["conversion"] = partition::to_json(plan);
+  const partition::OnlinePlan plan = TRY(planned_online(args, output, mode));
   if (!plan.refusals.empty()) {
     return Error{ErrorCode::Invalid,
                  cat(plan.action.object, " cannot be converted: ", join(plan.refusals, "; "))};
@@ -260,18 +263,19 @@ Result<int> with_job(const Args& args, Output& output, partition::Verb verb) {
 }
 }  // namespace
 
+Result<int> run_partition_plan(const Args& args, Output& output) {
+  const auto mode = TRY(mode_from(args));
+  if (mode) {
+    print_statements(output, TRY(planned_online(args, output, *mode)).action);
+  } else {
+    print_statements(output, TRY(planned_locked(args, output)).action);
+  }
+  return 0;
+}
+
 Result<int> run_partition_convert(const Args& args, Output& output) {
-  const std::string mode = args.get("--mode", "shadow");
-  if (mode == "locked") return convert_locked(args, output);
-  if (args.has("--drop-old")) {
-    return Error{ErrorCode::Invalid, "--drop-old is for --mode locked"}.hinting(
-        "pgtend partition finish drops the old table later");
-  }
-  for (const partition::Mode online : {partition::Mode::Shadow, partition::Mode::Instant}) {
-    if (mode == partition::name(online)) return convert_online(args, output, online);
-  }
-  return Error{ErrorCode::Invalid,
-               cat("--mode ", printable(mode), " is not shadow, instant or locked")};
+  const auto mode = TRY(mode_from(args));
+  return mode ? convert_online(args, output, *mode) : convert_locked(args, output);
 }
 
 Result<int> run_partition_resume(const Args& args, Output& output) {

@@ -49,18 +49,14 @@ std::string instant_cutoff(const Proposal& proposal, int ahead) {
 }
 
 InstantBuilder::InstantBuilder(const Definition& definition, const Proposal& proposal)
-    : d_(definition), p_(proposal) {
-  job_.oid = d_.oid;
-  job_.schema = d_.schema;
-  job_.name = d_.name;
-  job_.shadow = name_with(d_.name, "_new");
-  job_.old = name_with(d_.name, "_legacy");
-  job_.version = d_.version;
+    : d_(definition),
+      p_(proposal),
+      job_(begin_job(definition, "_legacy")),
+      table_(job_.table()),
+      new_(job_.new_table()),
+      legacy_(job_.old_table()),
+      cutoff_(proposal.slices.empty() ? "" : proposal.slices.front().from) {
   job_.copies = false;
-  table_ = job_.table();
-  new_ = job_.new_table();
-  legacy_ = job_.old_table();
-  cutoff_ = p_.slices.empty() ? "" : p_.slices.front().from;
 }
 
 std::string InstantBuilder::legacy() const { return legacy_; }

@@ -27,17 +27,12 @@ std::string exists_sql(const std::string& relation) {
 }  // namespace
 
 ShadowBuilder::ShadowBuilder(const Definition& definition, const Proposal& proposal)
-    : d_(definition), p_(proposal) {
-  job_.oid = d_.oid;
-  job_.schema = d_.schema;
-  job_.name = d_.name;
-  job_.shadow = name_with(d_.name, "_new");
-  job_.old = name_with(d_.name, "_old");
-  job_.version = d_.version;
-  table_ = job_.table();
-  new_ = job_.new_table();
-  old_ = job_.old_table();
-}
+    : d_(definition),
+      p_(proposal),
+      job_(begin_job(definition, "_old")),
+      table_(job_.table()),
+      new_(job_.new_table()),
+      old_(job_.old_table()) {}
 
 bool ShadowBuilder::find_key() {
   for (const Constraint& constraint : d_.constraints) {

@@ -238,6 +238,17 @@ std::vector<std::string> index_names(const Definition& table) {
   return names;
 }
 
+reshape::Job begin_job(const Definition& table, std::string_view old) {
+  reshape::Job out;
+  out.oid = table.oid;
+  out.schema = table.schema;
+  out.name = table.name;
+  out.shadow = name_with(table.name, "_new");
+  out.old = name_with(table.name, old);
+  out.version = table.version;
+  return out;
+}
+
 Examined examine(const Definition& table, const Proposal& proposal, const ConvertOptions& options,
                  const Policy& policy) {
   Examined out{.refusals = table.refusals};

@@ -6,6 +6,7 @@
 
 #include "care/finding.h"
 #include "partition/partition.h"
+#include "reshape/job.h"
 
 namespace pgtend::partition {
 
@@ -41,6 +42,9 @@ std::string equal_columns_sql(const std::string& one, const std::string& other);
 std::string same_rights(const std::string& one, const std::string& other);
 // Names of indexes, those behind constraints included.
 std::vector<std::string> index_names(const Definition& table);
+
+// What every job on `table` begins with; `old` is put behind the old table's name.
+reshape::Job begin_job(const Definition& table, std::string_view old);
 
 // What cannot be done or will not be as before.
 struct Examined {
