@@ -128,10 +128,8 @@ select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgener
          -- what begins with pg_ the server sets for itself
          (select 'SET (' || string_agg(o, ', ') || ')' from unnest(a.attoptions) o
           where o not like 'pg\_%')], null)),
-       (select b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace
-        from pg_type t join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype
-                                                      else t.oid end
-        where t.oid = a.atttypid)
+       (select t.typtype = 'e' or t.typnamespace = 'pg_catalog'::regnamespace
+        from pg_type t where t.oid = a.atttypid)
 from pg_attribute a
 left join pg_depend p on p.refclassid = 'pg_class'::regclass and p.refobjid = a.attrelid
      and p.refobjsubid = a.attnum and p.classid = 'pg_class'::regclass and p.deptype in ('a', 'i')
@@ -286,7 +284,8 @@ constexpr std::string_view kRefusals[] = {
        where c.oid = $1 and m.amname <> 'heap')",
     R"(select 'constraint ' || quote_ident(k.conname) ||
          ' is not validated: VALIDATE CONSTRAINT first'
-       from pg_constraint k where k.conrelid = $1 and not k.convalidated)",
+       from pg_constraint k where k.conrelid = $1 and not k.convalidated
+         and k.conname not like 'pgtend\_%')",
     R"(select 'exclusion constraint ' || quote_ident(k.conname) ||
          ' cannot span partitions: drop it first'
        from pg_constraint k where k.conrelid = $1 and k.contype = 'x')",
@@ -298,10 +297,11 @@ constexpr std::string_view kRefusals[] = {
               else ' is a row trigger with transition tables, which partitioned tables cannot have'
          end
        from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal
-         and (t.tgenabled <> 'O' or (t.tgtype & 1 = 1 and (t.tgoldtable is not null
+         and t.tgname not like 'pgtend\_%' and (t.tgenabled <> 'O' or (t.tgtype & 1 = 1 and (t.tgoldtable is not null
                                                            or t.tgnewtable is not null))))",
     R"(select 'index ' || x.indexrelid::regclass || ' is not valid: drop or rebuild it first'
-       from pg_index x where x.indrelid = $1 and not x.indisvalid)",
+       from pg_index x join pg_class i on i.oid = x.indexrelid
+       where x.indrelid = $1 and not x.indisvalid and i.relname not like 'pgtend\_%')",
     R"(select 'it belongs to extension ' || quote_ident(e.extname)
        from pg_depend d join pg_extension e on e.oid = d.refobjid
        where d.classid = 'pg_class'::regclass and d.objid = $1 and d.deptype = 'e'
@@ -320,12 +320,6 @@ constexpr std::string_view kSchemaPublications =
        from pg_publication_namespace q join pg_publication p on p.oid = q.pnpubid
        join pg_class c on c.relnamespace = q.pnnspid where c.oid = $1)";
 
-std::string refusals_sql(int version) {
-  std::vector<std::string> parts(std::begin(kRefusals), std::end(kRefusals));
-  if (version >= kVersionSchemaPublications) parts.emplace_back(kSchemaPublications);
-  return join(parts, "\nunion all\n");
-}
-
 Status load_inside(pg::Connection& conn, Definition& d) {
   TRY(conn.exec("SET LOCAL search_path = ''"));
   TRY(load_table(conn, d));
@@ -333,7 +327,7 @@ Status load_inside(pg::Connection& conn, Definition& d) {
   TRY(load_constraints(conn, d));
   TRY(load_indexes(conn, d));
   TRY(load_grants_and_triggers(conn, d));
-  const pg::Rows refusals = TRY(conn.query(refusals_sql(d.version), {cat(d.oid)}));
+  const pg::Rows refusals = TRY(conn.query(refusals_sql(d.oid, d.version)));
   for (const pg::Row row : refusals) d.refusals.emplace_back(row.text(0));
   const pg::Rows print = TRY(conn.query(fingerprint_sql(d.qualified())));
   d.fingerprint = TRY(print.scalar());
@@ -341,6 +335,16 @@ Status load_inside(pg::Connection& conn, Definition& d) {
 }
 
 }  // namespace
+
+std::string refusals_sql(uint32_t oid, int version) {
+  std::vector<std::string> parts(std::begin(kRefusals), std::end(kRefusals));
+  if (version >= kVersionSchemaPublications) parts.emplace_back(kSchemaPublications);
+  std::string sql = join(parts, "\nunion all\n");
+  for (size_t at = 0; (at = sql.find("$1", at)) != std::string::npos;) {
+    sql.replace(at, 2, cat("'", oid, "'::oid"));
+  }
+  return sql;
+}
 
 std::string Definition::qualified() const { return pg::qualified(schema, name); }
 

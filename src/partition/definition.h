@@ -86,6 +86,10 @@ Result<Definition> load_definition(pg::Connection& conn, const std::string& tabl
 // one text that changes with any change of columns, constraints, indexes, triggers or rights.
 std::string fingerprint_sql(const std::string& qualified);
 
+// SQL of one text a row, of why table `oid` cannot be replaced by another, as the definition's
+// refusals; with an empty search path. What our own jobs have added does not count.
+std::string refusals_sql(uint32_t oid, int version);
+
 json::object to_json(const Definition& definition);
 // Errors: Invalid naming the member.
 Result<Definition> definition_from_json(const json::value& value);

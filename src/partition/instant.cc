@@ -23,6 +23,13 @@ std::string legacy_index_name(const Definition& d, const std::string& index) {
   return name_with(legacy_index(d, index), "");
 }
 
+// For format(): a % of a name is a %.
+std::string no_format(const std::string& name) {
+  std::string out;
+  for (const char c : name) out += c == '%' ? std::string("%%") : std::string(1, c);
+  return out;
+}
+
 std::string valid_sql(const std::string& index) {
   return cat(
       "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = "
@@ -109,6 +116,12 @@ void InstantBuilder::prepare_table() {
          .creates = index});
     job_.abort.push_back(cat("DROP INDEX IF EXISTS ", index));
   }
+  job_.build.push_back(
+      {.sql =
+           cat("DO ", literal(cat("BEGIN IF pg_catalog.now() >= ", literal(cutoff_), "::", p_.type,
+                                  " THEN RAISE 'the bound of the conversion has passed: pgtend "
+                                  "partition abort, then plan it anew, with more --ahead'; END "
+                                  "IF; END")))});
   // Written in the key's own type, or it would prove nothing.
   job_.build.push_back(
       {.sql = cat("ALTER TABLE ", table_, " ADD CONSTRAINT ", ident(check), " CHECK (",
@@ -126,6 +139,13 @@ void InstantBuilder::prepare_table() {
 void InstantBuilder::create() {
   job_.create = create_new(d_, p_, table_, new_);
   std::vector<std::string>& out = job_.create;
+  for (const Index& index : d_.indexes) {
+    const std::string name = name_with(index.name, "_new");
+    out.push_back(index_on(index, table_, name, new_));
+    if (index.comment.empty()) continue;
+    out.push_back(cat("COMMENT ON INDEX ", in_schema(name), " IS ", literal(index.comment)));
+  }
+  // Foreign keys stand last among them: the tables they point to are locked until the end.
   for (const Constraint& constraint : d_.constraints) {
     const std::string name =
         constraint.kind == "f" ? constraint.name : name_with(constraint.index, "_new");
@@ -134,12 +154,6 @@ void InstantBuilder::create() {
     if (constraint.comment.empty()) continue;
     out.push_back(cat("COMMENT ON CONSTRAINT ", ident(name), " ON ", new_, " IS ",
                       literal(constraint.comment)));
-  }
-  for (const Index& index : d_.indexes) {
-    const std::string name = name_with(index.name, "_new");
-    out.push_back(index_on(index, table_, name, new_));
-    if (index.comment.empty()) continue;
-    out.push_back(cat("COMMENT ON INDEX ", in_schema(name), " IS ", literal(index.comment)));
   }
 }
 
@@ -194,10 +208,6 @@ void InstantBuilder::swap() {
   out.push_back(cat("ALTER TABLE ", table_, " ATTACH PARTITION ", legacy_,
                     " FOR VALUES FROM (MINVALUE) TO (", literal(cutoff_), ")"));
   for (const Trigger& trigger : d_.triggers) out.push_back(trigger.definition);
-  for (const Constraint& constraint : d_.constraints) {
-    if (constraint.kind != "f") continue;
-    job_.lock.push_back(cat("LOCK TABLE ", constraint.references, " IN ACCESS EXCLUSIVE MODE"));
-  }
 }
 
 // The CHECK has done its work; the bounds say the same.
@@ -229,7 +239,7 @@ void InstantBuilder::back_columns() {
                    column.sequence, "; EXECUTE pg_catalog.format(",
                    literal(cat("ALTER TABLE ", legacy_, " ALTER COLUMN ", ident(column.name),
                                " ADD GENERATED ", column.identity == "a" ? "ALWAYS" : "BY DEFAULT",
-                               " AS IDENTITY (SEQUENCE NAME ", in_schema(fresh),
+                               " AS IDENTITY (SEQUENCE NAME ", no_format(in_schema(fresh)),
                                " INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s "
                                "%s)")),
                    ", s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache, CASE WHEN "
@@ -257,6 +267,7 @@ void InstantBuilder::back() {
   back_columns();
   out.push_back(cat("INSERT INTO ", legacy_, " (", columns, ") OVERRIDING SYSTEM VALUE SELECT ",
                     columns, " FROM ", table_));
+  out.emplace_back("SET CONSTRAINTS ALL IMMEDIATE");  // or their events forbid ALTER TABLE
   out.push_back(cat("DROP TABLE ", table_));
   out.push_back(cat("ALTER TABLE ", legacy_, " RENAME TO ", ident(d_.name)));
   for (const Column& column : d_.columns) {
@@ -290,7 +301,10 @@ reshape::Job InstantBuilder::build() {
   swap();
   after();
   back();
+  job_.release = {
+      cat("ALTER TABLE ", table_, " DROP CONSTRAINT IF EXISTS ", ident(job_.own_bare("range")))};
   job_.unchanged_sql = unchanged_sql(d_);
+  job_.refusals_sql = refusals_sql(d_.oid, d_.version);
   job_.equal_sql = equal_columns_sql(table_, legacy_);
   // Nothing but the notes remains to be given up.
   job_.finish = {

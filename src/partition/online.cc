@@ -15,6 +15,16 @@ using reshape::Make;
 
 constexpr double kShadowRowsPerSecond = 60'000;  // copied, compared and indexed, on two small cores
 
+// CHECKs, indexes and triggers of a table are its owner's code, which must not run with more
+// rights.
+void examine_owner(const Definition& d, Examined& out) {
+  if (d.owned) return;
+  out.refusals.push_back(cat("it belongs to role ", pg::ident(d.owner),
+                             ", whose code would run with other rights: run it as that role "
+                             "(PGOPTIONS='-c role=",
+                             d.owner, "' does, for whoever may)"));
+}
+
 }  // namespace
 
 OnlinePlan plan_shadow(const Definition& definition, const Proposal& proposal,
@@ -24,6 +34,7 @@ OnlinePlan plan_shadow(const Definition& definition, const Proposal& proposal,
   ShadowBuilder builder(definition, proposal);
   Examined examined = examine(definition, proposal, options, policy);
   examine_names(definition, builder.names_wanted(), taken, examined);
+  examine_owner(definition, examined);
   if (!builder.find_key()) {
     examined.refusals.push_back(
         "it has no primary key or unique constraint by which a changed row could be found again, "
@@ -62,6 +73,14 @@ OnlinePlan plan_instant(const Definition& definition, Proposal proposal,
   InstantBuilder builder(definition, out.proposal);
   Examined examined = examine(definition, out.proposal, options, {});
   examine_names(definition, builder.names_wanted(), taken, examined);
+  examine_owner(definition, examined);
+  for (const Constraint& constraint : definition.constraints) {
+    if (constraint.options.empty() || contains(constraint.columns, proposal.column)) continue;
+    examined.refusals.push_back(
+        cat("constraint ", pg::ident(constraint.name),
+            " is deferrable and lacks the partition key: its new index "
+            "would be checked at once while it is built; use --mode shadow"));
+  }
   out.refusals = std::move(examined.refusals);
   out.changes = std::move(examined.changes);
   out.action = {.kind = "partition", .object = definition.qualified()};

@@ -101,6 +101,14 @@ Result<OnlinePlan> plan_online(pg::Connection& conn, Request request, const Conv
   if (mode == Mode::Instant) {
     return plan_instant(table, std::move(proposal), options, taken, request.ahead);
   }
+  const pg::Rows temporary =
+      TRY(conn.query("select has_database_privilege(current_database(), 'TEMPORARY')"));
+  if (!TRY(temporary[0].get<bool>(0))) {
+    return Error{ErrorCode::Denied,
+                 "the role may not make temporary tables, in which changed keys "
+                 "are kept at hand"}
+        .hinting("GRANT TEMPORARY ON DATABASE … TO it, or use --mode instant");
+  }
   OnlinePlan out = plan_shadow(table, proposal, options, taken, policy);
   const pg::Rows block = TRY(conn.query("select current_setting('block_size')::int"));
   out.job.block_size = TRY(block[0].get<int32_t>(0));

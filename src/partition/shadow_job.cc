@@ -181,7 +181,6 @@ void ShadowBuilder::swap_sequences() {
 // comes from, and is checked again at leisure.
 void ShadowBuilder::swap_references() {
   for (const Constraint* reference : references()) {
-    job_.lock.push_back(cat("LOCK TABLE ", reference->references, " IN ACCESS EXCLUSIVE MODE"));
     const std::string name = ident(reference->name);
     const auto add = [&](const std::string& table) {
       return cat("ALTER TABLE ", table, " ADD CONSTRAINT ", name, " ", reference->definition);
@@ -248,6 +247,7 @@ reshape::Job ShadowBuilder::build() {
   for (const Trigger& trigger : d_.triggers) job_.swap.push_back(trigger.definition);
   back();
   job_.unchanged_sql = unchanged_sql(d_);
+  job_.refusals_sql = refusals_sql(d_.oid, d_.version);
   job_.equal_sql = equal_columns_sql(table_, old_);
   return std::move(job_);
 }

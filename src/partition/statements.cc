@@ -65,10 +65,34 @@ void examine_constraint(const Constraint& constraint, const Proposal& p,
             ": drop it first, or allow it to be widened, which makes only pairs unique"));
     return;
   }
+  if (constraint.definition.find("NULLS NOT DISTINCT") != std::string::npos) {
+    out.refusals.push_back(
+        cat(what, " is NULLS NOT DISTINCT and lacks the partition key: replace it first"));
+    return;
+  }
   out.changes.push_back(
       cat(what, " becomes (", column_list(constraint.columns), ", ", ident(p.column),
           "): the server then keeps only these pairs unique, not ", column_list(constraint.columns),
           " alone; ON CONFLICT and joins that rely on it must name both"));
+}
+
+void examine_rest(const Definition& d, Examined& out) {
+  for (size_t i = 1; i < d.columns.size(); ++i) {
+    if (d.columns[i].name != d.columns[i - 1].name) continue;
+    out.refusals.push_back(cat("column ", ident(d.columns[i].name),
+                               " owns more than one sequence: ALTER SEQUENCE … OWNED BY NONE for "
+                               "those that it does not use"));
+  }
+  for (const Trigger& trigger : d.triggers) {
+    if (!trigger.definition.starts_with(cat("CREATE TRIGGER ", ident(trigger.name), " BEFORE ")) ||
+        trigger.definition.find(" FOR EACH ROW ") == std::string::npos) {
+      continue;
+    }
+    out.changes.push_back(cat("trigger ", ident(trigger.name),
+                              " runs once the partition has been found: if it sets the partition "
+                              "key, INSERT and UPDATE will fail"));
+  }
+  out.changes.push_back(cat("COPY ", d.qualified(), " TO will have to be COPY (SELECT …) TO"));
 }
 
 void examine_size(const Definition& d, const Proposal& p, const Policy& policy, Examined& out) {
@@ -172,11 +196,10 @@ std::vector<std::string> create_new(const Definition& d, const Proposal& proposa
                                literal(name_with(column.sequence_name, "_new")), "); END"))));
   }
   for (std::string& sql : create_slices(d, proposal, made)) out.push_back(std::move(sql));
-  if (!d.owned) {
-    const std::string owner = cat(" OWNER TO ", ident(d.owner));
-    out.push_back(cat("ALTER TABLE ", made, owner));
-    for (const Slice& slice : proposal.slices) {
-      out.push_back(cat("ALTER TABLE ", pg::qualified(d.schema, slice.name), owner));
+  // Autovacuum analyses the partitions, so the targets have to stand there, too.
+  for (const Slice& slice : proposal.slices) {
+    for (std::string& sql : alter_columns(d, pg::qualified(d.schema, slice.name))) {
+      out.push_back(std::move(sql));
     }
   }
   if (!d.comment.empty()) {
@@ -264,6 +287,7 @@ Examined examine(const Definition& table, const Proposal& proposal, const Conver
                                ": drop it or make it an ordinary index first"));
   }
   examine_size(table, proposal, policy, out);
+  examine_rest(table, out);
   return out;
 }
 

@@ -24,7 +24,7 @@ std::vector<std::string> alter_columns(const Definition& table, const std::strin
 // CREATE TABLE … PARTITION OF `made`, one for each slice.
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made);
-// All of these, and owner, comment, rights (which are compared: an error when default privileges
+// All of these, and comment, rights (which are compared: an error when default privileges
 // give more): `made` as `table` is, in one transaction. Sequences of identity columns get their
 // name with _new behind.
 std::vector<std::string> create_new(const Definition& table, const Proposal& proposal,

@@ -14,21 +14,32 @@ using care::Rounds;
 
 constexpr milliseconds kGlance{2};
 
-// Those whose snapshot may be older than ours and who do not wait for the table itself: whoever
-// waits looks at the table again when he gets it. $1 is the table.
+// Transactions that began before the lock was had ($2) and keep a snapshot. Of those who wait for
+// the table ($1) most read committed rows and look again when they get it; one that keeps its
+// snapshot cannot be told from them, but by the age of it: $3 is a transaction of ours that it must
+// have seen.
 constexpr std::string_view kOlderSnapshots =
     "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), "
     "coalesce(a.state, ''), pg_catalog.left(coalesce(a.query, ''), 200), "
     "extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8 "
     "FROM pg_catalog.pg_stat_activity a "
     "WHERE a.datname = pg_catalog.current_database() AND a.backend_xmin IS NOT NULL "
-    "AND a.backend_type = 'client backend' "
-    "AND a.application_name <> pg_catalog.current_setting('application_name') "
-    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT l.granted "
-    "AND l.relation = $1::oid) ORDER BY a.xact_start LIMIT 1";
+    "AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid() "
+    "AND a.xact_start < $2::timestamptz "
+    "AND (NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT l.granted "
+    "AND l.relation = $1::oid) "
+    "OR pg_catalog.age(a.backend_xmin) >= pg_catalog.age($3::text::xid)) "
+    "ORDER BY a.xact_start LIMIT 1";
 
-Result<std::optional<facts::Session>> older_snapshot(pg::Connection& conn, uint32_t oid) {
-  const pg::Rows rows = TRY(conn.query(kOlderSnapshots, {cat(oid)}));
+struct Moment {
+  uint32_t oid = 0;
+  std::string locked = {};  // the server's clock
+  std::string mark = {};
+};
+
+Result<std::optional<facts::Session>> older_snapshot(pg::Connection& conn, const Moment& moment) {
+  const pg::Rows rows =
+      TRY(conn.query(kOlderSnapshots, {cat(moment.oid), moment.locked, moment.mark}));
   if (rows.empty()) return std::optional<facts::Session>();
   const pg::Row row = rows[0];
   return std::optional(facts::Session{.pid = TRY(row.get<int32_t>(0)),
@@ -44,6 +55,8 @@ Error once(Error error) {
   if (error.sqlstate == "55P03" || error.sqlstate == "40P01" || error.sqlstate == "40001") {
     error.code = ErrorCode::Conflict;
     error.sqlstate.clear();
+  } else if (error.code == ErrorCode::Conflict && !error.sqlstate.empty()) {
+    error.code = ErrorCode::Internal;  // 55006 and the like: trying again would not help
   }
   return error;
 }
@@ -54,10 +67,15 @@ milliseconds since(const Rounds& rounds, SteadyTime start) {
 
 // Under the lock. Statements that have begun before end by themselves; a transaction that keeps its
 // snapshot would not see the rows that were brought over since, and is waited for.
-Status no_older_snapshot(Rounds& rounds, pg::Connection& conn, uint32_t oid, milliseconds settle) {
+Status no_older_snapshot(Rounds& rounds, pg::Connection& conn, const Exchange& exchange,
+                         milliseconds settle) {
+  const pg::Rows now = TRY(conn.query("SELECT pg_catalog.clock_timestamp()"));
+  const Moment moment{.oid = exchange.oid,
+                      .locked = TRY(now.scalar()),
+                      .mark = exchange.mark == nullptr ? "3" : *exchange.mark};
   const SteadyTime start = rounds.clock().steady();
   while (true) {
-    const auto older = TRY(older_snapshot(conn, oid));
+    const auto older = TRY(older_snapshot(conn, moment));
     if (!older) return ok();
     if (older->state.starts_with("idle") || since(rounds, start) >= settle) {
       return Error{
@@ -74,14 +92,15 @@ Result<RoundEnd> attempt(Rounds& rounds, const Setup& setup, const Exchange& exc
     const auto body = [&]() -> Status {
       TRY(
           conn.exec(cat("SET LOCAL search_path = ''; SET LOCAL synchronous_commit = on; "
-                        "SET LOCAL lock_timeout = ",
-                        setup.lock_timeout.count())));
+                        "SET LOCAL statement_timeout = ",
+                        setup.exchange_statement.count(),
+                        "; SET LOCAL lock_timeout = ", setup.lock_timeout.count())));
       for (const std::string& sql : exchange.locks) {
         TRY(conn.exec(sql));
         if (locked == SteadyTime{}) locked = rounds.clock().steady();
       }
       if (exchange.snapshots) {
-        TRY(no_older_snapshot(rounds, conn, exchange.oid, setup.settle));
+        TRY(no_older_snapshot(rounds, conn, exchange, setup.settle));
       }
       return exchange.then(conn);
     };

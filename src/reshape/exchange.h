@@ -17,6 +17,9 @@ struct Exchange {
   uint32_t oid = 0;                     // of the table that others use now
   std::vector<std::string> locks = {};  // statements; the first locks that table
   bool snapshots = false;               // whether older ones must have ended
+  // A transaction of ours after which all but the last changes had been brought over. Whoever waits
+  // for the table with a snapshot from before it would miss more than those.
+  const std::string* mark = nullptr;
   std::function<Status(pg::Connection&)> then = {};
   std::function<Status()> between = {};  // after a try in vain; may be empty
 };

@@ -122,6 +122,18 @@ std::string leaf_of(const Flow& flow, std::string_view value) {
   return cat("pg_catalog.width_bucket(", value, ", ", flow.bounds, ")");
 }
 
+std::string ours_alone(const std::string& table) {
+  return cat("DO ", pg::literal(cat(
+                        "DECLARE g record; BEGIN FOR g IN SELECT DISTINCT CASE WHEN a.grantee = 0 "
+                        "THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid("
+                        "a.grantee)) END AS role FROM pg_catalog.pg_class c, "
+                        "pg_catalog.aclexplode(c.relacl) a WHERE c.oid = ",
+                        pg::literal(table),
+                        "::pg_catalog.regclass AND a.grantee <> c.relowner LOOP EXECUTE "
+                        "pg_catalog.format('REVOKE ALL ON %s FROM %s', ",
+                        pg::literal(table), ", g.role); END LOOP; END")));
+}
+
 std::vector<std::string> capture(const Flow& flow, bool silent) {
   std::vector<std::string> columns;
   for (size_t i = 0; i < flow.key.size(); ++i) columns.push_back(cat(flow.key[i], " AS k", i + 1));
@@ -130,6 +142,7 @@ std::vector<std::string> capture(const Flow& flow, bool silent) {
   // Made from the columns, so that types and collations are theirs.
   out.push_back(cat("CREATE TABLE ", flow.log, " AS SELECT NULL::\"char\" AS op, ",
                     join(columns, ", "), " FROM ", flow.rows, " WITH NO DATA"));
+  out.push_back(ours_alone(flow.log));
   out.push_back(cat("CREATE INDEX ON ", flow.log, " (", ks(flow, ""), ")"));
   out.push_back(cat("CREATE INDEX ON ", flow.log, " (op) WHERE op IS NOT NULL"));
   out.push_back(function(flow, silent ? "BEGIN RETURN NULL; END" : loud_body(flow)));

@@ -28,6 +28,10 @@ struct Flow {
 Flow forward(const Job& job);
 Flow backward(const Job& job);
 
+// Takes away what default privileges have given others on a table of ours: what stands in it is
+// run, or believed.
+std::string ours_alone(const std::string& table);
+
 // What notices changes of the source: log table, function, row and TRUNCATE triggers. `silent`
 // makes a function that does nothing yet; see listen().
 std::vector<std::string> capture(const Flow& flow, bool silent);

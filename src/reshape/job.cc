@@ -56,6 +56,8 @@ void visit_job(Visitor& visit, Item& j) {
   visit("back", j.back);
   visit.list("after_back", j.after_back, each);
   visit("unchanged_sql", j.unchanged_sql);
+  visit("refusals_sql", j.refusals_sql);
+  visit("release", j.release);
   visit("equal_sql", j.equal_sql);
   visit("copies", j.copies);
   visit("abort", j.abort);

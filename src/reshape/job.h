@@ -46,7 +46,12 @@ struct Job {
   std::vector<std::string> back = {};    // takes the swap back, under ACCESS EXCLUSIVE on both
   std::vector<Make> after_back = {};     // once the old table is in use again
   std::string unchanged_sql = {};        // one boolean: the table is as it was planned for
-  std::string equal_sql = {};            // one boolean: both have the same columns, after the swap
+  // Rows of one text: why the table can no longer be replaced (a view on it was made, say).
+  std::string refusals_sql = "SELECT '' WHERE false";
+  // Before the swap, when a run ends without it: takes away what would turn clients away. The job
+  // is then at its beginning again.
+  std::vector<std::string> release = {};
+  std::string equal_sql = {};  // one boolean: both have the same columns, after the swap
   // False: no row is copied, because the table itself becomes a part of the new one; key, columns
   // and leaves are then not used, and what `back` brings over is its own affair.
   bool copies = true;

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "facts/tables.h"
 #include "pg/quote.h"
+#include "reshape/flow.h"
 
 namespace pgtend::reshape {
 namespace {
@@ -65,6 +66,7 @@ std::vector<std::string> make_ledger(const Job& job) {
       cat("CREATE TABLE ", ledger,
           " (phase text NOT NULL, pages bigint NOT NULL, next_page bigint NOT NULL, copied "
           "bigint NOT NULL, changed_at timestamptz NOT NULL, job text NOT NULL)"),
+      ours_alone(ledger),
       cat("COMMENT ON TABLE ", ledger, " IS ",
           pg::literal(cat("pgtend writes ", job.table(),
                           " anew: pgtend partition resume, abort, undo or finish"))),
@@ -92,7 +94,8 @@ Result<std::optional<Ledger>> find_ledger(pg::Connection& conn, const std::strin
   const pg::Rows rows =
       TRY(conn.query("select quote_ident(n.nspname) || '.' || quote_ident(l.relname), c.relname, "
                      "l.relowner = current_user::regrole, pg_get_userbyid(l.relowner), "
-                     "l.relname = 'pgtend_' || c.oid || '_ledger' "
+                     "l.relname = 'pgtend_' || c.oid || '_ledger', "
+                     "exists (select from aclexplode(l.relacl) a where a.grantee <> l.relowner) "
                      "from pg_class c join pg_namespace n on n.oid = c.relnamespace "
                      "join pg_class l on l.relnamespace = n.oid and l.relkind = 'r' and "
                      "l.relname ~ '^pgtend_[0-9]+_ledger$' where c.oid = $1",
@@ -105,7 +108,15 @@ Result<std::optional<Ledger>> find_ledger(pg::Connection& conn, const std::strin
                                           printable(row.text(3)))}
           .hinting("go on with it as that role");
     }
-    Ledger ledger = TRY(read_from(conn, std::string(row.text(0))));
+    if (TRY(row.get<bool>(5))) {
+      if (!TRY(row.get<bool>(4))) continue;
+      return Error{ErrorCode::Denied, cat("others may read or write ", printable(row.text(0)),
+                                          ", whose statements would be run")}
+          .hinting("look at its rights and at what stands in it; pgtend never grants any on it");
+    }
+    auto read = read_from(conn, std::string(row.text(0)));
+    if (!read && !TRY(row.get<bool>(4))) continue;  // another table's, and not to be read
+    Ledger ledger = TRY(std::move(read));
     if (ledger.job.name == row.text(1) || ledger.job.oid == oid)
       return std::optional(std::move(ledger));
   }

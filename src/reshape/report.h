@@ -13,7 +13,8 @@ struct Setup {
   milliseconds chunk{250};         // a transaction that copies should take so long
   milliseconds lock_timeout{100};  // of the swap: whoever comes behind it waits at most so long
   milliseconds patience{600'000};  // how long the swap is tried, waiting for others in between
-  milliseconds settle{50};         // under the lock: for statements with an older snapshot to end
+  milliseconds exchange_statement{60'000};  // a statement under the lock, at most
+  milliseconds settle{50};  // under the lock: for statements with an older snapshot to end
 };
 
 struct Report {

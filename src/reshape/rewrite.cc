@@ -72,7 +72,12 @@ Status Rewrite::still_unchanged(Rounds& rounds) const {
   const auto end = rounds.round([&](pg::Connection& conn) -> Result<RoundEnd> {
     TRY(conn.exec("SET LOCAL search_path = ''"));
     TRY(unchanged(conn));
-    return RoundEnd::Rollback;
+    const pg::Rows reasons = TRY_DURING(conn.query(job_.refusals_sql), "looking for changes");
+    if (reasons.empty()) return RoundEnd::Rollback;
+    return Error{
+        ErrorCode::Invalid,
+        cat(job_.table(), " has changed since this was planned: ", printable(reasons[0].text(0)))}
+        .hinting("take that back and resume, or pgtend partition abort");
   });
   return end ? ok() : Status(end.error());
 }
@@ -160,12 +165,15 @@ Status Rewrite::build(Rounds& rounds, const std::vector<Make>& list) {
 // Until so little is left that the swap can bring it over while everybody waits.
 Status Rewrite::catch_up(Rounds& rounds, const Flow& flow) {
   const care::Step shown{.sql = insert_keys(flow), .lock = LockMode::RowExclusive};
+  const pg::Rows mark = TRY(rounds.connection().query("select pg_current_xact_id()::xid::text"));
+  mark_ = TRY(mark.scalar());
   TRY(rounds.step(sweep_log(flow)));
   return rounds.series(shown, [&]() -> Status {
     for (int round = 0; round < kCatchUpMax; ++round) {
       int64_t entries = 0;
       int64_t most = kKeysAtOnce;
       const auto body = [&](pg::Connection& conn) -> Result<RoundEnd> {
+        if (most == 0) TRY(conn.exec("SET LOCAL statement_timeout = 0"));
         entries = TRY(apply(conn, flow, most));
         return RoundEnd::Commit;
       };
@@ -210,9 +218,17 @@ Status Rewrite::verify(Rounds& rounds, const Flow& flow) {
   });
 }
 
+// Rows are written as a client would write them: what a CHECK calls may need the search path.
+Status Rewrite::bring_last(pg::Connection& conn, const Flow& flow) {
+  if (!job_.copies) return ok();
+  TRY(conn.exec("SET LOCAL search_path TO DEFAULT"));
+  report_.keys_applied += TRY(apply_last(conn, flow));
+  return conn.exec("SET LOCAL search_path = ''");
+}
+
 Status Rewrite::change_places(pg::Connection& conn, const Flow& flow) {
   TRY(unchanged(conn));
-  if (job_.copies) report_.keys_applied += TRY(apply_last(conn, flow));
+  TRY(bring_last(conn, flow));
   TRY_DURING(conn.exec(join(job_.swap, ";\n")), "changing places");
   if (job_.copies) {
     for (const std::string& sql : uncapture(flow, job_.old_table())) TRY(conn.exec(sql));
@@ -229,7 +245,12 @@ Status Rewrite::swap(Rounds& rounds) {
                   .locks = locks_of(job_, {job_.table()}),
                   .snapshots = job_.copies,
                   .then = [&](pg::Connection& conn) { return change_places(conn, flow); }};
-  if (job_.copies) places.between = [&] { return catch_up(rounds, flow); };
+  places.mark = &mark_;
+  places.between = [&]() -> Status {
+    TRY(still_unchanged(rounds));
+    return job_.copies ? catch_up(rounds, flow) : ok();
+  };
+  TRY(still_unchanged(rounds));
   const care::Step shown{.sql = places.locks.front(), .lock = LockMode::AccessExclusive};
   TRY(rounds.series(shown, [&] { return exchange(rounds, setup_, places, report_); }));
   ledger_.phase = report_.phase = Phase::Swapped;
@@ -276,8 +297,43 @@ Status Rewrite::prepare_back(Rounds& rounds) {
   return together(rounds, "preparing the way back", statements.front(), statements);
 }
 
+// What is left of the way back after an interruption.
+Status Rewrite::finish_return(Rounds& rounds) {
+  report_.phase = Phase::Returned;
+  TRY(build(rounds, job_.after_back));
+  return clear(rounds, {note_phase(job_, Phase::Returned)});
+}
+
 Status Rewrite::run(Rounds& rounds) {
   TRY(begin(rounds));
+  Status status = go_on(rounds);
+  if (status) return status;
+  // What would turn clients away does not stay behind; the next run makes it again.
+  if (!job_.release.empty() && ledger_.phase < Phase::Swapped) {
+    std::vector<std::string> statements = job_.release;
+    statements.push_back(note_phase(job_, Phase::Made));
+    const Status released = release(rounds, statements);
+    if (!released) {
+      Error error = std::move(status).error();
+      error.message +=
+          cat("; ", join(job_.release, "; "), " could not be run: ", released.error().message,
+              ": run pgtend partition abort");
+      return error;
+    }
+  }
+  if (status.error().sqlstate != "23514") return status;
+  return std::move(status).error().hinting(
+      "a row lies outside of all partitions: abort, and plan with --from and --ahead so that its "
+      "time is covered");
+}
+
+// Also after a cancel.
+Status Rewrite::release(Rounds& rounds, const std::vector<std::string>& statements) {
+  for (const std::string& sql : statements) TRY(rounds.undo(sql));
+  return ok();
+}
+
+Status Rewrite::go_on(Rounds& rounds) {
   const auto known = TRY(find_ledger(rounds.connection(), job_.table()));
   if (!known.has_value()) {
     TRY(still_unchanged(rounds));
@@ -285,6 +341,7 @@ Status Rewrite::run(Rounds& rounds) {
   }
   ledger_ = TRY(read_ledger(rounds.connection(), job_));
   report_.phase = ledger_.phase;
+  if (ledger_.phase == Phase::Returned) return finish_return(rounds);
   const auto reached = [&](Phase phase) { return ledger_.phase >= phase; };
   const auto advance = [&]() -> Status {
     ledger_ = TRY(read_ledger(rounds.connection(), job_));
@@ -340,7 +397,7 @@ Status Rewrite::return_places(pg::Connection& conn, const Flow& flow) {
                                          " was altered since the swap: the old table "
                                          "has other columns")};
   }
-  if (job_.copies) report_.keys_applied += TRY(apply_last(conn, flow));
+  TRY(bring_last(conn, flow));
   TRY_DURING(conn.exec(join(job_.back, ";\n")), "changing places back");
   return note(conn, Phase::Returned);
 }
@@ -354,8 +411,13 @@ Status Rewrite::swap_back(Rounds& rounds) {
   Exchange places{.what = "changing places back",
                   .oid = static_cast<uint32_t>(TRY(oid[0].get<int64_t>(0))),
                   .locks = locks_of(job_, {job_.table(), job_.old_table()}),
-                  .snapshots = job_.copies,
+                  .snapshots = true,
                   .then = [&](pg::Connection& conn) { return return_places(conn, flow); }};
+  places.mark = &mark_;
+  if (!job_.copies) {
+    const pg::Rows mark = TRY(rounds.connection().query("select pg_current_xact_id()::xid::text"));
+    mark_ = TRY(mark.scalar());
+  }
   if (job_.copies) places.between = [&] { return catch_up(rounds, flow); };
   const care::Step shown{.sql = places.locks.front(), .lock = LockMode::AccessExclusive};
   return rounds.series(shown, [&] { return exchange(rounds, setup_, places, report_); });
@@ -369,9 +431,7 @@ Status Rewrite::take_back(Rounds& rounds) {
         "pgtend partition abort ends the job");
   }
   if (ledger_.phase != Phase::Returned) TRY(swap_back(rounds));
-  report_.phase = Phase::Returned;
-  TRY(build(rounds, job_.after_back));
-  return clear(rounds, {note_phase(job_, Phase::Returned)});
+  return finish_return(rounds);
 }
 
 Status Rewrite::finish(Rounds& rounds) {
@@ -388,7 +448,7 @@ Status Rewrite::finish(Rounds& rounds) {
 std::vector<std::string> finish_statements(const Job& job) {
   if (!job.copies) return job.finish;
   std::vector<std::string> out = uncapture(backward(job), job.table());
-  out.push_back(cat("DROP TABLE ", job.old_table()));
+  out.push_back(cat("DROP TABLE IF EXISTS ", job.old_table()));
   return out;
 }
 
@@ -396,7 +456,7 @@ std::vector<std::string> abort_statements(const Job& job, Phase phase) {
   std::vector<std::string> out;
   if (job.copies && phase >= Phase::Capturing) out = uncapture(forward(job), job.table());
   out.insert(out.end(), job.abort.begin(), job.abort.end());
-  out.push_back(cat("DROP TABLE ", job.new_table()));
+  out.push_back(cat("DROP TABLE IF EXISTS ", job.new_table()));
   return out;
 }
 

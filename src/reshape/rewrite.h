@@ -45,6 +45,10 @@ class Rewrite {
   Status verify(care::Rounds& rounds, const Flow& flow);
   Status prepare_back(care::Rounds& rounds);
   Status look_at_rights(care::Rounds& rounds);
+  Status go_on(care::Rounds& rounds);
+  Status release(care::Rounds& rounds, const std::vector<std::string>& statements);
+  Status finish_return(care::Rounds& rounds);
+  Status bring_last(pg::Connection& conn, const Flow& flow);
   Status bring_over(care::Rounds& rounds, const Flow& flow);
   Status swap(care::Rounds& rounds);
   Status settle(care::Rounds& rounds);
@@ -63,6 +67,7 @@ class Rewrite {
   Job job_;
   Report& report_;
   Ledger ledger_ = {};
+  std::string mark_ = "3";  // see Exchange
 };
 
 }  // namespace pgtend::reshape

@@ -32,10 +32,8 @@ class PartitionKill : public ::testing::TestWithParam<std::string> {
     pg::Connection conn = connect();
     must(conn.exec(cat(
         "CREATE TABLE t (id bigint PRIMARY KEY, at timestamptz NOT NULL, v numeric(10,2), pad text "
-        "DEFAULT repeat('x', 50)); INSERT INTO t SELECT i, '2025-01-01 00:00+00'::timestamptz + i "
-        "* "
-        "interval '4 minutes', i / 7.0 FROM generate_series(1, ",
-        kRows,
+        "DEFAULT repeat('x', 50)); INSERT INTO t SELECT i, ",
+        kOracleStart, " + i * interval '4 minutes', i / 7.0 FROM generate_series(1, ", kRows,
         ") i; CREATE INDEX t_at ON t (at); CREATE TABLE o (LIKE t INCLUDING ALL); "
         "INSERT INTO o SELECT * FROM t")));
   }

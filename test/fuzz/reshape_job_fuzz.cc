@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const json::object once = to_json(*job);
   const auto again = job_from_json(json::value(once));
   if (!again || json::value(to_json(*again)) != json::value(once)) std::abort();
-  if (make_ledger(*job).size() != 3) std::abort();
+  if (make_ledger(*job).size() != 4) std::abort();
   for (const Flow& flow : {forward(*job), backward(*job)}) {
     (void)capture(flow, false);
     (void)take_keys(flow, 10);

@@ -25,7 +25,7 @@ class OracleLoad::Writer {
         number_ + 1;
     const int day = static_cast<int>(random_() % 89);
     const std::string value = cat(random_() % 100'000, ".25");
-    const std::string at = cat("'2025-01-01 00:00+00'::timestamptz + interval '", day, " days'");
+    const std::string at = cat(kOracleStart, " + interval '", day, " days'");
     switch (random_() % 6) {
       case 0:
       case 1:

@@ -22,8 +22,11 @@ struct OracleDeeds {
   std::string error = {};  // the first; lost connections do not count, they are opened again
 };
 
+// SQL: where the times of the rows begin. Near the present, so that few partitions cover them.
+inline constexpr const char* kOracleStart = "(date_trunc('month', now()) - interval '3 months')";
+
 // Writes into t and o, (id bigint, at timestamptz, v numeric), whose ids 1 to `rows` are there,
-// with times from 2025-01-01 on for 89 days. Thread: each writer has its own.
+// with times from kOracleStart on for 89 days. Thread: each writer has its own.
 class OracleLoad {
  public:
   OracleLoad(const pg::Options& options, int64_t rows);

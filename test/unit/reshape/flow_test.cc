@@ -41,7 +41,7 @@ TEST(ReshapeFlow, CaptureHearsEveryWayOfWritingWithAPinnedSearchPath) {
   EXPECT_TRUE(
       has(text, "OLD.\"Key\" IS DISTINCT FROM NEW.\"Key\" OR OLD.at IS DISTINCT FROM NEW.at"));
   // The way back is laid before it is used.
-  EXPECT_TRUE(has(capture(backward(divided()), true)[3], "BEGIN RETURN NULL; END"));
+  EXPECT_TRUE(has(capture(backward(divided()), true)[4], "BEGIN RETURN NULL; END"));
   EXPECT_TRUE(has(listen(backward(divided())), "INSERT INTO s.pgtend_7_back_log"));
 }
 

@@ -68,7 +68,7 @@ TEST(ReshapeLedger, PhasesHaveNamesOfTheirOwnAndAreNotedInIt) {
   }
   EXPECT_NE(note_pages(sample(), 12, 34).find("next_page = 12, copied = copied + 34"),
             std::string::npos);
-  EXPECT_EQ(make_ledger(sample()).size(), 3U);
+  EXPECT_EQ(make_ledger(sample()).size(), 4U);
 }
 
 }  // namespace
