@@ -74,7 +74,12 @@ bool reads(const json::value& node, const facts::TableFacts& table) {
 // was lost.
 Result<json::value> plan_of(pg::Connection& conn, std::string_view options,
                             const std::string& sql) {
-  const auto rows = conn.query(cat("EXPLAIN (FORMAT JSON", options, ") ", sql));
+  const std::string explain = cat("EXPLAIN (FORMAT JSON", options, ") ", sql);
+  // One with $1 in it can be explained by the simple protocol only, which would take several
+  // statements, too.
+  const bool generic = !options.empty();
+  if (generic && sql.find(';') != std::string::npos) return json::value();
+  const auto rows = generic ? conn.query_simple(explain) : conn.query(explain);
   if (!rows && !conn.alive()) return rows.error();
   if (!rows || rows->size() == 0) return json::value();
   const auto plan = parse_json((*rows)[0].text(0));
