@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "partition/names.h"
-#include "partition/shadow_job.h"
 #include "partition/statements.h"
 #include "pg/quote.h"
 
@@ -237,8 +236,9 @@ void InstantBuilder::back_columns() {
                    "::pg_catalog.regclass; "
                    "SELECT last_value, is_called INTO l, c FROM ",
                    column.sequence, "; EXECUTE pg_catalog.format(",
-                   literal(cat("ALTER TABLE ", legacy_, " ALTER COLUMN ", ident(column.name),
-                               " ADD GENERATED ", column.identity == "a" ? "ALWAYS" : "BY DEFAULT",
+                   literal(cat("ALTER TABLE ", no_format(legacy_), " ALTER COLUMN ",
+                               no_format(ident(column.name)), " ADD GENERATED ",
+                               column.identity == "a" ? "ALWAYS" : "BY DEFAULT",
                                " AS IDENTITY (SEQUENCE NAME ", no_format(in_schema(fresh)),
                                " INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s "
                                "%s)")),
@@ -306,9 +306,10 @@ reshape::Job InstantBuilder::build() {
   job_.unchanged_sql = unchanged_sql(d_);
   job_.refusals_sql = refusals_sql(d_.oid, d_.version);
   job_.equal_sql = equal_columns_sql(table_, legacy_);
-  // Nothing but the notes remains to be given up.
-  job_.finish = {
-      cat("ALTER TABLE ", legacy_, " DROP CONSTRAINT IF EXISTS ", ident(job_.own_bare("range")))};
+  // What a way back that was not come to its end has left; else only the notes go.
+  for (const Constraint* constraint : uniques()) {
+    job_.finish.push_back(cat("DROP INDEX IF EXISTS ", in_schema(narrow(*constraint))));
+  }
   return std::move(job_);
 }
 

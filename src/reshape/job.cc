@@ -50,7 +50,6 @@ void visit_job(Visitor& visit, Item& j) {
   visit("leaves", j.leaves);
   visit("create", j.create);
   visit.list("build", j.build, each);
-  visit("lock", j.lock);
   visit("swap", j.swap);
   visit.list("after", j.after, each);
   visit("back", j.back);

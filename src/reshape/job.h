@@ -40,7 +40,6 @@ struct Job {
   std::vector<std::string> leaves = {};  // the relations that rows are stored in
   std::vector<std::string> create = {};  // one transaction
   std::vector<Make> build = {};          // once the rows are there
-  std::vector<std::string> lock = {};    // of the swap, after the table itself
   std::vector<std::string> swap = {};    // under ACCESS EXCLUSIVE on the old table
   std::vector<Make> after = {};          // once the new table is in use
   std::vector<std::string> back = {};    // takes the swap back, under ACCESS EXCLUSIVE on both

@@ -1,5 +1,8 @@
 #include "reshape/rewrite.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/text.h"
 #include "base/units.h"
 #include "pg/quote.h"
@@ -21,17 +24,28 @@ constexpr int kVersionCheckClient = 140000;
 constexpr int kCatchUpMax = 100'000;
 constexpr int kCatchUpAtLeast = 3;  // rounds that may find more than a few before the swap
 
-std::vector<std::string> locks_of(const Job& job, const std::vector<std::string>& tables) {
+std::vector<std::string> locks_of(const std::vector<std::string>& tables) {
   std::vector<std::string> out;
   for (const std::string& table : tables) {
     out.push_back(cat("LOCK TABLE ", table, " IN ACCESS EXCLUSIVE MODE"));
   }
-  out.insert(out.end(), job.lock.begin(), job.lock.end());
   return out;
 }
 
 care::Step sweep_log(const Flow& flow) {
   return {.sql = cat("VACUUM (ANALYZE) ", flow.log), .in_transaction = false};
+}
+
+// All that belongs to the job alone.
+std::vector<std::string> drop_notes(const Job& job) {
+  std::vector<std::string> out;
+  for (const char* function : {"capture", "back"}) {
+    out.push_back(cat("DROP FUNCTION IF EXISTS ", job.own(function), "()"));
+  }
+  for (const char* table : {"log", "back_log", "ledger"}) {
+    out.push_back(cat("DROP TABLE IF EXISTS ", job.own(table)));
+  }
+  return out;
 }
 
 bool unique_or_reference(const Error& error) {
@@ -242,7 +256,7 @@ Status Rewrite::swap(Rounds& rounds) {
   TRY(bring_over(rounds, flow));
   Exchange places{.what = "changing places",
                   .oid = job_.oid,
-                  .locks = locks_of(job_, {job_.table()}),
+                  .locks = locks_of({job_.table()}),
                   .snapshots = job_.copies,
                   .then = [&](pg::Connection& conn) { return change_places(conn, flow); }};
   places.mark = &mark_;
@@ -301,7 +315,7 @@ Status Rewrite::prepare_back(Rounds& rounds) {
 Status Rewrite::finish_return(Rounds& rounds) {
   report_.phase = Phase::Returned;
   TRY(build(rounds, job_.after_back));
-  return clear(rounds, {note_phase(job_, Phase::Returned)});
+  return clear(rounds, drop_notes(job_));
 }
 
 Status Rewrite::run(Rounds& rounds) {
@@ -309,9 +323,12 @@ Status Rewrite::run(Rounds& rounds) {
   Status status = go_on(rounds);
   if (status) return status;
   // What would turn clients away does not stay behind; the next run makes it again.
-  if (!job_.release.empty() && ledger_.phase < Phase::Swapped) {
-    std::vector<std::string> statements = job_.release;
-    statements.push_back(note_phase(job_, Phase::Made));
+  if (!job_.release.empty() && known_ && ledger_.phase < Phase::Swapped) {
+    // Noted first: without what is taken away the swap would read the table under its lock. The
+    // answer to the COMMIT of a swap may be what was lost.
+    std::vector<std::string> statements{
+        cat(note_phase(job_, Phase::Made), " WHERE phase IN ('made', 'built')")};
+    statements.insert(statements.end(), job_.release.begin(), job_.release.end());
     const Status released = release(rounds, statements);
     if (!released) {
       Error error = std::move(status).error();
@@ -340,6 +357,7 @@ Status Rewrite::go_on(Rounds& rounds) {
     TRY(make(rounds));
   }
   ledger_ = TRY(read_ledger(rounds.connection(), job_));
+  known_ = true;
   report_.phase = ledger_.phase;
   if (ledger_.phase == Phase::Returned) return finish_return(rounds);
   const auto reached = [&](Phase phase) { return ledger_.phase >= phase; };
@@ -369,15 +387,8 @@ Status Rewrite::go_on(Rounds& rounds) {
   return ok();
 }
 
-Status Rewrite::clear(Rounds& rounds, std::vector<std::string> statements) {
-  const std::string shown = statements.front();
-  for (const char* function : {"capture", "back"}) {
-    statements.push_back(cat("DROP FUNCTION IF EXISTS ", job_.own(function), "()"));
-  }
-  for (const char* table : {"log", "back_log", "ledger"}) {
-    statements.push_back(cat("DROP TABLE IF EXISTS ", job_.own(table)));
-  }
-  return together(rounds, "clearing up", shown, statements);
+Status Rewrite::clear(Rounds& rounds, const std::vector<std::string>& statements) {
+  return together(rounds, "clearing up", statements.front(), statements);
 }
 
 Status Rewrite::abort(Rounds& rounds) {
@@ -410,7 +421,7 @@ Status Rewrite::swap_back(Rounds& rounds) {
       TRY(rounds.connection().query("select to_regclass($1)::oid::int8", {job_.table()}));
   Exchange places{.what = "changing places back",
                   .oid = static_cast<uint32_t>(TRY(oid[0].get<int64_t>(0))),
-                  .locks = locks_of(job_, {job_.table(), job_.old_table()}),
+                  .locks = locks_of({job_.table(), job_.old_table()}),
                   .snapshots = true,
                   .then = [&](pg::Connection& conn) { return return_places(conn, flow); }};
   places.mark = &mark_;
@@ -446,9 +457,12 @@ Status Rewrite::finish(Rounds& rounds) {
 }
 
 std::vector<std::string> finish_statements(const Job& job) {
-  if (!job.copies) return job.finish;
-  std::vector<std::string> out = uncapture(backward(job), job.table());
-  out.push_back(cat("DROP TABLE IF EXISTS ", job.old_table()));
+  std::vector<std::string> out = job.finish;
+  if (job.copies) {
+    out = uncapture(backward(job), job.table());
+    out.push_back(cat("DROP TABLE IF EXISTS ", job.old_table()));
+  }
+  std::ranges::move(drop_notes(job), std::back_inserter(out));
   return out;
 }
 
@@ -457,6 +471,7 @@ std::vector<std::string> abort_statements(const Job& job, Phase phase) {
   if (job.copies && phase >= Phase::Capturing) out = uncapture(forward(job), job.table());
   out.insert(out.end(), job.abort.begin(), job.abort.end());
   out.push_back(cat("DROP TABLE IF EXISTS ", job.new_table()));
+  std::ranges::move(drop_notes(job), std::back_inserter(out));
   return out;
 }
 
@@ -480,7 +495,6 @@ std::vector<care::Step> shown_steps(const Job& job) {
     add(compare_all(flow), LockMode::AccessShare, false);
   }
   add(cat("LOCK TABLE ", job.table(), " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
-  for (const std::string& sql : job.lock) add(sql, LockMode::AccessExclusive);
   for (const std::string& sql : job.swap) add(sql, LockMode::AccessExclusive);
   for (const Make& make : job.after) add(make.sql, make.lock, false);
   return out;

@@ -13,7 +13,7 @@ namespace pgtend::reshape {
 
 // The statements of a job as a dry run shows them, in order.
 std::vector<care::Step> shown_steps(const Job& job);
-// What abort and finish run before they clear the notes away.
+// What abort and finish run; `phase` is how far the job has come.
 std::vector<std::string> abort_statements(const Job& job, Phase phase);
 std::vector<std::string> finish_statements(const Job& job);
 
@@ -58,7 +58,7 @@ class Rewrite {
   Status note(pg::Connection& conn, Phase phase);
   Status unchanged(pg::Connection& conn) const;
   Status still_unchanged(care::Rounds& rounds) const;
-  Status clear(care::Rounds& rounds, std::vector<std::string> statements);
+  Status clear(care::Rounds& rounds, const std::vector<std::string>& statements);
   // Runs statements as one transaction that asks politely for its locks.
   Status together(care::Rounds& rounds, const std::string& what, const std::string& shown,
                   const std::vector<std::string>& statements);
@@ -67,6 +67,7 @@ class Rewrite {
   Job job_;
   Report& report_;
   Ledger ledger_ = {};
+  bool known_ = false;      // whether ledger_ was read in this run
   std::string mark_ = "3";  // see Exchange
 };
 

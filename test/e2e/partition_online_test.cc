@@ -422,7 +422,7 @@ class PartitionKeeps : public PartitionOnline {
 
 void PartitionKeeps::all(Mode mode) {
   const std::string role = pg::ident(create_role("reader").get("user"));
-  const std::string table = "\"Sélect\".\"\"\"; drop\"";
+  const std::string table = "\"Sélect\".\"\"\"; drop %x\"";
   must(conn_->exec(cat(
       R"(
 CREATE SCHEMA "Sélect"; CREATE TABLE ref (id int PRIMARY KEY); INSERT INTO ref VALUES (1);
@@ -567,6 +567,28 @@ TEST_P(PartitionOnline, AsAPartitionItCanBeStoppedAnywhere) {
       EXPECT_EQ(everything(), before) << at;
     }
   }
+}
+
+TEST_P(PartitionOnline, AWayBackThatWasGivenUpLeavesNothingBehindWhenItIsFinished) {
+  make_table();
+  const OnlinePlan plan = planned("t", Mode::Instant);
+  OnlineReport report;
+  must_be(run(plan.job, Verb::Run, report));
+  pg::Connection reader = connect();
+  care::GateSetup setup = gate();
+  setup.on_moment = [&](const care::Moment& now) {
+    if (now.what == "changing places back") must(reader.exec("BEGIN; SELECT FROM t LIMIT 1"));
+  };
+  reshape::Setup hasty = small_chunks();
+  hasty.patience = milliseconds(0);
+  EXPECT_FALSE(partition::run_job(setup, plan.job, Verb::TakeBack, hasty, report));
+  EXPECT_NE(everything().find("narrow"), std::string::npos);
+  must(reader.exec("COMMIT"));
+
+  must_be(run(plan.job, Verb::Finish, report));
+
+  EXPECT_EQ(everything().find("pgtend_"), std::string::npos) << everything();
+  EXPECT_EQ(difference(), "0");
 }
 
 TEST_P(PartitionOnline, RowsTooFarAheadStopItBeforeAnythingIsVisible) {
