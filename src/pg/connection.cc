@@ -76,6 +76,8 @@ Error Connection::State::error_of(const pg_result* result) const {
 
 Error Connection::State::link_error(std::string_view libpq_text) const {
   const std::string text = printable(trim(libpq_text), true);
+  // A write that failed leaves the link as it was: only reading to its end tells that it is lost.
+  if (PQstatus(conn.get()) == CONNECTION_OK) PQconsumeInput(conn.get());
   if (PQstatus(conn.get()) == CONNECTION_BAD) {
     return Error{ErrorCode::Unavailable,
                  cat("connection lost: ", text),

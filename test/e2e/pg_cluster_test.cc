@@ -186,8 +186,13 @@ TEST_P(PgClusterVersions, StopsCrashesAndRestartsOnTheSameData) {
   EXPECT_FALSE(cluster.running());
   must(cluster.restart());
   EXPECT_EQ(count(), "1");
+  auto open = must(pg::Connection::open(cluster.options()));
   must(cluster.crash());
   EXPECT_FALSE(cluster.running());
+  const Status lost = open.exec("SELECT 1");
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::Unavailable) << lost.error().message;
+  EXPECT_FALSE(open.alive());
   EXPECT_FALSE(pg::Connection::open(cluster.options(), seconds(2)));
   must(cluster.restart());
 
