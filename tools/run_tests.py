@@ -48,7 +48,7 @@ def main():
         os.chmod(reports, 0o755)
         pattern = "^(" + "|".join(re.escape(n) for n in names) + ")$"
         environment = {**os.environ, "GTEST_OUTPUT": f"xml:{reports}/", "GTEST_COLOR": "no"}
-        environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
+        environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:handle_sigill=1")
         junit = pathlib.Path(reports, "programs.junit")
         run = subprocess.run(["ctest", "-R", pattern, "--output-on-failure", "-j2", "--no-tests=error",
                               "--output-junit", str(junit)], cwd=folder, env=environment)
