@@ -42,14 +42,16 @@ UPDATE ledger SET v = v + 1 WHERE id = :n * 5 + :k;
 
 
 class Server:
-    """A copy of Debian's server with pg_repack, on a socket of its own."""
+    """A copy of Debian's server with `extensions` (name: schema of its own, or ""), on a socket of its own."""
 
-    def __init__(self):
+    def __init__(self, extensions):
+        self.extensions = extensions
         self.demote, self.account = servers.demote()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtend-compact-"))
         self.folder.chmod(0o755)
         self.tree = self.folder / "usr"
-        pool_bench.unpack_peers(f"usr/lib/postgresql/{VERSION}/bin/pg_repack")
+        for extension in extensions:
+            pool_bench.unpack_peers(f"usr/share/postgresql/{VERSION}/extension/{extension}.control")
         for part in ("lib", "share"):
             for source in (pathlib.Path("/usr"), pool_bench.PEERS / "usr"):
                 shutil.copytree(source / part / "postgresql" / VERSION, self.tree / part / "postgresql" / VERSION,
@@ -76,7 +78,10 @@ class Server:
                               check=False).returncode == 0:
                 break
             time.sleep(0.05)
-        self.sql("create extension pg_repack")
+        for extension, schema in self.extensions.items():
+            if schema:
+                self.sql(f"create schema {schema}")
+            self.sql(f"create extension {extension}" + (f" schema {schema}" if schema else ""))
         return self
 
     def __exit__(self, *_):
@@ -100,25 +105,33 @@ class Server:
 
 
 class Clients:
-    """pgbench with a log of each transaction."""
+    """pgbench with a log of each transaction, of which those of `text` are made."""
 
-    def __init__(self, server, options):
+    def __init__(self, server, options, text):
         self.server = server
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=server.folder))
         script = self.folder / "script.sql"
-        script.write_text(SCRIPT.format(last=options.rows // 5 - 1))
+        script.write_text(text)
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
             [server.programs / "pgbench", "-n", "-c", str(CLIENTS), "-j", str(CLIENTS), "-T", "3600", "-R",
              str(options.rate), "-M", "prepared", "-l", "-f", script], env=server.environment, cwd=self.folder,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=open(self.folder / "errors", "w", encoding="utf-8"))
+
+    def errors(self):
+        """How many errors clients got, once they have stopped; that their sessions were ended is none."""
+        told = (self.folder / "errors").read_text().splitlines()
+        return len([line for line in told if "ERROR:" in line]) + sum(word[2] == "failed" for word in self.words())
+
+    def words(self):
+        return [line.split() for log in self.folder.glob("pgbench_log*") for line in log.read_text().splitlines()]
 
     def stop(self):
         """(when it ended, ms since it was due) of each transaction, fastest first; their sessions are ended, so their logs whole."""
         self.server.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgbench'")
         self.process.wait()
-        words = [line.split() for log in self.folder.glob("pgbench_log*") for line in log.read_text().splitlines()]
-        return sorted(((int(word[4]) + int(word[5]) / 1e6, int(word[2]) / 1000) for word in words), key=lambda one: one[1])
+        return sorted(((int(word[4]) + int(word[5]) / 1e6, int(word[2]) / 1000) for word in self.words()
+                       if word[2] != "failed"), key=lambda one: one[1])
 
 
 class LockWatch:
@@ -168,7 +181,7 @@ def measure(server, command, options):
     server.make_table(options.rows)
     checksum = "select count(*), sum(hashtextextended(row(id, acct, pad)::text, 0)::numeric) from ledger"
     before = server.sql(checksum)
-    clients = Clients(server, options)
+    clients = Clients(server, options, SCRIPT.format(last=options.rows // 5 - 1))
     time.sleep(1)
     start_wal, start = wal(server), time.monotonic()
     time.sleep(ALONE_S)
@@ -212,7 +225,7 @@ def main():
              "overlaps with it, *longest* the slowest of all; both from the moment they were due.", "",
              "| way | pages (dense) | index pages | s | WAL MB | lock ms | meanwhile ms | longest ms | 99.9 % ms |",
              "|---|---|---|---|---|---|---|---|---|"]
-    with Server() as server:
+    with Server({"pg_repack": ""}) as server:
         for name, command in ways(server, options).items():
             if options.only and options.only not in name:
                 continue
