@@ -90,6 +90,9 @@ std::vector<std::string> Builder::names_wanted() const {
 
 // Frees the old names, so that the catalogs' own definitions can be used word for word.
 void Builder::move_away() {
+  for (std::string& sql : locks_of_followers(d_.followers)) {
+    step(std::move(sql), LockMode::AccessExclusive);
+  }
   step(cat("LOCK TABLE ", table_, " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
   // Now rather than after the copy, when a busy table could still spoil everything, or deadlock.
   std::vector<std::string> referenced;
@@ -104,7 +107,7 @@ void Builder::move_away() {
   step("SET LOCAL search_path = ''", LockMode::None);
   step(std::string(kNoOldSnapshot), LockMode::None);
   if (!d_.fingerprint.empty()) {
-    check(cat("SELECT (", fingerprint_sql(table_), ") = ", literal(d_.fingerprint)),
+    check(unchanged_sql(d_),
           cat(table_, " has changed since the conversion was planned; plan it again"));
   }
   for (const std::string& index : index_names(d_)) {
@@ -186,6 +189,9 @@ void Builder::add_rest() {
          LockMode::ShareUpdateExclusive);
   }
   for (const std::string& grant : d_.grants) step(grant, LockMode::None);
+  for (std::string& sql : follow(d_.followers, old_)) {
+    step(std::move(sql), LockMode::AccessExclusive);
+  }
   // Default privileges may have added rights that the old table did not give.
   check(same_rights(old_, table_),
         cat("the rights on the new table would not be those of the old one; look at its owner's "
@@ -214,7 +220,7 @@ void Builder::finish() {
 // Takes the rows back as they are then, so that nothing written after the conversion is lost.
 std::vector<std::string> Builder::undo() const {
   const std::string columns = column_list(stored_columns(d_));
-  std::vector<std::string> out;
+  std::vector<std::string> out = locks_of_followers(d_.followers);
   out.push_back(cat("LOCK TABLE ", table_, ", ", old_, " IN ACCESS EXCLUSIVE MODE"));
   out.push_back(cat("TRUNCATE ", old_));
   out.push_back(cat("INSERT INTO ", old_, " (", columns, ")",
@@ -230,8 +236,13 @@ std::vector<std::string> Builder::undo() const {
                         literal(column.name), "), last_value, is_called) FROM ", column.sequence));
     }
   }
-  out.push_back(cat("DROP TABLE ", table_));
+  const std::string away = name_with(d_.name, "_new");
+  out.push_back(cat("ALTER TABLE ", table_, " RENAME TO ", ident(away)));
   out.push_back(cat("ALTER TABLE ", old_, " RENAME TO ", ident(d_.name)));
+  for (std::string& sql : follow_back(d_.followers, qualified(d_.schema, away))) {
+    out.push_back(std::move(sql));
+  }
+  out.push_back(cat("DROP TABLE ", qualified(d_.schema, away)));
   for (const std::string& index : index_names(d_)) {
     out.push_back(cat("ALTER INDEX ", qualified(d_.schema, name_with(index, "_old")), " RENAME TO ",
                       ident(index)));

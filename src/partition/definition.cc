@@ -62,6 +62,15 @@ void visit_definition(Visitor& visit, Item& d) {
     v("name", item.name);
     v("definition", item.definition);
   });
+  visit.list("followers", d.followers, [](auto& v, auto& item) {
+    v("what", item.what);
+    v("lock", item.lock);
+    v("follow", item.follow);
+    v("leave", item.leave);
+    v("stays", item.stays);
+  });
+  visit("followers_print", d.followers_print);
+  visit("replica_identity", d.replica_identity);
   visit("grants", d.grants);
   visit("refusals", d.refusals);
   visit("rows", d.rows);
@@ -94,7 +103,8 @@ select n.nspname, c.relname, pg_get_userbyid(c.relowner), c.relowner = current_u
        pg_table_size(c.oid), pg_indexes_size(c.oid),
        current_setting('max_locks_per_transaction')::bigint *
          (current_setting('max_connections')::bigint +
-          current_setting('max_prepared_transactions')::bigint)
+          current_setting('max_prepared_transactions')::bigint),
+       case c.relreplident when 'f' then 'FULL' when 'n' then 'NOTHING' else '' end
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 left join pg_tablespace t on t.oid = c.reltablespace
 where c.oid = $1)",
@@ -112,6 +122,7 @@ where c.oid = $1)",
   d.heap = {TRY(row.get<int64_t>(8))};
   d.index_bytes = {TRY(row.get<int64_t>(9))};
   d.locks_max = TRY(row.get<int64_t>(10));
+  d.replica_identity = row.text(11);
   d.version = conn.server_version();
   return ok();
 }
@@ -241,12 +252,34 @@ constexpr std::string_view kRefusals[] = {
          quote_ident(k.conname) ||
          '): drop that constraint first; it can only come back with the partition key in it'
        from pg_constraint k where k.confrelid = $1 and k.contype = 'f' and k.conparentid = 0)",
-    R"(select distinct 'view ' || r.ev_class::regclass || ' reads it: drop and create it again ' ||
-         'around the conversion'
+    R"(select distinct case
+         when r.rulename <> '_RETURN' then
+           'rule ' || quote_ident(r.rulename) || ' on ' || c.oid::regclass || ' knows it: drop ' ||
+           'and create it again around the conversion'
+         when c.relkind = 'm' then
+           'materialized view ' || c.oid::regclass || ' reads it, which cannot be told of another ' ||
+           'table: drop and create it again around the conversion'
+         when c.relpersistence <> 'p' then
+           'temporary view ' || c.oid::regclass || ' reads it: wait for the end of its session'
+         else 'view ' || c.oid::regclass || ' reads it and belongs to role ' ||
+           quote_ident(pg_get_userbyid(c.relowner)) || ', so it cannot be told of the new table: ' ||
+           'give it to the table''s owner, or drop and create it again around the conversion' end
        from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
-       where d.refclassid = 'pg_class'::regclass and d.refobjid = $1 and r.ev_class <> $1)",
-    R"(select 'rule ' || quote_ident(r.rulename) || ' is on it: drop it first'
-       from pg_rewrite r where r.ev_class = $1)",
+       join pg_class c on c.oid = r.ev_class
+       where d.refclassid = 'pg_class'::regclass and d.refobjid = $1 and r.ev_class <> $1
+         and not (c.relkind = 'v' and c.relpersistence = 'p' and r.rulename = '_RETURN'
+                  and pg_has_role(c.relowner, 'USAGE')))",
+    // The key takes the partition key in; what groups by it would no longer be understood.
+    R"(select distinct coalesce('view ' || c.oid::regclass, 'function ' || d.objid::regprocedure) ||
+         ' relies on constraint ' || quote_ident(k.conname) ||
+         ' (GROUP BY, ON CONFLICT): name all columns there'
+       from pg_constraint k join pg_depend d
+            on d.refclassid = 'pg_constraint'::regclass and d.refobjid = k.oid
+       left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+       left join pg_class c on c.oid = r.ev_class
+       where k.conrelid = $1 and d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass))",
+    R"(select 'rule ' || quote_ident(r.rulename) || ' is disabled, replica or always: set it back first'
+       from pg_rewrite r where r.ev_class = $1 and r.ev_enabled <> 'O')",
     // Functions, columns of other tables and whatever else knows the table or its row type.
     R"(select distinct pg_describe_object(d.classid, d.objid, 0) ||
          ' depends on it: drop it first'
@@ -260,26 +293,41 @@ constexpr std::string_view kRefusals[] = {
               'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_type'::regclass,
               'pg_publication_rel'::regclass, 'pg_statistic_ext'::regclass)
          and d.deptype in ('n', 'a')
+         and not (d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_class'::regclass
+                  and exists (select from pg_proc p where p.oid = d.objid
+                              and p.prokind in ('f', 'p') and pg_has_role(p.proowner, 'USAGE')))
          and not (d.classid = 'pg_class'::regclass and
                   (d.objid = $1 or exists (select from pg_class q where q.oid = d.objid
                                            and q.relkind in ('i', 'S', 't')))))",
-    R"(select 'publication ' || quote_ident(p.pubname) || ' publishes it: take it out first'
+    R"(select 'publication ' || quote_ident(p.pubname) || case
+         when p.puballtables then
+           ' publishes all tables, so the new one, too, while it is filled: name its tables first'
+         when not pg_has_role(p.pubowner, 'USAGE') then
+           ' belongs to role ' || quote_ident(pg_get_userbyid(p.pubowner)) ||
+           ': take the table out first'
+         else
+           ' would publish each partition by its own name, which subscribers do not have: ' ||
+           'ALTER PUBLICATION ' || quote_ident(p.pubname) ||
+           ' SET (publish_via_partition_root = true) first' end
        from pg_publication p
        left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = $1
-       where p.puballtables or r.oid is not null)",
-    R"(select 'row security policy ' || quote_ident(p.polname) || ' is on it: drop it first'
-       from pg_policy p where p.polrelid = $1)",
-    R"(select 'row security is switched on: switch it off first' from pg_class c
-       where c.oid = $1 and (c.relrowsecurity or c.relforcerowsecurity))",
+       where p.puballtables
+          or r.oid is not null and not (p.pubviaroot and pg_has_role(p.pubowner, 'USAGE')))",
+    R"(select distinct 'row security policy ' || quote_ident(p.polname) || ' of ' ||
+         p.polrelid::regclass || ' knows it: drop and create it again around the conversion'
+       from pg_depend d join pg_policy p on p.oid = d.objid and d.classid = 'pg_policy'::regclass
+       where d.refclassid = 'pg_class'::regclass and d.refobjid = $1 and p.polrelid <> $1)",
+    R"(select 'row security is forced upon its owner, who would not copy all rows: ALTER TABLE ' ||
+         c.oid::regclass || ' NO FORCE ROW LEVEL SECURITY first' from pg_class c
+       where c.oid = $1 and c.relforcerowsecurity)",
     R"(select 'it is part of an inheritance tree: take it out first' where exists
          (select from pg_inherits i where i.inhrelid = $1 or i.inhparent = $1))",
     R"(select 'it is ' || case c.relpersistence when 'u' then 'unlogged: SET LOGGED first'
                                                 else 'temporary' end
        from pg_class c where c.oid = $1 and c.relpersistence <> 'p')",
     R"(select 'it is a typed table' from pg_class c where c.oid = $1 and c.reloftype <> 0)",
-    R"(select 'its replica identity is not the default: ALTER TABLE … REPLICA IDENTITY DEFAULT ' ||
-         'first'
-       from pg_class c where c.oid = $1 and c.relreplident <> 'd')",
+    R"(select 'its replica identity is an index: ALTER TABLE … REPLICA IDENTITY DEFAULT or FULL first'
+       from pg_class c where c.oid = $1 and c.relreplident = 'i')",
     R"(select 'its access method is not heap' from pg_class c join pg_am m on m.oid = c.relam
        where c.oid = $1 and m.amname <> 'heap')",
     R"(select 'constraint ' || quote_ident(k.conname) ||
@@ -318,7 +366,12 @@ constexpr std::string_view kRefusals[] = {
 constexpr std::string_view kSchemaPublications =
     R"(select 'publication ' || quote_ident(p.pubname) || ' publishes its schema: take it out first'
        from pg_publication_namespace q join pg_publication p on p.oid = q.pnpubid
-       join pg_class c on c.relnamespace = q.pnnspid where c.oid = $1)";
+       join pg_class c on c.relnamespace = q.pnnspid where c.oid = $1
+       union all
+       select 'publication ' || quote_ident(p.pubname) || ' publishes a list of its columns, which ' ||
+         'would have to contain the partition key: publish all of them first'
+       from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
+       where r.prrelid = $1 and r.prattrs is not null)";
 
 Status load_inside(pg::Connection& conn, Definition& d) {
   TRY(conn.exec("SET LOCAL search_path = ''"));
@@ -327,9 +380,13 @@ Status load_inside(pg::Connection& conn, Definition& d) {
   TRY(load_constraints(conn, d));
   TRY(load_indexes(conn, d));
   TRY(load_grants_and_triggers(conn, d));
+  d.followers = TRY(load_followers(conn, d.oid, d.version));
+  const pg::Rows followers =
+      TRY(conn.query(followers_print_sql(cat("'", d.oid, "'::oid"), d.version)));
+  d.followers_print = TRY(followers.scalar());
   const pg::Rows refusals = TRY(conn.query(refusals_sql(d.oid, d.version)));
   for (const pg::Row row : refusals) d.refusals.emplace_back(row.text(0));
-  const pg::Rows print = TRY(conn.query(fingerprint_sql(d.qualified())));
+  const pg::Rows print = TRY(conn.query(fingerprint_sql(d.qualified(), d.version)));
   d.fingerprint = TRY(print.scalar());
   return ok();
 }
@@ -365,7 +422,7 @@ Result<Definition> load_definition(pg::Connection& conn, const std::string& tabl
   return d;
 }
 
-std::string fingerprint_sql(const std::string& qualified) {
+std::string fingerprint_sql(const std::string& qualified, int version) {
   const std::string oid = cat("to_regclass(", pg::literal(qualified), ")");
   return cat(
       "select md5(concat_ws('|', c.relowner, c.relacl::text, c.reloptions::text, c.relkind,"
@@ -384,9 +441,8 @@ std::string fingerprint_sql(const std::string& qualified) {
       " where i.indrelid = c.oid and i.indexrelid::regclass::text !~ 'pgtend_[0-9]+_'),"
       " (select string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ';' order by t.oid)"
       " from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal"
-      " and t.tgname not like 'pgtend\\_%')))"
-      " from pg_class c where c.oid = ",
-      oid);
+      " and t.tgname not like 'pgtend\\_%'), (",
+      followers_print_sql(oid, version), ")))", " from pg_class c where c.oid = ", oid);
 }
 
 json::object to_json(const Definition& definition) {

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/units.h"
+#include "partition/followers.h"
 #include "pg/connection.h"
 
 namespace pgtend::partition {
@@ -64,6 +65,9 @@ struct Definition {
   std::vector<Constraint> constraints = {};
   std::vector<Index> indexes = {};
   std::vector<Trigger> triggers = {};
+  std::vector<Follower> followers = {};
+  std::string followers_print = {};
+  std::string replica_identity = {};       // "FULL", "NOTHING"; "" the default
   std::vector<std::string> grants = {};    // GRANT …
   std::vector<std::string> refusals = {};  // why it cannot be converted, each with the next step
   double rows = 0;
@@ -83,8 +87,9 @@ struct Definition {
 Result<Definition> load_definition(pg::Connection& conn, const std::string& table);
 
 // SQL for the fingerprint of table `qualified` as it is when it runs (with an empty search path):
-// one text that changes with any change of columns, constraints, indexes, triggers or rights.
-std::string fingerprint_sql(const std::string& qualified);
+// one text that changes with any change of columns, constraints, indexes, triggers, rights or
+// followers.
+std::string fingerprint_sql(const std::string& qualified, int version);
 
 // SQL of one text a row, of why table `oid` cannot be replaced by another, as the definition's
 // refusals; with an empty search path. What our own jobs have added does not count.

@@ -207,6 +207,8 @@ void InstantBuilder::swap() {
   out.push_back(cat("ALTER TABLE ", table_, " ATTACH PARTITION ", legacy_,
                     " FOR VALUES FROM (MINVALUE) TO (", literal(cutoff_), ")"));
   for (const Trigger& trigger : d_.triggers) out.push_back(trigger.definition);
+  job_.lock_first = locks_of_followers(d_.followers);
+  for (std::string& sql : follow(d_.followers, legacy_)) out.push_back(std::move(sql));
 }
 
 // The CHECK has done its work; the bounds say the same.
@@ -268,8 +270,10 @@ void InstantBuilder::back() {
   out.push_back(cat("INSERT INTO ", legacy_, " (", columns, ") OVERRIDING SYSTEM VALUE SELECT ",
                     columns, " FROM ", table_));
   out.emplace_back("SET CONSTRAINTS ALL IMMEDIATE");  // or their events forbid ALTER TABLE
-  out.push_back(cat("DROP TABLE ", table_));
+  out.push_back(cat("ALTER TABLE ", table_, " RENAME TO ", ident(job_.shadow)));
   out.push_back(cat("ALTER TABLE ", legacy_, " RENAME TO ", ident(d_.name)));
+  for (std::string& sql : follow_back(d_.followers, new_)) out.push_back(std::move(sql));
+  out.push_back(cat("DROP TABLE ", new_));
   for (const Column& column : d_.columns) {
     if (column.identity.empty()) continue;
     out.push_back(cat("ALTER SEQUENCE ", in_schema(name_with(column.sequence_name, "_new")),
@@ -305,7 +309,7 @@ reshape::Job InstantBuilder::build() {
       cat("ALTER TABLE ", table_, " DROP CONSTRAINT IF EXISTS ", ident(job_.own_bare("range")))};
   job_.unchanged_sql = unchanged_sql(d_);
   job_.refusals_sql = refusals_sql(d_.oid, d_.version);
-  job_.equal_sql = equal_columns_sql(table_, legacy_);
+  job_.equal_sql = returnable_sql(d_, legacy_);
   // What a way back that was not come to its end has left; else only the notes go.
   for (const Constraint* constraint : uniques()) {
     job_.finish.push_back(cat("DROP INDEX IF EXISTS ", in_schema(narrow(*constraint))));

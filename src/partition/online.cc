@@ -123,6 +123,7 @@ care::Action action_of(const reshape::Job& job, Verb verb) {
       }
       break;
     case Verb::TakeBack:
+      for (const std::string& sql : job.lock_first) step(sql, LockMode::AccessExclusive);
       step(cat("LOCK TABLE ", job.table(), " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
       for (const std::string& sql : job.back) step(sql, LockMode::AccessExclusive);
       for (const Make& make : job.after_back) step(make.sql, make.lock);

@@ -217,8 +217,10 @@ void ShadowBuilder::swap_references() {
 
 void ShadowBuilder::back() {
   std::vector<std::string>& out = job_.back;  // sequences stand there already
-  out.push_back(cat("DROP TABLE ", table_));
+  out.push_back(cat("ALTER TABLE ", table_, " RENAME TO ", ident(job_.shadow)));
   out.push_back(cat("ALTER TABLE ", old_, " RENAME TO ", ident(d_.name)));
+  for (std::string& sql : follow_back(d_.followers, new_)) out.push_back(std::move(sql));
+  out.push_back(cat("DROP TABLE ", new_));
   for (const std::string& index : index_names(d_)) {
     out.push_back(
         cat("ALTER INDEX ", in_schema(name_with(index, "_old")), " RENAME TO ", ident(index)));
@@ -245,10 +247,12 @@ reshape::Job ShadowBuilder::build() {
   swap_sequences();
   swap_references();
   for (const Trigger& trigger : d_.triggers) job_.swap.push_back(trigger.definition);
+  job_.lock_first = locks_of_followers(d_.followers);
+  for (std::string& sql : follow(d_.followers, old_)) job_.swap.push_back(std::move(sql));
   back();
   job_.unchanged_sql = unchanged_sql(d_);
   job_.refusals_sql = refusals_sql(d_.oid, d_.version);
-  job_.equal_sql = equal_columns_sql(table_, old_);
+  job_.equal_sql = returnable_sql(d_, old_);
   return std::move(job_);
 }
 

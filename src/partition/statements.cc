@@ -178,6 +178,12 @@ std::vector<std::string> create_slices(const Definition& table, const Proposal& 
                       made, " FOR VALUES FROM (", literal(slice.from), ") TO (", literal(slice.to),
                       ")", with, space));
   }
+  if (table.replica_identity.empty()) return out;
+  const std::string identity = cat(" REPLICA IDENTITY ", table.replica_identity);
+  out.push_back(cat("ALTER TABLE ", made, identity));
+  for (const Slice& slice : proposal.slices) {
+    out.push_back(cat("ALTER TABLE ", pg::qualified(table.schema, slice.name), identity));
+  }
   return out;
 }
 
@@ -233,11 +239,15 @@ std::string index_on(const Index& index, const std::string& table, const std::st
 }
 
 std::string unchanged_sql(const Definition& table) {
-  return cat("SELECT (", fingerprint_sql(table.qualified()), ") = ", literal(table.fingerprint));
+  return cat("SELECT (", fingerprint_sql(table.qualified(), table.version),
+             ") = ", literal(table.fingerprint));
 }
 
-std::string equal_columns_sql(const std::string& one, const std::string& other) {
-  return cat("SELECT ", columns_sql(one), " = ", columns_sql(other));
+std::string returnable_sql(const Definition& table, const std::string& old) {
+  const std::string now = table.qualified();
+  return cat("SELECT ", columns_sql(now), " = ", columns_sql(old), " AND (",
+             followers_print_sql(cat("to_regclass(", literal(now), ")"), table.version),
+             ") = ", literal(table.followers_print));
 }
 
 std::string same_rights(const std::string& one, const std::string& other) {

@@ -21,7 +21,7 @@ std::string create_like(const Definition& table, const Proposal& proposal, const
                         const std::string& source);
 // What LIKE forgets about columns.
 std::vector<std::string> alter_columns(const Definition& table, const std::string& made);
-// CREATE TABLE … PARTITION OF `made`, one for each slice.
+// CREATE TABLE … PARTITION OF `made`, one for each slice, and the replica identity of all.
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made);
 // All of these, and comment, rights (which are compared: an error when default privileges
@@ -36,8 +36,9 @@ std::string index_on(const Index& index, const std::string& table, const std::st
                      const std::string& on);
 // SQL of one boolean: the table is as it was read; what jobs of ours have added does not count.
 std::string unchanged_sql(const Definition& table);
-// SQL of one boolean: both tables have columns of the same names and types.
-std::string equal_columns_sql(const std::string& one, const std::string& other);
+// SQL of one boolean, once another table has its name: columns are those of `old`, and those who
+// follow are as they were when `table` was read.
+std::string returnable_sql(const Definition& table, const std::string& old);
 // SQL of one boolean: both tables give everybody the same rights.
 std::string same_rights(const std::string& one, const std::string& other);
 // Names of indexes, those behind constraints included.

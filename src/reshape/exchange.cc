@@ -95,6 +95,7 @@ Result<RoundEnd> attempt(Rounds& rounds, const Setup& setup, const Exchange& exc
                         "SET LOCAL statement_timeout = ",
                         setup.exchange_statement.count(),
                         "; SET LOCAL lock_timeout = ", setup.lock_timeout.count())));
+      for (const std::string& sql : exchange.lock_first) TRY(conn.exec(sql));
       for (const std::string& sql : exchange.locks) {
         TRY(conn.exec(sql));
         if (locked == SteadyTime{}) locked = rounds.clock().steady();

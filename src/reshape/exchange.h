@@ -13,10 +13,11 @@ namespace pgtend::reshape {
 
 // A transaction of its own, with an empty search path, whose commit waits for the disk.
 struct Exchange {
-  std::string what = {};                // "changing places"
-  uint32_t oid = 0;                     // of the table that others use now
-  std::vector<std::string> locks = {};  // statements; the first locks that table
-  bool snapshots = false;               // whether older ones must have ended
+  std::string what = {};                     // "changing places"
+  uint32_t oid = 0;                          // of the table that others use now
+  std::vector<std::string> lock_first = {};  // statements
+  std::vector<std::string> locks = {};       // statements; the first locks that table
+  bool snapshots = false;                    // whether older ones must have ended
   // A transaction of ours after which all but the last changes had been brought over. Whoever waits
   // for the table with a snapshot from before it would miss more than those.
   const std::string* mark = nullptr;

@@ -50,6 +50,7 @@ void visit_job(Visitor& visit, Item& j) {
   visit("leaves", j.leaves);
   visit("create", j.create);
   visit.list("build", j.build, each);
+  visit("lock_first", j.lock_first);
   visit("swap", j.swap);
   visit.list("after", j.after, each);
   visit("back", j.back);

@@ -34,17 +34,18 @@ struct Job {
   std::vector<std::string> columns = {};  // bare: those that are copied; generated ones are not
   // How the new table is divided; empty for one that is not. A row belongs to the last leaf whose
   // bound is not above its divider.
-  std::string divider = {};              // bare column, never null
-  std::string divider_type = {};         // as format_type() writes it
-  std::vector<std::string> bounds = {};  // lowest first; one for each leaf
-  std::vector<std::string> leaves = {};  // the relations that rows are stored in
-  std::vector<std::string> create = {};  // one transaction
-  std::vector<Make> build = {};          // once the rows are there
-  std::vector<std::string> swap = {};    // under ACCESS EXCLUSIVE on the old table
-  std::vector<Make> after = {};          // once the new table is in use
-  std::vector<std::string> back = {};    // takes the swap back, under ACCESS EXCLUSIVE on both
-  std::vector<Make> after_back = {};     // once the old table is in use again
-  std::string unchanged_sql = {};        // one boolean: the table is as it was planned for
+  std::string divider = {};                  // bare column, never null
+  std::string divider_type = {};             // as format_type() writes it
+  std::vector<std::string> bounds = {};      // lowest first; one for each leaf
+  std::vector<std::string> leaves = {};      // the relations that rows are stored in
+  std::vector<std::string> create = {};      // one transaction
+  std::vector<Make> build = {};              // once the rows are there
+  std::vector<std::string> lock_first = {};  // what must be locked before the tables
+  std::vector<std::string> swap = {};        // under ACCESS EXCLUSIVE on the old table
+  std::vector<Make> after = {};              // once the new table is in use
+  std::vector<std::string> back = {};        // takes the swap back, under ACCESS EXCLUSIVE on both
+  std::vector<Make> after_back = {};         // once the old table is in use again
+  std::string unchanged_sql = {};            // one boolean: the table is as it was planned for
   // Rows of one text: why the table can no longer be replaced (a view on it was made, say).
   std::string refusals_sql = "SELECT '' WHERE false";
   // Before the swap, when a run ends without it: takes away what would turn clients away. The job

@@ -256,6 +256,7 @@ Status Rewrite::swap(Rounds& rounds) {
   TRY(bring_over(rounds, flow));
   Exchange places{.what = "changing places",
                   .oid = job_.oid,
+                  .lock_first = job_.lock_first,
                   .locks = locks_of({job_.table()}),
                   .snapshots = job_.copies,
                   .then = [&](pg::Connection& conn) { return change_places(conn, flow); }};
@@ -405,8 +406,10 @@ Status Rewrite::return_places(pg::Connection& conn, const Flow& flow) {
   const pg::Rows same = TRY(conn.query(job_.equal_sql));
   if (same.empty() || same[0].text(0) != "t") {
     return Error{ErrorCode::Invalid, cat(job_.table(),
-                                         " was altered since the swap: the old table "
-                                         "has other columns")};
+                                         " was altered since the swap: its columns, or views, "
+                                         "rules, policies, publications of it, are not those of "
+                                         "the old table")}
+        .hinting("take that back, then try again");
   }
   TRY(bring_last(conn, flow));
   TRY_DURING(conn.exec(join(job_.back, ";\n")), "changing places back");
@@ -421,6 +424,7 @@ Status Rewrite::swap_back(Rounds& rounds) {
       TRY(rounds.connection().query("select to_regclass($1)::oid::int8", {job_.table()}));
   Exchange places{.what = "changing places back",
                   .oid = static_cast<uint32_t>(TRY(oid[0].get<int64_t>(0))),
+                  .lock_first = job_.lock_first,
                   .locks = locks_of({job_.table(), job_.old_table()}),
                   .snapshots = true,
                   .then = [&](pg::Connection& conn) { return return_places(conn, flow); }};
@@ -494,6 +498,7 @@ std::vector<care::Step> shown_steps(const Job& job) {
     add(insert_keys(flow), LockMode::AccessShare, false);
     add(compare_all(flow), LockMode::AccessShare, false);
   }
+  for (const std::string& sql : job.lock_first) add(sql, LockMode::AccessExclusive);
   add(cat("LOCK TABLE ", job.table(), " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
   for (const std::string& sql : job.swap) add(sql, LockMode::AccessExclusive);
   for (const Make& make : job.after) add(make.sql, make.lock, false);

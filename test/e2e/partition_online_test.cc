@@ -3,10 +3,7 @@
 #include <atomic>
 #include <thread>
 
-#include "base/text.h"
-#include "e2e/support/database.h"
-#include "e2e/support/oracle_load.h"
-#include "partition/online.h"
+#include "e2e/support/partition_online.h"
 #include "pg/quote.h"
 
 namespace pgtend::e2e {
@@ -18,73 +15,7 @@ using partition::OnlinePlan;
 using partition::OnlineReport;
 using partition::Verb;
 
-constexpr int kRows = 20'000;
-
-void must_be(const Status& status) { ASSERT_TRUE(status) << status.error().message; }
-
-class PartitionOnline : public VersionTest {
- protected:
-  Settings settings() const override { return {{"autovacuum", "off"}}; }
-  void SetUp() override {
-    VersionTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
-  }
-
-  void make_table() {
-    must(conn_->exec(cat(
-        "CREATE TABLE t (id bigint PRIMARY KEY, at timestamptz NOT NULL, v numeric(10,2), pad text "
-        "DEFAULT repeat('x', 50)); INSERT INTO t SELECT i, ",
-        kOracleStart, " + i * interval '5 minutes', i / 7.0 FROM generate_series(1, ", kRows,
-        ") i; CREATE INDEX t_at ON t (at); CREATE TABLE o (LIKE t INCLUDING ALL); "
-        "INSERT INTO o SELECT * FROM t; ANALYZE t, o")));
-  }
-  care::GateSetup gate() {
-    care::GateSetup out{.options = options(), .audit = &*audit_, .clock = &system_clock()};
-    out.policy.apply = true;
-    out.policy.back_off = milliseconds(10);
-    out.policy.back_off_max = milliseconds(50);
-    out.policy.statement_timeout = milliseconds(0);
-    return out;
-  }
-  OnlinePlan planned(const std::string& table = "t", Mode mode = Mode::Shadow) {
-    OnlinePlan plan = must(partition::plan_online(
-        *conn_, {.table = table, .interval = Interval::Month, .ahead = 2}, {}, mode));
-    EXPECT_EQ(join(plan.refusals, "; "), "");
-    return plan;
-  }
-  static reshape::Setup small_chunks() {
-    return {.chunk = milliseconds(5), .patience = seconds(30)};
-  }
-  Status run(const reshape::Job& job, Verb verb, OnlineReport& report) {
-    return partition::run_job(gate(), job, verb, small_chunks(), report);
-  }
-  std::string one(const std::string& sql) {
-    const pg::Rows rows = must(conn_->query(sql));
-    return rows.empty() ? "no row" : std::string(rows[0].text(0));
-  }
-  // Rows that are in one of the tables only.
-  std::string difference() {
-    return one(
-        "SELECT count(*) FROM ((TABLE t EXCEPT ALL TABLE o) UNION ALL (TABLE o EXCEPT ALL TABLE "
-        "t)) x");
-  }
-  // All that is there: whoever leaves something behind changes it.
-  std::string everything() {
-    return one(
-        "SELECT concat_ws(E'\\n', (SELECT string_agg(relname || relkind::text, ' ' ORDER BY "
-        "relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace), (SELECT "
-        "string_agg(tgname || tgrelid::regclass::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE "
-        "NOT tgisinternal), (SELECT string_agg(proname, ' ') FROM pg_proc WHERE pronamespace = "
-        "'public'::regnamespace), (SELECT string_agg(conname, ' ' ORDER BY conname) FROM "
-        "pg_constraint WHERE connamespace = 'public'::regnamespace))");
-  }
-
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
-};
+constexpr int kRows = kOnlineRows;
 
 class PartitionUnderLoad : public PartitionOnline {};
 
