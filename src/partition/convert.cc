@@ -121,6 +121,7 @@ void Builder::move_away() {
              ident(name_with(column.sequence_name, "_old"))),
          LockMode::AccessExclusive);
   }
+  for (std::string& sql : rename_statistics(d_, "", "_old")) step(std::move(sql), LockMode::None);
   step(cat("ALTER TABLE ", table_, " RENAME TO ", ident(old_name_)), LockMode::AccessExclusive);
 }
 
@@ -183,7 +184,17 @@ void Builder::move_sequences() {
 }
 
 void Builder::add_rest() {
-  for (const Trigger& trigger : d_.triggers) step(trigger.definition, LockMode::ShareRowExclusive);
+  for (std::string& sql : create_triggers(d_)) step(std::move(sql), LockMode::ShareRowExclusive);
+  const auto same = [](const Statistics& one) { return one.name; };
+  for (std::string& sql : create_statistics(d_, table_, same)) {
+    step(std::move(sql), LockMode::ShareUpdateExclusive);
+  }
+  for (std::string& sql : create_slice_statistics(d_, p_)) {
+    step(std::move(sql), LockMode::ShareUpdateExclusive);
+  }
+  for (const Column& column : d_.columns) {
+    for (const std::string& sql : column.sequence_rest) step(sql, LockMode::None);
+  }
   if (!d_.comment.empty()) {
     step(cat("COMMENT ON TABLE ", table_, " IS ", literal(d_.comment)),
          LockMode::ShareUpdateExclusive);
@@ -243,6 +254,7 @@ std::vector<std::string> Builder::undo() const {
     out.push_back(std::move(sql));
   }
   out.push_back(cat("DROP TABLE ", qualified(d_.schema, away)));
+  for (std::string& sql : rename_statistics(d_, "_old", "")) out.push_back(std::move(sql));
   for (const std::string& index : index_names(d_)) {
     out.push_back(cat("ALTER INDEX ", qualified(d_.schema, name_with(index, "_old")), " RENAME TO ",
                       ident(index)));

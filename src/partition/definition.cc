@@ -21,6 +21,7 @@ void visit_column(Visitor& visit, Item& c) {
   visit("sequence_name", c.sequence_name);
   visit("plain_equality", c.plain_equality);
   visit("alter", c.alter);
+  visit("sequence_rest", c.sequence_rest);
 }
 
 template <class Visitor, class Item>
@@ -61,6 +62,14 @@ void visit_definition(Visitor& visit, Item& d) {
   visit.list("triggers", d.triggers, [](auto& v, auto& item) {
     v("name", item.name);
     v("definition", item.definition);
+    v("comment", item.comment);
+  });
+  visit.list("statistics", d.statistics, [](auto& v, auto& item) {
+    v("schema", item.schema);
+    v("name", item.name);
+    v("what", item.what);
+    v("target", item.target);
+    v("comment", item.comment);
   });
   visit.list("followers", d.followers, [](auto& v, auto& item) {
     v("what", item.what);
@@ -140,7 +149,17 @@ select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgener
          (select 'SET (' || string_agg(o, ', ') || ')' from unnest(a.attoptions) o
           where o not like 'pg\_%')], null)),
        (select t.typtype = 'e' or t.typnamespace = 'pg_catalog'::regnamespace
-        from pg_type t where t.oid = a.atttypid)
+        from pg_type t where t.oid = a.atttypid),
+       coalesce((select json_agg(x) from (
+         select format('GRANT %s ON SEQUENCE %s TO %s%s', g.privilege_type, s.oid::regclass,
+                       case when g.grantee = 0 then 'PUBLIC'
+                            else quote_ident(pg_get_userbyid(g.grantee)) end,
+                       case when g.is_grantable then ' WITH GRANT OPTION' else '' end) as x
+         from aclexplode(s.relacl) g where a.attidentity <> '' and g.grantee <> s.relowner
+         union all
+         select format('COMMENT ON SEQUENCE %s IS %L', s.oid::regclass,
+                       obj_description(s.oid, 'pg_class'))
+         where a.attidentity <> '' and obj_description(s.oid, 'pg_class') is not null) y), '[]')
 from pg_attribute a
 left join pg_depend p on p.refclassid = 'pg_class'::regclass and p.refobjid = a.attrelid
      and p.refobjsubid = a.attnum and p.classid = 'pg_class'::regclass and p.deptype in ('a', 'i')
@@ -159,7 +178,8 @@ order by a.attnum)",
                          .sequence = std::string(row.text(5)),
                          .sequence_name = std::string(row.text(6)),
                          .plain_equality = TRY(row.get<bool>(8)),
-                         .alter = TRY(strings(row.text(7)))});
+                         .alter = TRY(strings(row.text(7))),
+                         .sequence_rest = TRY(strings(row.text(9)))});
   }
   return ok();
 }
@@ -219,6 +239,27 @@ order by x.relname)",
   return ok();
 }
 
+// The server writes a definition as CREATE STATISTICS name what FROM table.
+Status load_statistics(pg::Connection& conn, Definition& d) {
+  const pg::Rows rows = TRY(conn.query(R"(
+select n.nspname, s.stxname,
+       substr(x.def, x.head + 1, length(x.def) - x.head - length(' FROM ' || s.stxrelid::regclass)),
+       coalesce(s.stxstattarget, -1), coalesce(obj_description(s.oid, 'pg_statistic_ext'), '')
+from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace,
+     lateral (select pg_get_statisticsobjdef(s.oid) as def,
+                     length(format('CREATE STATISTICS %I.%I ', n.nspname, s.stxname)) as head) x
+where s.stxrelid = $1 order by 1, 2)",
+                                       {cat(d.oid)}));
+  for (const pg::Row row : rows) {
+    d.statistics.push_back({.schema = std::string(row.text(0)),
+                            .name = std::string(row.text(1)),
+                            .what = std::string(row.text(2)),
+                            .target = TRY(row.get<int>(3)),
+                            .comment = std::string(row.text(4))});
+  }
+  return ok();
+}
+
 Status load_grants_and_triggers(pg::Connection& conn, Definition& d) {
   const pg::Rows grants = TRY(conn.query(R"(
 select format('GRANT %s ON TABLE %s TO %s%s', g.privilege_type, $2::text,
@@ -234,13 +275,14 @@ order by 1)",
                                          {cat(d.oid), d.qualified()}));
   for (const pg::Row row : grants) d.grants.emplace_back(row.text(0));
   const pg::Rows triggers = TRY(conn.query(
-      "select t.tgname, pg_get_triggerdef(t.oid) from pg_trigger t where t.tgrelid = $1 and "
-      "not t.tgisinternal"
+      "select t.tgname, pg_get_triggerdef(t.oid), coalesce(obj_description(t.oid, 'pg_trigger'), "
+      "'') from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal"
       " order by t.tgname",
       {cat(d.oid)}));
   for (const pg::Row row : triggers) {
-    d.triggers.push_back(
-        {.name = std::string(row.text(0)), .definition = std::string(row.text(1))});
+    d.triggers.push_back({.name = std::string(row.text(0)),
+                          .definition = std::string(row.text(1)),
+                          .comment = std::string(row.text(2))});
   }
   return ok();
 }
@@ -380,6 +422,7 @@ Status load_inside(pg::Connection& conn, Definition& d) {
   TRY(load_constraints(conn, d));
   TRY(load_indexes(conn, d));
   TRY(load_grants_and_triggers(conn, d));
+  TRY(load_statistics(conn, d));
   d.followers = TRY(load_followers(conn, d.oid, d.version));
   const pg::Rows followers =
       TRY(conn.query(followers_print_sql(cat("'", d.oid, "'::oid"), d.version)));
@@ -441,7 +484,9 @@ std::string fingerprint_sql(const std::string& qualified, int version) {
       " where i.indrelid = c.oid and i.indexrelid::regclass::text !~ 'pgtend_[0-9]+_'),"
       " (select string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ';' order by t.oid)"
       " from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal"
-      " and t.tgname not like 'pgtend\\_%'), (",
+      " and t.tgname not like 'pgtend\\_%'),"
+      " (select string_agg(pg_get_statisticsobjdef(s.oid), ';' order by s.oid)"
+      " from pg_statistic_ext s where s.stxrelid = c.oid), (",
       followers_print_sql(oid, version), ")))", " from pg_class c where c.oid = ", oid);
 }
 

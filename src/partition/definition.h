@@ -24,6 +24,8 @@ struct Column {
   // Whether = on it is pg_catalog's own, so that it means the same under every search path.
   bool plain_equality = true;
   std::vector<std::string> alter = {};  // "SET STATISTICS 777", what LIKE does not copy
+  // Of an identity's sequence, which is made anew: GRANT …, COMMENT …, by its name of now.
+  std::vector<std::string> sequence_rest = {};
 };
 
 // Primary key, unique, foreign key. Checks are copied by LIKE.
@@ -50,6 +52,16 @@ struct Index {
 struct Trigger {
   std::string name = {};
   std::string definition = {};  // CREATE TRIGGER …
+  std::string comment = {};
+};
+
+// Extended statistics.
+struct Statistics {
+  std::string schema = {};
+  std::string name = {};  // bare
+  std::string what = {};  // what stands between the name and FROM: "(ndistinct) ON a, b"
+  int target = -1;        // -1: not set
+  std::string comment = {};
 };
 
 struct Definition {
@@ -65,6 +77,7 @@ struct Definition {
   std::vector<Constraint> constraints = {};
   std::vector<Index> indexes = {};
   std::vector<Trigger> triggers = {};
+  std::vector<Statistics> statistics = {};
   std::vector<Follower> followers = {};
   std::string followers_print = {};
   std::string replica_identity = {};       // "FULL", "NOTHING"; "" the default
@@ -87,8 +100,8 @@ struct Definition {
 Result<Definition> load_definition(pg::Connection& conn, const std::string& table);
 
 // SQL for the fingerprint of table `qualified` as it is when it runs (with an empty search path):
-// one text that changes with any change of columns, constraints, indexes, triggers, rights or
-// followers.
+// one text that changes with any change of columns, constraints, indexes, triggers, statistics,
+// rights or followers.
 std::string fingerprint_sql(const std::string& qualified, int version);
 
 // SQL of one text a row, of why table `oid` cannot be replaced by another, as the definition's

@@ -171,7 +171,10 @@ void InstantBuilder::swap_columns() {
     job_.swap.push_back(
         cat("ALTER TABLE ", legacy_, " ALTER COLUMN ", ident(column.name), " DROP IDENTITY"));
     job_.swap.push_back(cat("ALTER SEQUENCE ", fresh, " RENAME TO ", ident(column.sequence_name)));
+    job_.swap.insert(job_.swap.end(), column.sequence_rest.begin(), column.sequence_rest.end());
   }
+  for (std::string& sql : rename_statistics(d_, "", "_legacy")) job_.swap.push_back(std::move(sql));
+  for (std::string& sql : rename_statistics(d_, "_new", "")) job_.swap.push_back(std::move(sql));
 }
 
 void InstantBuilder::swap() {
@@ -206,7 +209,7 @@ void InstantBuilder::swap() {
   swap_columns();
   out.push_back(cat("ALTER TABLE ", table_, " ATTACH PARTITION ", legacy_,
                     " FOR VALUES FROM (MINVALUE) TO (", literal(cutoff_), ")"));
-  for (const Trigger& trigger : d_.triggers) out.push_back(trigger.definition);
+  for (std::string& sql : create_triggers(d_)) out.push_back(std::move(sql));
   job_.lock_first = locks_of_followers(d_.followers);
   for (std::string& sql : follow(d_.followers, legacy_)) out.push_back(std::move(sql));
 }
@@ -274,10 +277,12 @@ void InstantBuilder::back() {
   out.push_back(cat("ALTER TABLE ", legacy_, " RENAME TO ", ident(d_.name)));
   for (std::string& sql : follow_back(d_.followers, new_)) out.push_back(std::move(sql));
   out.push_back(cat("DROP TABLE ", new_));
+  for (std::string& sql : rename_statistics(d_, "_legacy", "")) out.push_back(std::move(sql));
   for (const Column& column : d_.columns) {
     if (column.identity.empty()) continue;
     out.push_back(cat("ALTER SEQUENCE ", in_schema(name_with(column.sequence_name, "_new")),
                       " RENAME TO ", ident(column.sequence_name)));
+    out.insert(out.end(), column.sequence_rest.begin(), column.sequence_rest.end());
   }
   for (const Constraint* constraint : uniques()) {
     out.push_back(cat("ALTER TABLE ", table_, " DROP CONSTRAINT ",
@@ -296,7 +301,7 @@ void InstantBuilder::back() {
     out.push_back(
         cat("ALTER INDEX ", in_schema(legacy_index_name(d_, name)), " RENAME TO ", ident(name)));
   }
-  for (const Trigger& trigger : d_.triggers) out.push_back(trigger.definition);
+  for (std::string& sql : create_triggers(d_)) out.push_back(std::move(sql));
 }
 
 reshape::Job InstantBuilder::build() {

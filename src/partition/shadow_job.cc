@@ -151,7 +151,10 @@ void ShadowBuilder::swap_names() {
     if (column.identity.empty()) continue;
     rename("SEQUENCE", column.sequence_name, name_with(column.sequence_name, "_old"));
     rename("SEQUENCE", name_with(column.sequence_name, "_new"), column.sequence_name);
+    job_.swap.insert(job_.swap.end(), column.sequence_rest.begin(), column.sequence_rest.end());
   }
+  for (std::string& sql : rename_statistics(d_, "", "_old")) job_.swap.push_back(std::move(sql));
+  for (std::string& sql : rename_statistics(d_, "_new", "")) job_.swap.push_back(std::move(sql));
 }
 
 // A serial's sequence changes its owner; an identity has a new one that goes on where the old was.
@@ -221,6 +224,7 @@ void ShadowBuilder::back() {
   out.push_back(cat("ALTER TABLE ", old_, " RENAME TO ", ident(d_.name)));
   for (std::string& sql : follow_back(d_.followers, new_)) out.push_back(std::move(sql));
   out.push_back(cat("DROP TABLE ", new_));
+  for (std::string& sql : rename_statistics(d_, "_old", "")) out.push_back(std::move(sql));
   for (const std::string& index : index_names(d_)) {
     out.push_back(
         cat("ALTER INDEX ", in_schema(name_with(index, "_old")), " RENAME TO ", ident(index)));
@@ -246,7 +250,7 @@ reshape::Job ShadowBuilder::build() {
   swap_names();
   swap_sequences();
   swap_references();
-  for (const Trigger& trigger : d_.triggers) job_.swap.push_back(trigger.definition);
+  for (std::string& sql : create_triggers(d_)) job_.swap.push_back(std::move(sql));
   job_.lock_first = locks_of_followers(d_.followers);
   for (std::string& sql : follow(d_.followers, old_)) job_.swap.push_back(std::move(sql));
   back();

@@ -137,8 +137,7 @@ std::string create_like(const Definition& table, const Proposal& proposal, const
                         const std::string& source) {
   std::string like = cat("LIKE ", source,
                          " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED"
-                         " INCLUDING IDENTITY INCLUDING STORAGE INCLUDING STATISTICS"
-                         " INCLUDING COMMENTS");
+                         " INCLUDING IDENTITY INCLUDING STORAGE INCLUDING COMMENTS");
   if (table.version >= kCompressionSince) like += " INCLUDING COMPRESSION";
   std::string sql =
       cat("CREATE TABLE ", made, " (", like, ") PARTITION BY RANGE (", ident(proposal.column), ")");
@@ -152,6 +151,62 @@ std::vector<std::string> alter_columns(const Definition& table, const std::strin
     for (const std::string& change : column.alter) {
       out.push_back(cat("ALTER TABLE ", made, " ALTER COLUMN ", ident(column.name), " ", change));
     }
+  }
+  return out;
+}
+
+std::vector<std::string> create_statistics(
+    const Definition& table, const std::string& made,
+    const std::function<std::string(const Statistics&)>& name) {
+  std::vector<std::string> out;
+  for (const Statistics& one : table.statistics) {
+    const std::string statistics = pg::qualified(one.schema, name(one));
+    out.push_back(cat("CREATE STATISTICS ", statistics, " ", one.what, " FROM ", made));
+    if (one.target >= 0) {
+      out.push_back(cat("ALTER STATISTICS ", statistics, " SET STATISTICS ", one.target));
+    }
+    if (!one.comment.empty()) {
+      out.push_back(cat("COMMENT ON STATISTICS ", statistics, " IS ", literal(one.comment)));
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> create_slice_statistics(const Definition& table,
+                                                 const Proposal& proposal) {
+  std::vector<std::string> out;
+  for (const Slice& slice : proposal.slices) {
+    const auto name = [&](const Statistics& one) {
+      const bool prefixed = one.name.starts_with(table.name);
+      return prefixed ? name_with(slice.name, one.name.substr(table.name.size()))
+                      : name_with(slice.name, cat("_", one.name));
+    };
+    for (std::string& sql :
+         create_statistics(table, pg::qualified(table.schema, slice.name), name)) {
+      out.push_back(std::move(sql));
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> rename_statistics(const Definition& table, std::string_view from,
+                                           std::string_view to) {
+  std::vector<std::string> out;
+  for (const Statistics& one : table.statistics) {
+    const std::string now = from.empty() ? one.name : name_with(one.name, from);
+    out.push_back(cat("ALTER STATISTICS ", pg::qualified(one.schema, now), " RENAME TO ",
+                      ident(to.empty() ? one.name : name_with(one.name, to))));
+  }
+  return out;
+}
+
+std::vector<std::string> create_triggers(const Definition& table) {
+  std::vector<std::string> out;
+  for (const Trigger& trigger : table.triggers) {
+    out.push_back(trigger.definition);
+    if (trigger.comment.empty()) continue;
+    out.push_back(cat("COMMENT ON TRIGGER ", ident(trigger.name), " ON ", table.qualified(), " IS ",
+                      literal(trigger.comment)));
   }
   return out;
 }
@@ -208,6 +263,9 @@ std::vector<std::string> create_new(const Definition& d, const Proposal& proposa
       out.push_back(std::move(sql));
     }
   }
+  const auto anew = [](const Statistics& one) { return name_with(one.name, "_new"); };
+  for (std::string& sql : create_statistics(d, made, anew)) out.push_back(std::move(sql));
+  for (std::string& sql : create_slice_statistics(d, proposal)) out.push_back(std::move(sql));
   if (!d.comment.empty()) {
     out.push_back(cat("COMMENT ON TABLE ", made, " IS ", literal(d.comment)));
   }

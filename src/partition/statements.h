@@ -1,6 +1,7 @@
 // The statements that make a partitioned table like a plain one, whichever way the rows go into it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,23 @@ std::string create_like(const Definition& table, const Proposal& proposal, const
                         const std::string& source);
 // What LIKE forgets about columns.
 std::vector<std::string> alter_columns(const Definition& table, const std::string& made);
+// Extended statistics as those of `table`, on `made`; `name` makes a name of theirs.
+std::vector<std::string> create_statistics(
+    const Definition& table, const std::string& made,
+    const std::function<std::string(const Statistics&)>& name);
+// The same on each partition, where the planner looks once it knows which one it reads.
+std::vector<std::string> create_slice_statistics(const Definition& table, const Proposal& proposal);
+// ALTER STATISTICS … RENAME TO, one for each: "x" + `from` becomes "x" + `to`.
+std::vector<std::string> rename_statistics(const Definition& table, std::string_view from,
+                                           std::string_view to);
+// CREATE TRIGGER …, with comments, on whichever table has the name then.
+std::vector<std::string> create_triggers(const Definition& table);
 // CREATE TABLE … PARTITION OF `made`, one for each slice, and the replica identity of all.
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made);
-// All of these, and comment, rights (which are compared: an error when default privileges
-// give more): `made` as `table` is, in one transaction. Sequences of identity columns get their
-// name with _new behind.
+// All of these but triggers, and comment, rights (which are compared: an error when default
+// privileges give more): `made` as `table` is, in one transaction. Sequences of identity columns
+// and statistics get their name with _new behind.
 std::vector<std::string> create_new(const Definition& table, const Proposal& proposal,
                                     const std::string& name, const std::string& made);
 // "PRIMARY KEY (id, at)": a unique one takes the partition key in.

@@ -256,6 +256,77 @@ TEST_P(PartitionFollowers, WhoCannotFollowIsARefusal) {
   refused("SELECT 1", "belongs to role", "RESET ROLE");
 }
 
+class PartitionPublished : public PartitionOnline {
+ protected:
+  Settings settings() const override {
+    return {{"autovacuum", "off"}, {"wal_level", "logical"}, {"max_wal_senders", "5"}};
+  }
+  void TearDown() override {
+    if (subscriber_) {
+      must(subscriber_->exec("ALTER SUBSCRIPTION s DISABLE"));
+      must(subscriber_->exec("ALTER SUBSCRIPTION s SET (slot_name = NONE)"));
+      must(subscriber_->exec("DROP SUBSCRIPTION s"));
+      subscriber_.reset();
+      EXPECT_TRUE(wait_until(
+          [&] { return conn_->exec("SELECT pg_drop_replication_slot('pgtend_s')") ? true : false; }));
+      must(conn_->exec("DROP DATABASE copy"));
+    }
+    PartitionOnline::TearDown();
+  }
+  // t of another database, filled by logical replication.
+  void subscribe() {
+    must(conn_->exec("CREATE PUBLICATION p FOR TABLE t WITH (publish_via_partition_root = true)"));
+    must(conn_->exec("CREATE DATABASE copy"));
+    must(conn_->exec("SELECT pg_create_logical_replication_slot('pgtend_s', 'pgoutput')"));
+    const pg::Options way = options();
+    subscriber_.emplace(connect(options().set("dbname", "copy")));
+    must(subscriber_->exec(
+        "CREATE TABLE t (id bigint PRIMARY KEY, at timestamptz NOT NULL, v numeric(10,2), pad "
+        "text)"));
+    must(subscriber_->exec(cat("CREATE SUBSCRIPTION s CONNECTION ",
+                               pg::literal(cat("host=", way.get("host"), " port=", way.get("port"),
+                                               " user=", way.get("user"), " password=",
+                                               way.get("password"), " dbname=", database())),
+                               " PUBLICATION p WITH (create_slot = false, slot_name = pgtend_s)")));
+  }
+  bool equal() {
+    const char* sum =
+        "SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM t";
+    const std::string here = one(sum);
+    return must(must(subscriber_->query(sum)).scalar()) == here;
+  }
+
+  std::optional<pg::Connection> subscriber_;
+};
+
+// What is copied is not published, and no change of a client is left out or sent twice.
+TEST_P(PartitionPublished, SubscribersGoOnWithoutNoticing) {
+  make_table();
+  subscribe();
+  ASSERT_TRUE(wait_until([&] { return equal(); }, seconds(60)));
+  int64_t fresh = 1'000'000;
+  for (const Mode mode : {Mode::Shadow, Mode::Instant}) {
+    const OnlinePlan plan = planned("t", mode);
+    for (const Verb verb : {Verb::Run, Verb::TakeBack}) {
+      OracleLoad load(options(), kOnlineRows, fresh += 1'000'000);
+      OnlineReport report;
+      const Status done = run(plan.job, verb, report);
+      const OracleDeeds deeds = load.end();
+
+      EXPECT_TRUE(done) << done.error().message;
+      EXPECT_EQ(deeds.error, "");
+      EXPECT_EQ(difference(), "0");
+      EXPECT_TRUE(wait_until([&] { return equal(); }, seconds(60)));
+    }
+    EXPECT_EQ(must(must(subscriber_->query("SELECT count(*) FROM pg_stat_subscription WHERE "
+                                           "subname = 's' AND pid IS NOT NULL"))
+                       .scalar()),
+              "1");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, PartitionPublished, ::testing::Values("13", "18"),
+                         [](const auto& version_info) { return "pg" + version_info.param; });
 INSTANTIATE_TEST_SUITE_P(Versions, PartitionFollowers, ::testing::Values("13", "15", "18"),
                          [](const auto& version_info) { return "pg" + version_info.param; });
 

@@ -338,10 +338,15 @@ std::string description(pg::Connection& conn, const std::string& table) {
                "(SELECT string_agg(replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') || "
                "coalesce(obj_description(indexrelid), ''), ',' ORDER BY "
                "indexrelid::regclass::text) FROM pg_index WHERE indrelid = c.oid), (SELECT "
-               "string_agg(pg_get_triggerdef(t.oid) || tgenabled::text, ',' ORDER BY tgname) "
+               "string_agg(pg_get_triggerdef(t.oid) || tgenabled::text || "
+               "coalesce(obj_description(t.oid), ''), ',' ORDER BY tgname) "
                "FROM pg_trigger t WHERE tgrelid = c.oid AND NOT tgisinternal AND tgname NOT LIKE "
-               "'pgtend%'), pg_get_serial_sequence(",
-               pg::literal(table),
+               "'pgtend%'), (SELECT string_agg(pg_get_statisticsobjdef(s.oid) || "
+               "coalesce(stxstattarget, -1) || coalesce(obj_description(s.oid), ''), ',' ORDER BY "
+               "stxname) FROM pg_statistic_ext s WHERE stxrelid = c.oid), (SELECT "
+               "concat(relname, relacl, obj_description(s.oid)) FROM pg_class s WHERE s.oid = "
+               "pg_get_serial_sequence(",
+               pg::literal(table), ", 'x')::regclass), pg_get_serial_sequence(", pg::literal(table),
                ", 'serial col')) FROM pg_class c WHERE oid = ", pg::literal(table), "::regclass")))
           .scalar());
 }
@@ -379,10 +384,17 @@ ALTER TABLE )",
       " IS 'it''s \\ mine'; COMMENT ON COLUMN ", table, ".note IS 'n'; GRANT SELECT, INSERT ON ",
       table, " TO ", role, " WITH GRANT OPTION; GRANT UPDATE (note) ON ", table, " TO ", role,
       "; CREATE TRIGGER tg AFTER INSERT OR UPDATE OR DELETE ON ", table,
-      " FOR EACH ROW EXECUTE FUNCTION \"Sélect\".touch(); INSERT INTO ", table,
+      " FOR EACH ROW EXECUTE FUNCTION \"Sélect\".touch(); COMMENT ON TRIGGER tg ON ", table,
+      " IS 'tr''g'; CREATE STATISTICS \"Sélect\".\"st; %s\" (dependencies) ON note, ref_id FROM ",
+      table, "; ALTER STATISTICS \"Sélect\".\"st; %s\" SET STATISTICS 55; COMMENT ON STATISTICS ",
+      "\"Sélect\".\"st; %s\" IS 'st'; INSERT INTO ", table,
       " (ref_id, note, \"at \"\"; drop\", toasted) SELECT 1, 'n' || i, now() - i * interval '1 "
       "day', "
       "repeat(md5(i::text), 200) FROM generate_series(1, 100) i")));
+  const std::string sequence =
+      one(cat("SELECT pg_get_serial_sequence(", pg::literal(table), ", 'x')"));
+  must(conn_->exec(cat("GRANT USAGE ON SEQUENCE ", sequence, " TO ", role, "; COMMENT ON SEQUENCE ",
+                       sequence, " IS 'sq'")));
   const std::string before = description(*conn_, table);
   const std::string rows =
       cat("SELECT count(*) || ' ' || sum(hashtext(t::text)) FROM ", table, " t");

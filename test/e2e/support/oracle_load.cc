@@ -16,8 +16,12 @@ constexpr int kAfter = 20;  // transactions of each writer after the end was ask
 
 class OracleLoad::Writer {
  public:
-  Writer(pg::Options options, int number, int64_t rows)
-      : options_(std::move(options)), number_(number), rows_(rows), random_(40 + number) {}
+  Writer(pg::Options options, int number, int64_t rows, int64_t fresh)
+      : options_(std::move(options)),
+        number_(number),
+        rows_(rows),
+        fresh_(fresh),
+        random_(40 + number) {}
 
   void once() {
     const int64_t id =
@@ -50,7 +54,7 @@ class OracleLoad::Writer {
 
  private:
   // Ids of writers never meet.
-  int64_t next() { return 1'000'000 + kWriters * made_++ + number_; }
+  int64_t next() { return fresh_ + kWriters * made_++ + number_; }
 
   void both(const std::string& sql, int64_t& count) {
     if (!conn_) {
@@ -78,13 +82,14 @@ class OracleLoad::Writer {
   pg::Options options_;
   int number_;
   int64_t rows_;
+  int64_t fresh_;
   std::mt19937_64 random_;
   std::optional<pg::Connection> conn_;
   int64_t made_ = 0;
 };
 
-OracleLoad::OracleLoad(const pg::Options& options, int64_t rows) {
-  for (int i = 0; i < kWriters; ++i) writers_.emplace_back(options, i, rows);
+OracleLoad::OracleLoad(const pg::Options& options, int64_t rows, int64_t fresh) {
+  for (int i = 0; i < kWriters; ++i) writers_.emplace_back(options, i, rows, fresh);
   for (Writer& writer : writers_) {
     threads_.emplace_back([this, &writer] {
       while (!stop_) writer.once();

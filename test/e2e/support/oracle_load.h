@@ -29,7 +29,8 @@ inline constexpr const char* kOracleStart = "(date_trunc('month', now()) - inter
 // with times from kOracleStart on for 89 days. Thread: each writer has its own.
 class OracleLoad {
  public:
-  OracleLoad(const pg::Options& options, int64_t rows);
+  // New ids are `fresh` and above: another load of the same tables needs others.
+  OracleLoad(const pg::Options& options, int64_t rows, int64_t fresh = 1'000'000);
   ~OracleLoad();
   // Ends it, after some more transactions of each writer; all deeds together.
   OracleDeeds end();
