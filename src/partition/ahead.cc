@@ -1,13 +1,12 @@
 // One more partition of a table that has some, made so that readers and writers go on.
 #include "base/text.h"
 #include "partition/calendar.h"
+#include "partition/mould.h"
 #include "partition/partition.h"
-#include "pg/quote.h"
+#include "partition/slices.h"
 
 namespace pgtend::partition {
 namespace {
-
-constexpr int kVersionCompression = 140000;
 
 json::array bounds_of(const facts::Layout& layout) {
   json::array bounds;
@@ -37,26 +36,6 @@ Result<bool> has_place(pg::Connection& conn, const facts::Layout& layout,
   return rows[0].get<bool>(0);
 }
 
-// The one interval that all bounded partitions have. Years of months count as years.
-Result<Interval> interval_of(pg::Connection& conn, const facts::Layout& layout) {
-  const std::string low = local_sql("lo", layout.type, "$1");
-  const std::string high = local_sql("hi", layout.type, "$1");
-  for (const Interval interval : {Interval::Day, Interval::Week, Interval::Month, Interval::Year}) {
-    const std::string unit = pg::literal(name(interval));
-    const pg::Rows rows = TRY_DURING(
-        conn.query(
-            cat("select coalesce(bool_and(date_trunc(", unit, ", ", low, ") = ", low, " and ", low,
-                " + ('1 ' || ", unit, ")::interval = ", high, "), false) from ",
-                ranges_sql(layout.type), " where lo is not null and hi is not null"),
-            {layout.time_zone, to_text(json::value(bounds_of(layout)))}),
-        "reading the width of partitions");
-    if (TRY(rows[0].get<bool>(0))) return interval;
-  }
-  return Error{ErrorCode::Invalid,
-               cat("the partitions of ", layout.qualified(),
-                   " are not all one day, week, month or year wide in ", layout.time_zone)};
-}
-
 // Whether the slice would overlap a partition that is not of whole intervals (MINVALUE …).
 Result<bool> overlaps(pg::Connection& conn, const facts::Layout& layout, const Slice& slice) {
   const pg::Rows rows =
@@ -74,34 +53,7 @@ Status refuse_unfit(const facts::Layout& layout) {
                                          " is not partitioned by ranges of one "
                                          "date or timestamp column")};
   }
-  if (layout.has_default()) {
-    return Error{ErrorCode::Invalid,
-                 cat(layout.qualified(),
-                     " has a DEFAULT partition, which every new partition would "
-                     "lock and scan")}
-        .hinting("move its rows into partitions and detach it first");
-  }
   return ok();
-}
-
-care::Action attach(const facts::Layout& layout, const Slice& slice, int version) {
-  const std::string parent = layout.qualified();
-  const std::string leaf = pg::qualified(layout.schema, slice.name);
-  std::string like = cat("LIKE ", parent,
-                         " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED"
-                         " INCLUDING STORAGE");
-  if (version >= kVersionCompression) like += " INCLUDING COMPRESSION";
-  care::Action out{.kind = "partition", .object = parent};
-  out.steps = {
-      {.sql = cat("CREATE TABLE ", leaf, " (", like, ")"), .lock = care::LockMode::AccessShare},
-      {.sql = cat("ALTER TABLE ", parent, " ATTACH PARTITION ", leaf, " FOR VALUES FROM (",
-                  pg::literal(slice.from), ") TO (", pg::literal(slice.to), ")"),
-       .lock = care::LockMode::ShareUpdateExclusive}};
-  out.verify_sql =
-      cat("select exists (select from pg_inherits where inhrelid = to_regclass(", pg::literal(leaf),
-          ") and inhparent = to_regclass(", pg::literal(parent), "))");
-  out.undo = {cat("DROP TABLE IF EXISTS ", leaf)};
-  return out;
 }
 
 }  // namespace
@@ -111,29 +63,26 @@ Result<std::optional<care::Action>> ensure_partition(pg::Connection& conn, const
                                                      const std::string& time_zone) {
   const facts::Layout layout = TRY(facts::load_layout(conn, table, time_zone));
   TRY(refuse_unfit(layout));
-  std::optional<care::Action> action;
+  const Axis axis{.table = layout.name, .type = layout.type, .time_zone = time_zone};
+  std::optional<Slice> slice;
   const auto look = [&]() -> Status {
     if (TRY(has_place(conn, layout, value))) return ok();
-    const Interval interval = TRY(interval_of(conn, layout));
-    const pg::Rows local = TRY(
-        conn.query(cat("select ", local_sql(cat("$2::", layout.type), layout.type, "$1"), "::text"),
-                   {time_zone, value}));
-    const std::string moment = TRY(local.scalar());
-    const std::vector<Slice> slices = TRY(divide(conn, {.table = layout.name,
-                                                        .type = layout.type,
-                                                        .time_zone = time_zone,
-                                                        .interval = interval,
-                                                        .span = {.from = moment, .to = moment}}));
+    const Grid grid = TRY(grid_of_partitions(conn, layout));
+    const auto moments = TRY(moments_of(conn, axis, {value}));
+    if (!moments[0]) return Error{ErrorCode::Invalid, "an infinite time has no partition"};
+    const int64_t index = index_of(grid, *moments[0]);
+    const std::vector<Slice> slices = TRY(slices_of(conn, axis, grid, index, index));
     CHECK(slices.size() == 1);
     if (TRY(overlaps(conn, layout, slices[0]))) {
       return Error{ErrorCode::Invalid, cat("a partition from ", slices[0].from, " to ",
                                            slices[0].to, " would overlap another one")};
     }
-    action = attach(layout, slices[0], conn.server_version());
+    slice = slices[0];
     return ok();
   };
   TRY(in_time_zone(conn, time_zone, look));
-  return action;
+  if (!slice) return std::optional<care::Action>();
+  return std::optional(birth_of(TRY(load_mould(conn, layout)), *slice));
 }
 
 }  // namespace pgtend::partition

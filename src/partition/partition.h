@@ -94,8 +94,8 @@ Result<ConvertReport> convert(const care::GateSetup& gate, const Conversion& con
 
 // The action that makes the partition for `value` (a text of the key's type) of a range-partitioned
 // table, as wide as its neighbours; nullopt if there is one. The parent is locked so that readers
-// and writers go on. Errors: Invalid (no single time key, mixed widths, in the middle of a gap that
-// is no whole interval, a DEFAULT partition), NotFound.
+// and writers go on; with a DEFAULT partition see birth_of(). Errors: Invalid (no single time key,
+// mixed widths, in the middle of a gap that is no whole interval), NotFound.
 Result<std::optional<care::Action>> ensure_partition(pg::Connection& conn, const std::string& table,
                                                      const std::string& value,
                                                      const std::string& time_zone = "UTC");

@@ -211,9 +211,8 @@ std::vector<std::string> create_triggers(const Definition& table) {
   return out;
 }
 
-std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
-                                       const std::string& made) {
-  std::string with;
+std::string storage_clause(const Definition& table) {
+  std::string out;
   if (!table.options.empty()) {
     std::vector<std::string> options;
     for (const std::string& option : table.options) {
@@ -223,15 +222,20 @@ std::vector<std::string> create_slices(const Definition& table, const Proposal& 
       options.push_back(cat(toast ? "toast." : "", ident(toast ? name.substr(6) : name), " = ",
                             literal(std::string_view(option).substr(equals + 1))));
     }
-    with = cat(" WITH (", join(options, ", "), ")");
+    out = cat(" WITH (", join(options, ", "), ")");
   }
-  const std::string space =
-      table.tablespace.empty() ? "" : cat(" TABLESPACE ", ident(table.tablespace));
+  if (!table.tablespace.empty()) out += cat(" TABLESPACE ", ident(table.tablespace));
+  return out;
+}
+
+std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
+                                       const std::string& made) {
+  const std::string storage = storage_clause(table);
   std::vector<std::string> out;
   for (const Slice& slice : proposal.slices) {
     out.push_back(cat("CREATE TABLE ", pg::qualified(table.schema, slice.name), " PARTITION OF ",
                       made, " FOR VALUES FROM (", literal(slice.from), ") TO (", literal(slice.to),
-                      ")", with, space));
+                      ")", storage));
   }
   if (table.replica_identity.empty()) return out;
   const std::string identity = cat(" REPLICA IDENTITY ", table.replica_identity);

@@ -33,6 +33,8 @@ std::vector<std::string> rename_statistics(const Definition& table, std::string_
                                            std::string_view to);
 // CREATE TRIGGER …, with comments, on whichever table has the name then.
 std::vector<std::string> create_triggers(const Definition& table);
+// " WITH (…) TABLESPACE …" as far as the table has such.
+std::string storage_clause(const Definition& table);
 // CREATE TABLE … PARTITION OF `made`, one for each slice, and the replica identity of all.
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made);
