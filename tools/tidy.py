@@ -40,6 +40,12 @@ COVERED_BY = {
     "src/pg/": "test/e2e/pg_connection_test.cc",
     "src/care/": "test/e2e/gate_actions_test.cc",
     "src/partition/": "test/e2e/partition_convert_test.cc",
+    "src/partition/slices": "test/e2e/partition_slices_test.cc",
+    "src/partition/mould": "test/e2e/partition_maintain_test.cc",
+    "src/partition/upkeep": "test/e2e/partition_maintain_test.cc",
+    "src/partition/retire": "test/e2e/partition_maintain_test.cc",
+    "src/partition/archive": "test/e2e/partition_maintain_test.cc",
+    "src/partition/status": "test/e2e/partition_maintain_test.cc",
 }
 BANNED_NAMES = {"common", "util", "utils", "misc", "helper", "helpers"}
 
@@ -52,6 +58,7 @@ WALLS = {
     r"openssl/": {"wire", "net"},
     r"boost/(beast|asio)": {"web"},
     r"CLI/": {"cli"},
+    r"toml\+\+/": {"partition"},
     r"spdlog/": {"base"},
     r"sys/epoll\.h": {"net"},
     r"ares\.h": {"net"},

@@ -7,6 +7,8 @@
 #include "cli/doctor.h"
 #include "cli/explain.h"
 #include "cli/partition.h"
+#include "cli/partition_maintain.h"
+#include "cli/partition_status.h"
 #include "cli/pool.h"
 #include "cli/pool_top.h"
 #include "cli/vacuum.h"
@@ -80,6 +82,10 @@ std::span<const Command> commands() {
        Needs::Connection, partition_job_parameters(), run_partition_undo},
       {"partition", "finish", "Drops the old table once the conversion is good", Needs::Connection,
        partition_job_parameters(), run_partition_finish},
+      {"partition", "maintain", "Makes partitions ahead and retires old ones, by policies",
+       Needs::Connection, partition_maintain_parameters(), run_partition_maintain},
+      {"partition", "status", "Shows how each partitioned table stands against its policy",
+       Needs::Connection, partition_status_parameters(), run_partition_status},
       {"partition", "prove", "Proves from the plan which partitions a query touches",
        Needs::Connection, partition_prove_parameters(), run_partition_prove},
       {"pool", "", "Shows what a pooler's admin console tells: pools, stats, clients, and so on",

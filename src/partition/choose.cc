@@ -10,18 +10,18 @@
 namespace pgtend::partition {
 namespace {
 
-struct Width {
+struct CalendarWidth {
   Interval interval;
   std::string_view name;
   double days;
 };
 // Coarsest last; choose() starts at the month.
-constexpr Width kWidths[] = {{Interval::Day, "day", 1},
-                             {Interval::Week, "week", 7},
-                             {Interval::Month, "month", 30.44},
-                             {Interval::Year, "year", 365.25}};
+constexpr CalendarWidth kWidths[] = {{Interval::Day, "day", 1},
+                                     {Interval::Week, "week", 7},
+                                     {Interval::Month, "month", 30.44},
+                                     {Interval::Year, "year", 365.25}};
 
-const Width& width(Interval interval) { return kWidths[static_cast<size_t>(interval)]; }
+const CalendarWidth& width(Interval interval) { return kWidths[static_cast<size_t>(interval)]; }
 
 Choice choice_of(Interval interval, double rows_per_day, double days) {
   return {.interval = interval,
@@ -34,7 +34,7 @@ Choice choice_of(Interval interval, double rows_per_day, double days) {
 std::string_view name(Interval interval) { return width(interval).name; }
 
 Result<Interval> interval_from(std::string_view word) {
-  for (const Width& known : kWidths) {
+  for (const CalendarWidth& known : kWidths) {
     if (known.name == word) return known.interval;
   }
   return Error{ErrorCode::Invalid,
