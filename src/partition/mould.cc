@@ -153,17 +153,18 @@ std::string create_sql(const Mould& mould, const Slice& slice, const std::string
   return sql;
 }
 
-// What proves that the DEFAULT partition has no row of the slice: scanned while it is used.
+// What proves that the DEFAULT partition has no row of the slice: scanned while it is used. A run
+// that was killed here has left its CHECK behind.
 void prove_before(const Mould& mould, const Slice& slice, care::Action& out) {
   const std::string fallback = mould.fallback->qualified();
   const std::string column = ident(mould.layout.column);
   const std::string& type = mould.layout.type;
-  out.steps.push_back(
-      {.sql = cat("ALTER TABLE ", fallback, " ADD CONSTRAINT ", kBounds, " CHECK (", column,
-                  " IS NULL OR ", column, " < ", literal(slice.from), "::", type, " OR ", column,
-                  " >= ", literal(slice.to), "::", type, ") NOT VALID"),
-       .lock = care::LockMode::AccessExclusive,
-       .in_transaction = false});
+  out.steps.push_back({.sql = cat("ALTER TABLE ", fallback, " DROP CONSTRAINT IF EXISTS ", kBounds,
+                                  ", ADD CONSTRAINT ", kBounds, " CHECK (", column, " IS NULL OR ",
+                                  column, " < ", literal(slice.from), "::", type, " OR ", column,
+                                  " >= ", literal(slice.to), "::", type, ") NOT VALID"),
+                       .lock = care::LockMode::AccessExclusive,
+                       .in_transaction = false});
   out.steps.push_back({.sql = cat("ALTER TABLE ", fallback, " VALIDATE CONSTRAINT ", kBounds),
                        .lock = care::LockMode::ShareUpdateExclusive,
                        .in_transaction = false});

@@ -307,6 +307,32 @@ TEST_P(PartitionMaintain, ADefaultPartitionWithRowsIsNamedAndOneWithoutIsNot) {
   EXPECT_NE(report.births[1].error->message.find("r_rest has rows"), std::string::npos) << told();
 }
 
+TEST_P(PartitionMaintain, ABigDefaultPartitionIsNotScannedUnderItsLock) {
+  must(conn_->exec(
+      "CREATE TABLE d (at timestamptz, pad text) PARTITION BY RANGE (at); CREATE TABLE d_1 "
+      "PARTITION OF d FOR VALUES FROM ('2025-03-01 00:00+00') TO ('2025-04-01 00:00+00'); CREATE "
+      "TABLE d_rest PARTITION OF d DEFAULT; INSERT INTO d SELECT '2020-01-01', repeat('x', 1000) "
+      "FROM generate_series(1, 20000); INSERT INTO d VALUES (NULL, NULL); ALTER TABLE d_rest ADD "
+      "CONSTRAINT pgtend_bounds CHECK (at < now())"));
+  auto told = setup();
+  std::vector<std::string> notices;
+  told.gate.on_done = [&](care::Outcome& outcome) {
+    for (const pg::Notice& notice : outcome.notices) notices.push_back(notice.message);
+  };
+  told.gate.options.set("options", "-c client_min_messages=debug1 -c TimeZone=UTC");
+
+  const auto report =
+      must(partition::run_upkeep(told, {UpkeepPolicy{.table = "d", .ahead = 1}})).at(0);
+
+  EXPECT_FALSE(report.failed()) << this->told();
+  EXPECT_EQ(leaves("d"), "d_1 d_2025_04 d_rest");
+  EXPECT_NE(join(notices, ";")
+                .find("updated partition constraint for default partition \"d_rest\" is implied"),
+            std::string::npos)
+      << join(notices, "\n");
+  EXPECT_EQ(one("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'pgtend%'"), "0");
+}
+
 TEST_P(PartitionMaintain, ForeignKeysToTheTableKeepItsPartitions) {
   months();
   must(
