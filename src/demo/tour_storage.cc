@@ -6,6 +6,7 @@
 #include "demo/tour_state.h"
 #include "explain/verify.h"
 #include "partition/partition.h"
+#include "partition/prove.h"
 #include "vacuum/vacuum.h"
 
 namespace pgtend::demo {
@@ -76,8 +77,10 @@ Status prove_pruning(TourState& state) {
        cat(kDayQuery, "\n  AND d.reading_timestamp <= NOW()")}};
   json::array proofs;
   for (const auto& [how, query] : queries) {
-    const partition::Pruning pruning = TRY(partition::prove(*state.conn, "t_dlpdata", query));
-    state.say(cat("day query ", how, ": touches ", pruning.scanned, " of ", pruning.total,
+    const partition::Proof proven =
+        TRY(partition::prove_statement(*state.conn, "t_dlpdata", query));
+    const partition::Observed& pruning = proven.observed;
+    state.say(cat("day query ", how, ": touches ", pruning.started, " of ", pruning.total,
                   " partitions (", join(pruning.partitions, ", "), ")"));
     json::object proof = partition::to_json(pruning);
     proof["query"] = how;

@@ -1,6 +1,5 @@
 // Partition care: the layout of a table, a proposal for one that has none, the conversion of a
-// table that may be locked meanwhile, partitions ahead, and the proof that a query touches only its
-// own.
+// table that may be locked meanwhile, and partitions ahead. The proof of pruning is in prove.h.
 #pragma once
 
 #include <optional>
@@ -100,24 +99,9 @@ Result<std::optional<care::Action>> ensure_partition(pg::Connection& conn, const
                                                      const std::string& value,
                                                      const std::string& time_zone = "UTC");
 
-// What the planner keeps of a partitioned table in one query's plan.
-struct Pruning {
-  std::string table = {};
-  int total = 0;                             // partitions that store rows
-  int planned = 0;                           // in the plan before the executor started
-  int scanned = 0;                           // left after pruning at start-up
-  std::vector<std::string> partitions = {};  // the scanned ones, qualified
-};
-
-// Explains `sql` without running it, in a read-only transaction that is rolled back. Pruning while
-// running (nested loops, sub-selects) is not seen. Errors: Invalid (table not partitioned, `sql` no
-// single statement that can be explained), those of the connection.
-Result<Pruning> prove(pg::Connection& conn, const std::string& table, const std::string& sql);
-
 json::object to_json(const Proposal& proposal);
 Result<Proposal> proposal_from_json(const json::value& value);
 json::object to_json(const Conversion& conversion);
 json::object to_json(const ConvertReport& report);
-json::object to_json(const Pruning& pruning);
 
 }  // namespace pgtend::partition

@@ -169,12 +169,4 @@ json::object to_json(const ConvertReport& report) {
   return {{"outcome", to_json(report.outcome)}, {"warnings", to_array(report.warnings)}};
 }
 
-json::object to_json(const Pruning& pruning) {
-  return {{"table", pruning.table},
-          {"total", pruning.total},
-          {"planned", pruning.planned},
-          {"scanned", pruning.scanned},
-          {"partitions", to_array(pruning.partitions)}};
-}
-
 }  // namespace pgtend::partition

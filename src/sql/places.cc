@@ -12,9 +12,9 @@ namespace pgtend::sql {
 namespace {
 
 // The tree tells where things begin; the tokens tell where they end. Lives during one call.
-class Finder {
+class TokenFinder {
  public:
-  explicit Finder(std::string_view sql) : sql_(sql), tokens_(sql_tokens(sql)) {}
+  explicit TokenFinder(std::string_view sql) : sql_(sql), tokens_(sql_tokens(sql)) {}
 
   // From the first to the last location in `node`, with what belongs to its last token and the
   // brackets that are open.
@@ -43,7 +43,7 @@ class Finder {
   std::vector<SqlToken> tokens_;
 };
 
-std::optional<size_t> Finder::token_at(size_t location) const {
+std::optional<size_t> TokenFinder::token_at(size_t location) const {
   const auto after = std::ranges::partition_point(tokens_, [&](const SqlToken& token) {
     return static_cast<size_t>(token.text.data() - sql_.data()) <= location;
   });
@@ -52,7 +52,7 @@ std::optional<size_t> Finder::token_at(size_t location) const {
 }
 
 // Types and tests of several words, whose location is that of the first.
-size_t Finder::finish_words(size_t token) const {
+size_t TokenFinder::finish_words(size_t token) const {
   if (word(token, "is")) {
     if (word(token + 1, "not")) ++token;
     if (word(token + 1, "distinct") && word(token + 2, "from")) token += 2;
@@ -66,7 +66,7 @@ size_t Finder::finish_words(size_t token) const {
 }
 
 // The last token of what begins with `token`: an operator's operand, a name's further parts.
-size_t Finder::finish(size_t token) const {
+size_t TokenFinder::finish(size_t token) const {
   while (symbol(token, "+-*/<>=~!@#%^&|`?:") && token + 1 < tokens_.size()) ++token;
   token = finish_words(token);
   while (symbol(token + 1, ".") && token + 2 < tokens_.size()) token += 2;
@@ -75,7 +75,7 @@ size_t Finder::finish(size_t token) const {
 
 // Takes brackets in until as many close as open; a call's stand behind its name. False when they
 // never do.
-bool Finder::balance(size_t& first, size_t& last) const {
+bool TokenFinder::balance(size_t& first, size_t& last) const {
   const bool name =
       tokens_[last].kind == SqlTokenKind::Word || tokens_[last].kind == SqlTokenKind::Quoted;
   if (name && symbol(last + 1, "(")) ++last;
@@ -97,7 +97,7 @@ bool Finder::balance(size_t& first, size_t& last) const {
   return true;
 }
 
-std::optional<Place> Finder::extent(const json::value& node) const {
+std::optional<Place> TokenFinder::extent(const json::value& node) const {
   int64_t low = std::numeric_limits<int64_t>::max(), high = -1;
   for_each_member(node, [&](std::string_view name, const json::value& value) {
     if (name != "location" || !value.is_int64() || value.get_int64() < 0) return;
@@ -113,7 +113,7 @@ std::optional<Place> Finder::extent(const json::value& node) const {
   return Place{begin_of(first), end_of(last)};
 }
 
-void add_conditions(const Finder& finder, const json::value& expression, Places& out) {
+void add_conditions(const TokenFinder& finder, const json::value& expression, Places& out) {
   for (const json::value* conjunct : conjuncts(expression)) {
     const auto place = finder.extent(*conjunct);
     if (!place) continue;
@@ -123,7 +123,7 @@ void add_conditions(const Finder& finder, const json::value& expression, Places&
   }
 }
 
-void add_table(const Finder& finder, const json::value& node, Places& out) {
+void add_table(const TokenFinder& finder, const json::value& node, Places& out) {
   const json::object& body = node.get_object();
   const json::value* location = member(body, "location");
   if (!location) return;
@@ -139,9 +139,19 @@ void add_table(const Finder& finder, const json::value& node, Places& out) {
 
 }  // namespace
 
+class Extents::Finder : public TokenFinder {
+ public:
+  using TokenFinder::TokenFinder;
+};
+
+Extents::Extents(std::string_view sql) : finder_(std::make_unique<Finder>(sql)) {}
+Extents::~Extents() = default;
+
+std::optional<Place> Extents::of(const json::value& node) const { return finder_->extent(node); }
+
 Result<Places> find_places(std::string_view sql) {
   const Tree tree = TRY(parse(sql));
-  const Finder finder(sql);
+  const TokenFinder finder(sql);
   Places out;
   for_each_member(tree.root, [&](std::string_view name, const json::value& value) {
     if (name == "whereClause" || name == "quals" || name == "havingClause") {

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "sql/columns.h"
 
@@ -35,6 +38,24 @@ struct ConditionPlace {
 struct Places {
   std::vector<TablePlace> tables = {};
   std::vector<ConditionPlace> conditions = {};
+};
+
+// Where the nodes of a parse tree stand in the text that was parsed. Borrows the text. Thread: any.
+class Extents {
+ public:
+  explicit Extents(std::string_view sql);
+  ~Extents();
+  Extents(const Extents&) = delete;
+  Extents& operator=(const Extents&) = delete;
+
+  // From the first to the last token of the expression `node`, with its own brackets; nullopt when
+  // the tree does not tell. Types that end in a word of their own ("interval '1' day") come out too
+  // short: parse what was cut out and compare before relying on it. Cost: O(size of the node).
+  std::optional<Place> of(const json::value& node) const;
+
+ private:
+  class Finder;
+  std::unique_ptr<Finder> finder_;
 };
 
 // Both in the order of the tree. Errors: as parse(). Thread: any. Cost: O(size log size).

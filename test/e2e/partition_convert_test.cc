@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "e2e/support/database.h"
 #include "partition/partition.h"
+#include "partition/prove.h"
 #include "pg/quote.h"
 
 namespace pgtend::e2e {
@@ -416,26 +417,27 @@ TEST_P(PartitionConvert, PlanProvesThatADayTouchesOnePartition) {
   metering();
   must(partition::convert(gate(), planned(mission())));
 
-  const auto literals = must(partition::prove(
+  const auto literals = must(partition::prove_statement(
       *conn_, "t_dlpdata",
       "SELECT * FROM t_dlpdata WHERE reading_timestamp >= '2025-03-03 00:00+00' AND "
       "reading_timestamp < '2025-03-04 00:00+00'"));
-  const auto moving = must(partition::prove(
+  const auto moving = must(partition::prove_statement(
       *conn_, "t_dlpdata",
       "SELECT * FROM t_dlpdata WHERE reading_timestamp > now() - interval '1 day'"));
-  const auto blind = must(partition::prove(
+  const auto blind = must(partition::prove_statement(
       *conn_, "t_dlpdata",
       "SELECT * FROM t_dlpdata WHERE date_trunc('day', reading_timestamp) = '2025-03-03'"));
 
-  EXPECT_EQ(literals.planned, 1);
-  EXPECT_EQ(literals.scanned, 1);
-  EXPECT_EQ(literals.partitions.at(0), "public.t_dlpdata_2025_03");
-  EXPECT_EQ(moving.planned, moving.total);
-  EXPECT_LE(moving.scanned, 4);
-  EXPECT_EQ(blind.scanned, blind.total);
-  EXPECT_EQ(partition::prove(*conn_, "t_dlpdata", "SELECT 1; SELECT 2").error().code,
+  EXPECT_EQ(literals.observed.planned, 1);
+  EXPECT_EQ(literals.observed.started, 1);
+  EXPECT_EQ(literals.observed.partitions.at(0), "public.t_dlpdata_2025_03");
+  EXPECT_EQ(moving.observed.planned, moving.observed.total);
+  EXPECT_LE(moving.observed.started, 4);
+  EXPECT_EQ(blind.observed.started, blind.observed.total);
+  EXPECT_EQ(partition::prove_statement(*conn_, "t_dlpdata", "SELECT 1; SELECT 2").error().code,
             ErrorCode::Invalid);
-  EXPECT_EQ(partition::prove(*conn_, "m_meterinfo", "SELECT 1").error().code, ErrorCode::Invalid);
+  EXPECT_EQ(partition::prove_statement(*conn_, "m_meterinfo", "SELECT 1").error().code,
+            ErrorCode::Invalid);
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, PartitionConvert, ::testing::Values("13", "15", "18"),
