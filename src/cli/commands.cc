@@ -8,6 +8,7 @@
 #include "cli/explain.h"
 #include "cli/partition.h"
 #include "cli/partition_maintain.h"
+#include "cli/partition_prove.h"
 #include "cli/partition_status.h"
 #include "cli/pool.h"
 #include "cli/pool_top.h"
@@ -86,7 +87,8 @@ std::span<const Command> commands() {
        Needs::Connection, partition_maintain_parameters(), run_partition_maintain},
       {"partition", "status", "Shows how each partitioned table stands against its policy",
        Needs::Connection, partition_status_parameters(), run_partition_status},
-      {"partition", "prove", "Proves from the plan which partitions a query touches",
+      {"partition", "prove",
+       "Proves where statements leave partitions out, and how to write those that do not",
        Needs::Connection, partition_prove_parameters(), run_partition_prove},
       {"pool", "", "Shows what a pooler's admin console tells: pools, stats, clients, and so on",
        Needs::Connection, pool_parameters(), run_pool},

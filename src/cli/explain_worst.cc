@@ -21,37 +21,12 @@ constexpr int64_t kWorstMax = 1000;
 
 using Statements = std::vector<facts::StatementFacts>;
 
-// The shapes of all pools of a console; the same shape in several pools counts once.
-Result<Statements> from_pool(const Args& args) {
-  const pg::Options options = TRY(pg::Options::parse(args.get("--pool")));
-  PoolConsole console = TRY(PoolConsole::open(options, args.stop));
-  const PoolReading reading = TRY(console.read(args.stop));
-  if (!reading.shapes) {
-    return Error{ErrorCode::NotFound, "this pooler has no SHOW QUERIES"}.hinting(
-        "give the console of pgtend-pool, or leave --pool out to ask pg_stat_statements");
-  }
-  Statements out;
-  for (const ShapeTotals& shape : *reading.shapes) {
-    if (shape.shape.empty() || shape.text.empty()) continue;  // calls without a row of their own
-    auto known = std::ranges::find(out, shape.shape, &facts::StatementFacts::id);
-    if (known == out.end()) {
-      out.push_back({.id = shape.shape, .text = shape.text});
-      known = out.end() - 1;
-    }
-    known->calls += shape.calls;
-    known->total_ms += static_cast<double>(shape.time_us) / 1000;
-    known->rows += static_cast<double>(shape.rows);
-  }
-  std::ranges::sort(out, std::ranges::greater{}, &facts::StatementFacts::total_ms);
-  return out;
-}
-
 Result<Statements> chosen_statements(const Args& args, pg::Connection& conn) {
   const int64_t count = TRY(args.number("--worst", kWorstDefault, 1, kWorstMax));
   const std::string id = args.get("--query");
   Statements out;
   if (args.has("--pool")) {
-    out = TRY(from_pool(args));
+    out = TRY(pool_statements(args));
     if (!id.empty()) std::erase_if(out, [&](const auto& each) { return each.id != id; });
     out.resize(std::min(out.size(), static_cast<size_t>(count)));
   } else {
@@ -109,6 +84,30 @@ Result<explain::Report> without_values(pg::Connection& conn, explain::Request re
 }
 
 }  // namespace
+
+Result<std::vector<facts::StatementFacts>> pool_statements(const Args& args) {
+  const pg::Options options = TRY(pg::Options::parse(args.get("--pool")));
+  PoolConsole console = TRY(PoolConsole::open(options, args.stop));
+  const PoolReading reading = TRY(console.read(args.stop));
+  if (!reading.shapes) {
+    return Error{ErrorCode::NotFound, "this pooler has no SHOW QUERIES"}.hinting(
+        "give the console of pgtend-pool, or leave --pool out to ask pg_stat_statements");
+  }
+  Statements out;
+  for (const ShapeTotals& shape : *reading.shapes) {
+    if (shape.shape.empty() || shape.text.empty()) continue;  // calls without a row of their own
+    auto known = std::ranges::find(out, shape.shape, &facts::StatementFacts::id);
+    if (known == out.end()) {
+      out.push_back({.id = shape.shape, .text = shape.text});
+      known = out.end() - 1;
+    }
+    known->calls += shape.calls;
+    known->total_ms += static_cast<double>(shape.time_us) / 1000;
+    known->rows += static_cast<double>(shape.rows);
+  }
+  std::ranges::sort(out, std::ranges::greater{}, &facts::StatementFacts::total_ms);
+  return out;
+}
 
 Result<int> run_explain_worst(const Args& args, const explain::Request& request, Output& output) {
   const FailOn limit = TRY(fail_on(args));

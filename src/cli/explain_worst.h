@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "explain/explain.h"
+#include "facts/statements.h"
 
 namespace pgtend::cli {
 
@@ -14,5 +15,9 @@ namespace pgtend::cli {
 // explained is listed with the reason. Errors: NotFound when the counter is not there or does not
 // know the query, those of the connections.
 Result<int> run_explain_worst(const Args& args, const explain::Request& request, Output& output);
+
+// The shapes that the console of --pool counts, over all its pools, by total time. Errors: NotFound
+// (no pgtend-pool), those of the connection.
+Result<std::vector<facts::StatementFacts>> pool_statements(const Args& args);
 
 }  // namespace pgtend::cli

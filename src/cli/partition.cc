@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "cli/gate_session.h"
 #include "cli/lookout.h"
+#include "cli/partition_prove.h"
 #include "partition/online.h"
 #include "partition/partition.h"
 #include "pg/connection.h"
@@ -32,6 +33,9 @@ constexpr Parameter kPlan[] = {
      "EXCLUSIVE from begin to end"},
     {"--drop-old", "", "locked: drop the old table in the end instead of keeping it as TABLE_old"},
     {"--widen-unique", "", "let UNIQUE constraints take the key in too, which promises less"},
+    {"--queries", "FILE",
+     "prove pruning for the statements of this file instead of those in pg_stat_statements"},
+    {"--pool", "CONNINFO", "prove pruning for what the console of pgtend-pool has counted"},
 };
 constexpr Parameter kWait = {
     "--wait", "SECONDS",
@@ -42,10 +46,6 @@ constexpr Parameter kConvert[] = {
     kPlan[6], kPlan[7], kPlan[8], kWait,    kApply,
 };
 constexpr Parameter kJob[] = {{"TABLE", "", "the table whose conversion has begun"}, kWait, kApply};
-constexpr Parameter kProve[] = {
-    {"TABLE", "", "the partitioned table"},
-    {"SQL", "", "the query; it is planned, never run"},
-};
 constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
 constexpr int64_t kWaitMax = 7 * 86'400;
@@ -131,7 +131,6 @@ std::span<const Parameter> partition_show_parameters() { return kShow; }
 std::span<const Parameter> partition_plan_parameters() { return kPlan; }
 std::span<const Parameter> partition_convert_parameters() { return kConvert; }
 std::span<const Parameter> partition_job_parameters() { return kJob; }
-std::span<const Parameter> partition_prove_parameters() { return kProve; }
 
 Result<int> run_partition_show(const Args& args, Output& output) {
   Lookout lookout(args, output);
@@ -265,11 +264,18 @@ Result<int> with_job(const Args& args, Output& output, partition::Verb verb) {
 
 Result<int> run_partition_plan(const Args& args, Output& output) {
   const auto mode = TRY(mode_from(args));
+  partition::Proposal proposal;
   if (mode) {
-    print_statements(output, TRY(planned_online(args, output, *mode)).action);
+    const partition::OnlinePlan plan = TRY(planned_online(args, output, *mode));
+    print_statements(output, plan.action);
+    proposal = plan.proposal;
   } else {
-    print_statements(output, TRY(planned_locked(args, output)).action);
+    const partition::Conversion plan = TRY(planned_locked(args, output));
+    print_statements(output, plan.action);
+    proposal = plan.proposal;
   }
+  pg::Connection conn = TRY(planning_connection(args, output));
+  TRY(show_pruning(args, output, conn, proposal));
   return 0;
 }
 
@@ -289,24 +295,6 @@ Result<int> run_partition_undo(const Args& args, Output& output) {
 }
 Result<int> run_partition_finish(const Args& args, Output& output) {
   return with_job(args, output, partition::Verb::Finish);
-}
-
-Result<int> run_partition_prove(const Args& args, Output& output) {
-  Lookout lookout(args, output);
-  pg::Connection conn = TRY(lookout.connect());
-  TRY(conn.guard());
-  const partition::Pruning pruning =
-      TRY(partition::prove(conn, args.get("TABLE"), args.get("SQL")));
-  output.data()["pruning"] = partition::to_json(pruning);
-  output.line(cat("the query touches ", pruning.scanned, " of ", pruning.total, " partitions of ",
-                  pruning.table));
-  for (const std::string& name : pruning.partitions) output.line(cat("  ", printable(name)));
-  if (pruning.planned == 0) {
-    output.warn(
-        cat("no partition is left in the plan: no row can match, or the query does not read ",
-            pruning.table, " at all"));
-  }
-  return 0;
 }
 
 }  // namespace pgtend::cli

@@ -11,7 +11,6 @@ std::span<const Parameter> partition_show_parameters();
 std::span<const Parameter> partition_plan_parameters();
 std::span<const Parameter> partition_convert_parameters();
 std::span<const Parameter> partition_job_parameters();
-std::span<const Parameter> partition_prove_parameters();
 Result<int> run_partition_show(const Args& args, Output& output);
 Result<int> run_partition_plan(const Args& args, Output& output);
 Result<int> run_partition_convert(const Args& args, Output& output);
@@ -19,6 +18,5 @@ Result<int> run_partition_resume(const Args& args, Output& output);
 Result<int> run_partition_abort(const Args& args, Output& output);
 Result<int> run_partition_undo(const Args& args, Output& output);
 Result<int> run_partition_finish(const Args& args, Output& output);
-Result<int> run_partition_prove(const Args& args, Output& output);
 
 }  // namespace pgtend::cli

@@ -373,6 +373,26 @@ TEST_F(Cli, AQueryThatDoesNotReadTheTableProvesNoPruning) {
   EXPECT_THAT(outcome.err, HasSubstr("does not read"));
 }
 
+TEST_F(Cli, StatementsOfAFileAreProvenBeforeARowIsMoved) {
+  auto conn = connect();
+  e2e::must(conn.exec("CREATE TABLE whole (id int, ts date NOT NULL); CREATE INDEX ON whole (ts)"));
+  const e2e::Scratch scratch;
+  const std::string file = scratch.write(
+      "work.sql", "SELECT * FROM whole WHERE id = 5; SELEC; SELECT FROM whole WHERE ts = now()");
+
+  const auto plan = pgtend({"partition", "plan", "whole", "--queries", file});
+  const auto proof = pgtend({"partition", "prove", "whole", "--queries", file, "--json"});
+
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("pruning: 3 statements"));
+  EXPECT_THAT(plan.out, HasSubstr("nothing can be told: syntax error"));
+  EXPECT_THAT(plan.out, HasSubstr("never: planned"));
+  EXPECT_EQ(proof.exit_code, 1) << proof.err;
+  EXPECT_THAT(proof.out, HasSubstr("\"predicted\": \"at executor start\""));
+  EXPECT_EQ(pgtend({"partition", "prove", "whole"}).exit_code, 2);
+  EXPECT_EQ(pgtend({"partition", "prove", "whole", "--queries", "/nowhere"}).exit_code, 2);
+}
+
 TEST_F(Cli, AServerThatIsNoPoolerIsToldApart) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"pool"}, {"pool", "-d", "dbname=pgbouncer"}}) {
