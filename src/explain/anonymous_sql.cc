@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/builtin_names.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "explain/number.h"
 #include "pg/quote.h"
-#include "sql/builtin_names.h"
 #include "sql/expression.h"
 #include "sql/names.h"
 #include "sql/parse.h"
@@ -199,7 +199,7 @@ std::string NameWriter::string(const SqlToken& token) {
 bool NameWriter::part_stays(size_t i, const std::string& name) const {
   if (symbol(i + 1, '.')) return name == "pg_catalog" && !(i > 0 && symbol(i - 1, '.'));
   if (i >= 2 && word(i - 2, "pg_catalog") && !(i >= 3 && symbol(i - 3, '.'))) {
-    return sql::is_builtin_function(name) || sql::is_builtin_type(name);
+    return is_builtin_function(name) || is_builtin_type(name);
   }
   const bool output = i >= 4 && symbol(i - 2, ')') && tokens_[i - 3].kind == SqlTokenKind::Number &&
                       sub_plan_word(i - 4);
@@ -209,16 +209,16 @@ bool NameWriter::part_stays(size_t i, const std::string& name) const {
 // Whether the word is one of the language, or built in.
 bool NameWriter::stays(size_t i, const std::string& name) const {
   if (symbol(i + 1, '.') || (i > 0 && symbol(i - 1, '.'))) return part_stays(i, name);
-  if (behind_cast(i)) return sql::is_builtin_type(name);
+  if (behind_cast(i)) return is_builtin_type(name);
   const bool call = symbol(i + 1, '(');
-  if (call && sql::is_builtin_function(name)) return true;
+  if (call && is_builtin_function(name)) return true;
   if (used_as_name(name)) return false;
   const bool plan_word =
       sub_plan_word(i) && i + 1 < tokens_.size() && tokens_[i + 1].kind == SqlTokenKind::Number;
   if (plan_word || (word(i, "hashed") && sub_plan_word(i + 1))) return true;
   // A keyword that is no name without quotes; names with a $ want quotes, too.
   if (!name.contains('$') && pg::ident(name) != name) return true;
-  if (roles_.parsed) return sql::is_soft_keyword(name) || sql::is_builtin_type(name);
+  if (roles_.parsed) return is_soft_keyword(name) || is_builtin_type(name);
   return name == "nulls" || name == "first" || name == "last" || name == "zone" || name == "at";
 }
 

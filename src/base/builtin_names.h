@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-namespace pgtend::sql {
+namespace pgtend {
 
 // Whether `name` (lower case) is a function of pg_catalog that people call; those that only serve
 // operators, types and encodings are left out. Thread: any. Cost: O(log n), as below.
@@ -16,4 +16,4 @@ bool is_builtin_type(std::string_view name);
 // "zone"). Reserved words and those that may name no column unquoted are pg::ident()'s.
 bool is_soft_keyword(std::string_view name);
 
-}  // namespace pgtend::sql
+}  // namespace pgtend

@@ -1,8 +1,8 @@
-#include "sql/builtin_names.h"
+#include "base/builtin_names.h"
 
 #include <gtest/gtest.h>
 
-namespace pgtend::sql {
+namespace pgtend {
 namespace {
 
 TEST(BuiltinNames, WhatEveryServerHasIsKnown) {
@@ -25,4 +25,4 @@ TEST(BuiltinNames, WhatPeopleNameIsNot) {
 }
 
 }  // namespace
-}  // namespace pgtend::sql
+}  // namespace pgtend

@@ -1,11 +1,11 @@
-#include "sql/builtin_names.h"
+#include "base/builtin_names.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "base/text.h"
 
-namespace pgtend::sql {
+namespace pgtend {
 namespace {
 
 constexpr std::string_view kFunctionNames =
@@ -121,4 +121,4 @@ bool is_soft_keyword(std::string_view name) {
   return words.hold(name);
 }
 
-}  // namespace pgtend::sql
+}  // namespace pgtend
