@@ -74,6 +74,7 @@ std::string_view Client::state_name() const {
     case State::Idle:
       return "idle";
     case State::Active:
+      return is_held_back() ? "waiting" : "active";
     case State::Console:
       return "active";
     case State::Canceling:
@@ -252,6 +253,13 @@ void Client::on_bytes(std::string_view bytes) {
       inbound_.passing = next == Next::Pass;
       if (next == Next::Pass && begin_collecting(head, bytes.substr(at))) {
         inbound_.passing = false;
+      } else if (next == Next::Pass && worker_.table_holds().any() &&
+                 !passes_holds(head, bytes.substr(at))) {
+        if (stop_ != Stop::None) {
+          forward_until(at);
+          return hold_back(bytes.substr(at));
+        }
+        inbound_.passing = false;
       } else if (next == Next::Pass && server_ == nullptr && !need_server(bytes.substr(at))) {
         return;
       }
@@ -284,6 +292,7 @@ void Client::on_bytes(std::string_view bytes) {
 size_t Client::pass_message(const wire::Head& head, std::string_view bytes, size_t passed,
                             size_t at) {
   const std::string_view message = bytes.substr(at);
+  if (!begun_.empty()) send_begun();
   if (!is_mapped(head, message)) {
     note_message(head, message);
     return 0;
@@ -484,6 +493,7 @@ void Client::read_on() {
 void Client::on_released() {
   server_ = nullptr;
   state_ = State::Idle;
+  begun_only_ = false;
   identity_.idle_since = worker_.now();
   if (half_closed_) return close("client close request");
   if (worker_.service() == Service::WaitForServers) return fail("pooler is shutting down");
@@ -502,7 +512,7 @@ void Client::on_server_lost(std::string_view reason, bool told) {
 // --- cancel
 
 bool Client::cancel(Requester requester) {
-  if (state_ == State::Waiting) {
+  if (state_ == State::Waiting || is_held_back()) {
     answer_canceled();
     return false;
   }
@@ -515,9 +525,15 @@ void Client::cancel_done(std::string_view reason) { close(reason); }
 
 // The request at the front of what is kept never reaches a server: answered here as a server would.
 void Client::answer_canceled() {
+  // A transaction that has failed would have to be told of at each request that follows.
+  const bool is_in_transaction =
+      server_ != nullptr && server_->lease().status() != be::TransactionStatus::Idle;
+  if (!begun_.empty() || is_in_transaction) return fail(kCanceledText, kCanceledState);
   pool_->leave(*this);
   pool_->clients.push_back(*this);
-  state_ = State::Idle;
+  state_ = server_ == nullptr ? State::Idle : State::Active;
+  stop_ = Stop::None;
+  held_by_ = 0;
   const std::string held = std::exchange(held_, {});
   wire::Head head;
   CHECK(wire::read_head(held, head) == wire::HeadState::Whole);
@@ -572,6 +588,7 @@ void Client::linger(std::string_view reason) {
   log_close(reason);
   detach();
   state_ = State::Lingering;
+  stop_ = Stop::None;
   held_.clear();
   inbound_ = {};
   half_closed_ = false;

@@ -149,6 +149,17 @@ class Client final : private net::Handler {
   bool is_half_closed() const { return half_closed_; }
   void finish_half_closed();
 
+  // It waits for the end of a HOLD TABLE, perhaps with a link that its transaction has.
+  bool is_held_back() const { return stop_ == Stop::Held; }
+  // Of which one; 0 for none.
+  uint64_t held_by() const { return held_by_; }
+  // It waits to know whether its transaction is over, because a HOLD TABLE stands.
+  bool is_unsettled() const { return stop_ == Stop::Unsettled; }
+  // Goes on with what was kept, if holds allow.
+  void go_on();
+  // No HOLD TABLE looks at what it does any more.
+  void forget_beginning() { begun_only_ = false; }
+
   ListHook<Client> pool_hook;
 
  private:
@@ -161,6 +172,14 @@ class Client final : private net::Handler {
 
   // What to do with the message at hand.
   enum class Next : uint8_t { More, Bad, Stop, Skip, Pass };
+
+  // Why it is not read, for a HOLD TABLE's sake.
+  enum class Stop : uint8_t { None, Unsettled, Held };
+  // A text that a message is about, if that is known.
+  struct Spoken {
+    std::string_view text = {};
+    bool whole = false;
+  };
 
   void on_ready(net::Ready ready) override;
   void on_timer();
@@ -197,6 +216,14 @@ class Client final : private net::Handler {
   void watch_parse(std::string_view name, std::string_view text);
   void watch_close(std::string_view body);
   uint64_t shape_of_bind(std::string_view body);
+
+  // client_hold.cc
+  Spoken spoken(const wire::Head& head, std::string_view bytes) const;
+  uint64_t held_in_batch(std::string_view bytes) const;
+  bool passes_holds(const wire::Head& head, std::string_view bytes);
+  void begin_here(std::string_view sql);
+  void send_begun();
+  void hold_back(std::string_view rest);
 
   // client.cc
   void pump();
@@ -235,7 +262,9 @@ class Client final : private net::Handler {
   Identity identity_;
   State state_ = State::Startup;
   Inbound inbound_;
-  std::string held_;  // bytes that wait for a server
+  std::string held_;   // bytes that wait for a server
+  std::string begun_;  // a BEGIN that was answered here, and no server knows yet
+  uint64_t held_by_ = 0;
   Pool* pool_ = nullptr;
   Server* server_ = nullptr;
   Parameters parameters_;
@@ -256,6 +285,8 @@ class Client final : private net::Handler {
   bool half_closed_ = false;
   bool received_ = false;  // take_up() is to come
   bool cancel_sent_ = false;
+  bool begun_only_ = false;  // while a hold stands: its transaction has done nothing yet
+  Stop stop_ = Stop::None;
 };
 
 }  // namespace pgtend::pool

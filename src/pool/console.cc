@@ -13,6 +13,7 @@
 #include "pool/client.h"
 #include "pool/console_show.h"
 #include "pool/lifecycle.h"
+#include "pool/table_holds.h"
 #include "pool/takeover.h"
 #include "pool/texts.h"
 #include "pool/worker.h"
@@ -216,6 +217,37 @@ void run_reconnect(const Session& session, std::string_view database) {
 void run_wait_close(const Session& session, std::string_view database) {
   wait_close(scope_of(session, database), answer_with(session, "WAIT_CLOSE"));
 }
+constexpr ShowColumn kHoldAnswer[] = {{"database", wire::kTextOid},
+                                      {"tables", wire::kTextOid},
+                                      {"timeout_ms", wire::kInt8Oid},
+                                      {"open", wire::kInt8Oid}};
+
+// A word on what may be in the way still: transactions that were open when it began to stand.
+void run_hold(const Session& session, std::string_view text) {
+  const auto request = parse_hold(text);
+  if (!request) return session.error("bad arguments");
+  if (request->database == "pgbouncer") {
+    return session.error("cannot hold tables of admin db: pgbouncer");
+  }
+  hold_tables(scope_of(session, ""), *request, session.client,
+              [session, request](const Result<size_t>& open) {
+                if (!open) return session.error(open.error().message);
+                const TableHold hold{.tables = request->tables};
+                std::optional<std::string> database;
+                if (!request->database.empty()) database = request->database;
+                session.answer({.columns = {std::begin(kHoldAnswer), std::end(kHoldAnswer)},
+                                .rows = ShowRows(1, {database, hold.text(),
+                                                     cat(request->timeout.count()), cat(*open)}),
+                                .tag = "HOLD"});
+              });
+}
+
+void run_release(const Session& session, std::string_view text) {
+  const auto request = parse_release(text);
+  if (!request) return session.error("bad arguments");
+  release_tables(scope_of(session, ""), *request, answer_with(session, "RELEASE"));
+}
+
 void run_kill_client(const Session& session, std::string_view text) {
   const auto id = parse_int(text);
   if (!id || *id < 0) return session.error("invalid client pointer supplied");
@@ -280,6 +312,10 @@ constexpr Command kCommands[] = {
     {"disable", Rights::Admin, Argument::Database, "<db>", "disable", run_disable},
     {"enable", Rights::Admin, Argument::Database, "<db>", "enable", run_enable},
     {"reconnect", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "reconnect", run_reconnect},
+    {"hold", Rights::Admin, Argument::Setting,
+     "TABLE [<schema>.]<name>[, ...] [IN <db>] [TIMEOUT <ms>]", "", run_hold},
+    {"release", Rights::Admin, Argument::Setting, "[TABLE [<schema>.]<name> [IN <db>]]", "",
+     run_release},
     {"suspend", Rights::Admin, Argument::None, "", "", run_suspend},
     {"handover", Rights::Admin, Argument::None, "", "", run_handover},
     {"kill", Rights::Admin, Argument::DatabaseOrAll, "[<db>]", "kill", run_kill},
@@ -398,7 +434,9 @@ void append_console_welcome(std::string& out) {
 
 std::vector<ShowColumn> console_columns(std::string_view sql) {
   const Parsed parsed = parse_command(sql);
-  if (parsed.command == nullptr || parsed.command->run != run_show) return {};
+  if (parsed.command == nullptr) return {};
+  if (parsed.command->run == run_hold) return {std::begin(kHoldAnswer), std::end(kHoldAnswer)};
+  if (parsed.command->run != run_show) return {};
   if (const Show* show = find_show(parsed.argument)) return columns_of(*show);
   const DriverParameter* parameter = driver_parameter(parsed.argument);
   return parameter != nullptr ? columns_of(*parameter) : std::vector<ShowColumn>{};

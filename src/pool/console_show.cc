@@ -615,6 +615,25 @@ Rows show_events(const ShowInput& input) {
   return rows;
 }
 
+constexpr Column kHoldColumns[] = {
+    {"id", kInt8Oid},     {"database", kTextOid}, {"tables", kTextOid},  {"client", kInt8Oid},
+    {"age_ms", kInt8Oid}, {"left_ms", kInt8Oid},  {"waiting", kInt8Oid}, {"open", kInt8Oid}};
+
+Rows show_holds(const ShowInput& input) {
+  const auto ms = [](SteadyTime from, SteadyTime to) {
+    return cat(std::max<int64_t>(0, std::chrono::duration_cast<milliseconds>(to - from).count()));
+  };
+  Rows rows;
+  for (const auto& [id, hold] : input.snapshot.holds) {
+    Cell database;
+    if (!hold.database.empty()) database = hold.database;
+    rows.push_back({number(id), database, hold.tables, number(hold.client),
+                    ms(hold.since, input.now), ms(input.now, hold.until), number(hold.waiting),
+                    number(hold.open)});
+  }
+  return rows;
+}
+
 constexpr Column kMemoryColumns[] = {{"name", kTextOid},
                                      {"size", kInt4Oid},
                                      {"used", kInt4Oid},
@@ -659,6 +678,7 @@ std::span<const Show> shows() {
       Show{"events", Part::Events, kEventColumns, show_events},
       Show{"fds", Part::Descriptors, kDescriptorColumns, show_fds, true},
       Show{"histograms", Part::Times, kHistogramColumns, show_histograms},
+      Show{"holds", Part::Holds, kHoldColumns, show_holds},
       Show{"lists", Part::Pools, kListColumns, show_lists},
       Show{"mem", Part::Memory, kMemoryColumns, show_mem},
       Show{"peer_pools", Part::Peers, kPeerPoolColumns, show_peer_pools},

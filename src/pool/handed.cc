@@ -158,6 +158,10 @@ void Client::carry(Bag& bag, const StatementTails& tails) {
       inner.field("parameters", replicating_->parameters);
     });
   }
+  std::optional<std::string> begun;
+  if (!begun_.empty()) begun = begun_;
+  bag.field("begun", begun);
+  if (bag.unpacks()) begun_ = begun.value_or("");
   std::optional<std::string> collected;
   if (collected_) collected = *collected_;
   bag.field("collected", collected);

@@ -49,7 +49,7 @@ microseconds Pool::lifetime() const {
 
 microseconds Pool::longest_wait(SteadyTime now) const {
   const Client* first = waiting_.front();
-  for (const ClientList* list : {&greeting_, &claims_}) {
+  for (const ClientList* list : {&greeting_, &claims_, &held_back_}) {
     if (first == nullptr) first = list->front();
   }
   if (first == nullptr) return {};
@@ -102,6 +102,23 @@ void Pool::leave(Client& client) {
   Replicating* replicating = client.replicating();
   if (replicating == nullptr || replicating->link == nullptr) return;
   std::exchange(replicating->link, nullptr)->forsake();
+}
+
+void Pool::hold_back(Client& client) {
+  held_back_.push_back(client);
+  publish_waiting();
+  arm_timer();
+}
+
+// Any of them may be gone when another one goes on.
+void Pool::look_at_held_back() {
+  std::vector<uint64_t> ids;
+  held_back_.each([&ids](Client& client) { ids.push_back(client.identity().id); });
+  for (const uint64_t id : ids) {
+    Client* client = worker_.client(id);
+    if (client != nullptr && (client->is_held_back() || client->is_unsettled())) client->go_on();
+  }
+  arm_timer();
 }
 
 void Pool::note_wait(const Client& client) {
@@ -573,7 +590,7 @@ bool Pool::evict() {
 void Pool::arm_timer() {
   std::optional<SteadyTime> next;
   const auto consider = [&next](SteadyTime at) { next = next ? std::min(*next, at) : at; };
-  for (const ClientList* list : {&waiting_, &greeting_, &claims_}) {
+  for (const ClientList* list : {&waiting_, &greeting_, &claims_, &held_back_}) {
     const Client* first = list->front();
     if (first == nullptr || worker_.config().users_wait_differently) continue;
     const microseconds limit = query_wait(*first);
@@ -594,7 +611,7 @@ void Pool::arm_timer() {
 
 void Pool::on_timer() {
   const SteadyTime now = worker_.now();
-  for (const ClientList* list : {&waiting_, &greeting_, &claims_}) {
+  for (const ClientList* list : {&waiting_, &greeting_, &claims_, &held_back_}) {
     while (Client* first = list->front()) {
       const microseconds limit = query_wait(*first);
       if (limit.count() == 0 || now - first->identity().request_at < limit) break;
@@ -614,6 +631,7 @@ void Pool::reconfigure(std::shared_ptr<const DatabaseConfig> database) {
     waiting_.each(drop);
     greeting_.each(drop);
     claims_.each(drop);
+    held_back_.each(drop);
     clients.each(drop);
   }
   launch();
@@ -640,6 +658,7 @@ void Pool::kill() {
   waiting_.each(drop);
   greeting_.each(drop);
   claims_.each(drop);
+  held_back_.each(drop);
   clients.each(drop);
   const auto close = [](Server& server) { server.close("admin forced disconnect"); };
   idle_.each(close);

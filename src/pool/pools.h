@@ -39,6 +39,10 @@ class Pool {
   void join(Client& client);
   // `client` is gone, or waits no more.
   void leave(Client& client);
+  // `client` waits for the end of a HOLD TABLE, in no line.
+  void hold_back(Client& client);
+  // One has ended: those who waited go on in the order they came, if no other one stands.
+  void look_at_held_back();
   // A link is free, clean and usable.
   void give(Server& server);
   // A link is closed on our side and leaves its place among the idle ones.
@@ -103,11 +107,14 @@ class Pool {
   // Counts of clients and servers by state, for the console.
   size_t waiting() const { return waiting_.size() + greeting_.size() + claims_.size(); }
 
+  size_t held_back() const { return held_back_.size(); }
+
   using ServerList = List<Server, &Server::pool_hook>;
   using ClientList = List<Client, &Client::pool_hook>;
   ServerList busy;     // all but idle
   ClientList clients;  // logged in, neither waiting nor greeting
   const ServerList& idle() const { return idle_; }
+  const ClientList& those_held_back() const { return held_back_; }
   size_t checking() const { return static_cast<size_t>(checking_); }
 
  private:
@@ -181,7 +188,8 @@ class Pool {
   ServerList idle_;
   ClientList waiting_;
   ClientList greeting_;
-  ClientList claims_;  // each waits for a link of its own to replicate, in the order they came
+  ClientList held_back_;  // each waits for the end of a HOLD TABLE
+  ClientList claims_;     // each waits for a link of its own to replicate, in the order they came
   std::shared_ptr<const Welcome> welcome_;
   uint32_t welcome_epoch_ = 0;
   int logins_ = 0;

@@ -571,6 +571,7 @@ void Server::release_if_free() {
   if (client->is_half_closed() && lease_.expect().is_clients_turn()) {
     return client->finish_half_closed();
   }
+  if (client->is_unsettled() && lease_.expect().outstanding() == 0) return client->go_on();
   if (stays_with_client()) return close_if_outdated();
   if (!is_free() || !client->is_quiet()) return;
   release();

@@ -88,6 +88,8 @@ class Server final : private net::Handler {
   void client_has_room();
   // Gives the link back if the transaction is over and nothing is buffered on either side.
   void release_if_free();
+  // Its client waits for a HOLD TABLE and needs no link for that: true if this one goes back.
+  bool let_go();
   // The client leaves: the link goes back at once if it is free, else it is abandoned.
   // `mid_message`: the client sent only a part of a message. `cancel`: stop its query.
   void leave(bool mid_message, bool cancel);

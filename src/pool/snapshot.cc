@@ -28,7 +28,7 @@ PoolFigures figures_of(Pool& pool, SteadyTime now) {
                       .server_user = pool.server_user(),
                       .mode = pool.mode(),
                       .clients = pool.clients.size(),
-                      .waiting = pool.waiting(),
+                      .waiting = pool.waiting() + pool.held_back(),
                       .idle = pool.idle().size(),
                       .longest_wait = pool.longest_wait(now)};
   pool.busy.each([&](Server& server) {
@@ -74,7 +74,7 @@ void note_buffers(SocketFigures& figures, const Inbound& inbound, const Channel&
 
 SocketFigures figures_of(Client& client, SteadyTime now) {
   const auto& who = client.identity();
-  const bool waits = client.state() == Client::State::Waiting;
+  const bool waits = client.state() == Client::State::Waiting || client.is_held_back();
   SocketFigures figures{
       .id = who.id,
       .user = who.user,
@@ -212,6 +212,24 @@ void add_names(Snapshot& snapshot, Worker& worker) {
   snapshot.name_questions = names.pending();
 }
 
+void add_holds(Snapshot& snapshot, Worker& worker) {
+  for (const SharedHold& hold : worker.table_holds().all()) {
+    snapshot.holds[hold->id] = {.id = hold->id,
+                                .database = hold->database,
+                                .tables = hold->text(),
+                                .client = hold->client,
+                                .since = hold->since,
+                                .until = hold->until,
+                                .open = open_before(worker, *hold)};
+  }
+  worker.pools().each([&](Pool& pool) {
+    pool.those_held_back().each([&](Client& client) {
+      const auto found = snapshot.holds.find(client.held_by());
+      if (found != snapshot.holds.end()) ++found->second.waiting;
+    });
+  });
+}
+
 void append(std::vector<SocketFigures>& to, std::vector<SocketFigures> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
   std::ranges::sort(to, {}, &SocketFigures::id);
@@ -255,6 +273,10 @@ void Snapshot::merge(Snapshot other) {
   for (size_t i = 0; i < memory.size() && i < other.memory.size(); ++i) {
     memory[i].used += other.memory[i].used;
     memory[i].free += other.memory[i].free;
+  }
+  for (const auto& [id, hold] : other.holds) {
+    const auto [at, is_new] = holds.emplace(id, hold);
+    if (!is_new) at->second.add(hold);
   }
   for (const auto& [name, sums] : other.stats) stats[name].add(sums);
   for (auto& [id, figures] : other.queries) add_query(*this, std::move(figures));
@@ -316,6 +338,9 @@ Snapshot take_snapshot(Worker& worker, Part part) {
       break;
     case Part::Events:
       snapshot.events.assign(worker.events().all().begin(), worker.events().all().end());
+      break;
+    case Part::Holds:
+      add_holds(snapshot, worker);
       break;
     case Part::Stats:
       snapshot.stats = worker.statistics().by_database(worker.pools());

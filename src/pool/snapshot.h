@@ -81,6 +81,23 @@ struct DescriptorFigures {
   std::vector<std::optional<std::string>> parameters = {};
 };
 
+// A HOLD TABLE; add() sums those of the same one on two workers.
+struct HoldFigures {
+  uint64_t id = 0;
+  std::string database = {};
+  std::string tables = {};
+  uint64_t client = 0;
+  SteadyTime since{};
+  SteadyTime until{};
+  uint64_t waiting = 0;
+  uint64_t open = 0;  // open_before()
+
+  void add(const HoldFigures& other) {
+    waiting += other.waiting;
+    open += other.open;
+  }
+};
+
 // Objects of one kind: what SHOW MEM prints.
 struct MemoryFigures {
   std::string_view name;
@@ -103,7 +120,8 @@ enum class Part : uint8_t {
   Events,
   Names,
   Peers,
-  Memory
+  Memory,
+  Holds
 };
 
 struct Snapshot {
@@ -121,8 +139,9 @@ struct Snapshot {
   std::vector<NameFigures> names;  // the first worker's, as the two below; by name
   std::vector<ZoneFigures> zones;  // by name
   size_t name_questions = 0;
-  std::vector<PeerFigures> peers;     // the first worker's; by id
-  std::vector<MemoryFigures> memory;  // the same kinds in the same order on every worker
+  std::vector<PeerFigures> peers;         // the first worker's; by id
+  std::map<uint64_t, HoldFigures> holds;  // by id
+  std::vector<MemoryFigures> memory;      // the same kinds in the same order on every worker
 
   // Joins those of all workers: sums what is counted, puts sockets in the order of their ids.
   void merge(Snapshot other);

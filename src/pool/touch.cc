@@ -10,26 +10,24 @@
 namespace pgtend::pool {
 namespace {
 
-using Kind = SqlTokenKind;
-
 constexpr size_t kIdentifierBytesMax = 63;
 
 char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 bool word_is(const SqlToken& token, std::string_view word) {
-  return token.kind == Kind::Word && equal_ignoring_case(token.text, word);
+  return token.kind == SqlTokenKind::Word && equal_ignoring_case(token.text, word);
 }
 bool symbol_is(const SqlToken& token, char c) {
-  return token.kind == Kind::Symbol && token.text[0] == c;
+  return token.kind == SqlTokenKind::Symbol && token.text[0] == c;
 }
 bool is_name(const SqlToken& token) {
-  return token.kind == Kind::Word || token.kind == Kind::Quoted;
+  return token.kind == SqlTokenKind::Word || token.kind == SqlTokenKind::Quoted;
 }
 
 // Calls `take` with each character of the name that the token is.
 template <class Take>
 void each_character(const SqlToken& token, Take take) {
-  if (token.kind == Kind::Word) {
+  if (token.kind == SqlTokenKind::Word) {
     for (const char c : token.text) take(fold(c));
     return;
   }
@@ -57,7 +55,7 @@ using Words = std::span<const std::string_view>;
 // `sorted` in alphabetical order.
 bool holds(Words sorted, const SqlToken& token) {
   std::array<char, 24> buffer;
-  if (token.kind != Kind::Word || token.text.size() > buffer.size()) return false;
+  if (token.kind != SqlTokenKind::Word || token.text.size() > buffer.size()) return false;
   std::ranges::transform(token.text, buffer.begin(), fold);
   return std::ranges::binary_search(sorted, std::string_view(buffer.data(), token.text.size()));
 }
@@ -195,7 +193,7 @@ static_assert(std::ranges::is_sorted(kHarmless) && std::ranges::is_sorted(kReada
 // no table but those that stand in the text.
 bool is_harmless_call(const SqlToken& token) {
   std::array<char, 64> buffer;
-  if (token.kind != Kind::Word || token.text.size() > buffer.size()) return false;
+  if (token.kind != SqlTokenKind::Word || token.text.size() > buffer.size()) return false;
   std::ranges::transform(token.text, buffer.begin(), fold);
   const std::string_view name(buffer.data(), token.text.size());
   if (name.contains("_to_xml") || std::ranges::binary_search(kReaders, name)) return false;
@@ -230,7 +228,7 @@ class Touch {
     if (part_ == Part::Start) return begin(token);
     if (holds(kDoubtful, token)) return true;
     // Where a backslash escapes the string goes on behind it.
-    if (token.kind == Kind::String && token.text.ends_with("\\'")) return true;
+    if (token.kind == SqlTokenKind::String && token.text.ends_with("\\'")) return true;
     if (is_name(token)) return look_at_name(token);
     return symbol_is(token, '(') && is_name(last_) && !target_ && !may_open(last_);
   }
@@ -244,7 +242,7 @@ class Touch {
 
   bool look_at_name(const SqlToken& token) {
     // U&"…" may spell any name.
-    if (token.kind == Kind::Quoted && symbol_is(last_, '&') && word_is(before_last_, "u")) {
+    if (token.kind == SqlTokenKind::Quoted && symbol_is(last_, '&') && word_is(before_last_, "u")) {
       return true;
     }
     const bool qualified = symbol_is(last_, '.');
@@ -273,8 +271,8 @@ class Touch {
 
   std::span<const TableName> tables_;
   Part part_ = Part::Start;
-  SqlToken last_{Kind::Symbol, ";"};
-  SqlToken before_last_{Kind::Symbol, ";"};
+  SqlToken last_{SqlTokenKind::Symbol, ";"};
+  SqlToken before_last_{SqlTokenKind::Symbol, ";"};
   bool target_ = false;      // the name at hand may be followed by a list of columns
   bool in_catalog_ = false;  // it is pg_catalog's
 };
@@ -315,7 +313,7 @@ std::optional<TableName> take_table_name(std::string_view& text) {
   while (lexer.next(token)) {
     const auto ends_at = static_cast<size_t>(token.text.data() + token.text.size() - text.data());
     const bool open =
-        token.kind == Kind::Quoted && (token.text.size() < 3 || token.text.back() != '"');
+        token.kind == SqlTokenKind::Quoted && (token.text.size() < 3 || token.text.back() != '"');
     if (!is_name(token) || open) return std::nullopt;
     std::string& part = parts[count++];
     each_character(token, [&part](char c) {

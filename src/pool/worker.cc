@@ -276,6 +276,8 @@ void Worker::later(microseconds pause, std::function<void()> task) {
 // --- held, and given away
 
 void Worker::hold(Hold hold) {
+  // The next process knows nothing of them.
+  if (hold != Hold::Nothing) end_holds(*this, [](const TableHold&) { return true; });
   hold_ = hold;
   for (auto& acceptor : acceptors_) acceptor->pause(is_held());
   if (is_held()) return;
@@ -380,7 +382,10 @@ void Worker::give_away_clients(std::vector<Parcel>& parcels, uint64_t but) {
   });
 }
 
-void Worker::on_console_left(uint64_t client) { let_go_of(workers_, {index_, client}); }
+void Worker::on_console_left(uint64_t client) {
+  let_go_of(workers_, {index_, client});
+  release_tables_of(*this, client);
+}
 
 // --- the end
 

@@ -24,6 +24,7 @@
 #include "pool/server.h"
 #include "pool/service_manager.h"
 #include "pool/statistics.h"
+#include "pool/table_holds.h"
 
 namespace pgtend::pool {
 
@@ -87,6 +88,7 @@ class Worker {
   Cancels& cancels() { return cancels_; }
   Queries& queries() { return queries_; }
   Events& events() { return events_; }
+  TableHolds& table_holds() { return table_holds_; }
   WallTime wall() const { return clock_.wall(); }
   Statistics& statistics() { return statistics_; }
   Service service() const { return service_; }
@@ -172,6 +174,7 @@ class Worker {
   Pools pools_;
   Queries queries_;
   Events events_;
+  TableHolds table_holds_;
   Cancels cancels_;
   AuthQueries auth_queries_;
   Statistics statistics_;

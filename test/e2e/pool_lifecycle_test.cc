@@ -168,7 +168,7 @@ TEST_F(PoolLifecycle, OnlyAdministratorsChangeAnything) {
   for (const std::string command :
        {"RELOAD", "PAUSE", "RESUME", "DISABLE x", "ENABLE x", "RECONNECT", "KILL", "KILL_CLIENT 1",
         "WAIT_CLOSE", "SHUTDOWN", "SHUTDOWN WAIT_FOR_CLIENTS", "SUSPEND", "HANDOVER",
-        "SET verbose = 1", "SHOW FDS"}) {
+        "SET verbose = 1", "SHOW FDS", "HOLD TABLE t", "RELEASE"}) {
     EXPECT_EQ(refusal(watcher, command), "admin access needed") << command;
   }
   EXPECT_EQ(console(pool, "SHOW STATE")[0].text(1), "yes");

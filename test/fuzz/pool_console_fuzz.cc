@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "pool/console_session.h"
+#include "pool/table_holds.h"
 #include "wire/binary.h"
 #include "wire/frame.h"
 
@@ -22,6 +23,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!*command) continue;
     const auto setting = pool::console_setting(**command);
     if (setting && setting->first.empty()) __builtin_trap();
+    const auto hold = pool::parse_hold(**command);
+    if (hold && (hold->tables.empty() || hold->timeout > pool::HoldRequest::kTimeoutMax)) {
+      __builtin_trap();
+    }
+    if (hold) (void)pool::may_touch(**command, hold->tables);
+    (void)pool::parse_release(**command);
     pool::ConsoleAnswer answer{.columns = pool::console_columns(**command), .tag = "SHOW"};
     for (const pool::ShowColumn& column : answer.columns) {
       answer.rows.resize(2);
