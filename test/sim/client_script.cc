@@ -41,7 +41,10 @@ std::string ScriptWriter::text(std::string_view sql) {
 
 std::string ScriptWriter::select() {
   const int64_t rows = dice_.chance(30) ? dice_.between(0, 200) : dice_.between(0, 5);
-  return cat("SELECT rows=", rows, " width=", dice_.skewed(4000));
+  const std::string sql = cat("SELECT rows=", rows, " width=", dice_.skewed(4000));
+  if (held_ == nullptr || !dice_.chance(250)) return sql;
+  const auto at = std::chrono::floor<microseconds>(held_->steady().time_since_epoch());
+  return cat(sql, " held at=", at.count());
 }
 
 std::string ScriptWriter::statement() { return dice_.chance(80) ? "FAIL" : select(); }

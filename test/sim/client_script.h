@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "sim/fake_engine.h"
 #include "sim/journal.h"
 
@@ -21,9 +22,10 @@ struct Step {
 // Writes one operation: a query, a transaction, a pipeline, a COPY… Thread: one.
 class ScriptWriter {
  public:
-  // `names`: named prepared statements work here. `blocks`: transaction blocks do.
-  ScriptWriter(Dice& dice, int client, bool names, bool blocks)
-      : dice_(dice), client_(client), names_(names), blocks_(blocks) {}
+  // `names`: named prepared statements work here. `blocks`: transaction blocks do. `held`: null, or
+  // some statements are of a table that is held at times, and tell when they were asked for.
+  ScriptWriter(Dice& dice, int client, bool names, bool blocks, const Clock* held)
+      : dice_(dice), client_(client), names_(names), blocks_(blocks), held_(held) {}
 
   std::deque<Step> operation();
 
@@ -59,6 +61,7 @@ class ScriptWriter {
   int client_;
   bool names_;
   bool blocks_;
+  const Clock* held_;
   std::set<std::string> prepared_;
   int sequence_ = 0;
   std::string bytes_;

@@ -82,6 +82,26 @@ void FakeServer::cancel(int32_t pid, std::string_view secret) {
   }
 }
 
+void FakeServer::forbid(const std::string& database, SteadyTime since, SteadyTime until) {
+  forbidden_ = {database, since, until};
+}
+
+void FakeServer::judge_held(const std::string& database, std::string_view body) {
+  constexpr std::string_view kMark = "held at=";
+  const size_t mark = body.find(kMark);
+  if (mark == std::string_view::npos) return;
+  const size_t begin = mark + kMark.size();
+  const size_t end = body.find_first_not_of("0123456789", begin);
+  const SteadyTime asked{microseconds(parse_int(body.substr(begin, end - begin)).take())};
+  const bool judged = forbidden_ && loop_.now() < forbidden_->until &&
+                      (forbidden_->database.empty() || forbidden_->database == database);
+  if (!judged) {
+    ++looked_at_;
+  } else if (asked > forbidden_->since) {
+    journal_.fail("a statement of a held table has reached a server");
+  }
+}
+
 void FakeServer::remove(int64_t id) {
   loop_.defer([this, id] { sessions_.erase(id); });
 }
@@ -247,13 +267,21 @@ void FakeSession::on_message(char type, std::string_view body) {
 
 // Two clients in one transaction would be the worst that a pool can do.
 void FakeSession::judge(char type, std::string_view body) {
-  if (engine_.at_rest()) owner_ = -1;
+  if (engine_.at_rest()) {
+    owner_ = -1;
+    fresh_ = true;
+  }
   const bool tells =
       type == fe::kQuery || type == fe::kParse || type == fe::kBind || type == fe::kCopyData;
   if (!tells) return;
   const int client = tagged_client(body);
   // Its own words may end or clean up what a client began, nothing else.
   if (client < 0) return;
+  if (fresh_ && (type == fe::kQuery || type == fe::kParse)) {
+    server_.judge_held(account_.first, body);
+    const auto says = [body](const char* verb) { return body.find(verb) != body.npos; };
+    fresh_ = says("BEGIN") || says("SET ") || says("SHOW ");
+  }
   if (owner_ >= 0 && owner_ != client && !engine_.at_rest()) {
     server_.journal_.fail(cat("session ", id_, " mixes clients ", owner_, " and ", client));
   }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -81,6 +82,7 @@ class FakeSession final : private net::Handler {
   bool replicates_ = false;                      // its calls are not counted
   bool in_simple_ = false;                       // within a simple query of a client
   int owner_ = -1;                               // the client whose transaction runs
+  bool fresh_ = true;                            // which has only begun, or not even that
   bool blocked_ = false;                         // a slow message is at work
   char slow_type_ = 0;
   std::string slow_body_;
@@ -121,6 +123,11 @@ class FakeServer {
   int64_t last_session() const { return next_id_ - 1; }
   bool has_older(const std::string& database, int64_t than) const;
   const Totals& totals() const { return totals_; }
+  // From `since`, which is now, to `until` no transaction in `database` ("": any) may begin with a
+  // statement of the held table that was asked for after this. allow() ends it.
+  void forbid(const std::string& database, SteadyTime since, SteadyTime until);
+  void allow() { forbidden_.reset(); }
+  uint64_t looked_at() const { return looked_at_; }
 
  private:
   friend class FakeSession;
@@ -129,7 +136,14 @@ class FakeServer {
   void finish(const Account& account);
   void cancel(int32_t pid, std::string_view secret);
   void remove(int64_t id);
+  // `body` begins a transaction in `database`.
+  void judge_held(const std::string& database, std::string_view body);
 
+  struct Forbidden {
+    std::string database;
+    SteadyTime since;
+    SteadyTime until;
+  };
   net::Loop& loop_;
   Dice& dice_;
   Journal& journal_;
@@ -141,6 +155,8 @@ class FakeServer {
   std::map<Account, int> accounts_;
   std::map<std::string, int> databases_;
   std::map<std::string, int> users_;
+  std::optional<Forbidden> forbidden_;
+  uint64_t looked_at_ = 0;  // statements of the held table that came while nothing was held
   int alive_ = 0;
   int64_t next_id_ = 1;
 };

@@ -428,7 +428,8 @@ bool Engine::run_set(const Statement& statement, std::string& out) {
 
 // Answers without rows say by a notice whose they are.
 void Engine::complete(const Statement& statement, std::string_view tag, std::string& out) {
-  if (!has_rows(statement.verb)) {
+  // The pool may answer a BEGIN itself, which no notice tells of.
+  if (!has_rows(statement.verb) && statement.verb != Verb::Begin) {
     const std::string text = cat(statement.tag(), ' ', tag);
     be::append_notice(
         out, {.severity = "NOTICE", .sqlstate = "00000", .message = std::string_view(text)});

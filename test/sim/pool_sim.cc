@@ -94,6 +94,7 @@ PoolSim::PoolSim(const Scenario& scenario)
                     .names = config_.now()->settings.session.statements_max > 0 ||
                              scenario.mode == pool::PoolMode::Session,
                     .blocks = scenario.mode != pool::PoolMode::Statement,
+                    .held = scenario.holding ? &clock_ : nullptr,
                     .habits = client_habits(scenario, dice_)};
   world.pools.front() = net::Address::ip(kPoolAddress, kPoolPort).take();
   clients_ =
@@ -131,6 +132,7 @@ seconds PoolSim::simulated() const {
 std::string PoolSim::run() {
   clients_->begin(scenario_.clients, scenario_.operations);
   if (scenario_.administered) admin_->begin();
+  if (scenario_.holding) admin_->begin_holds();
   if (scenario_.reloading) config_.begin_changes(workers_);
   step_until_clients_are_done();
   if (!journal_.failed()) step_until_links_are_closed();
@@ -184,6 +186,7 @@ void PoolSim::replace_pool() {
   replace_at_ = clock_.steady() + microseconds(dice_.between(0, kBetweenReplacements.count()));
   std::optional<Status> outcome;
   journal_.note("the pool is to hand over");
+  server_->allow();
   workers_->post(0, [&](pool::Worker&) {
     pool::hand_over({*workers_, 0, ""}, kSuccessor,
                     [&](const Status& status) { outcome = status; });
@@ -337,7 +340,7 @@ void PoolSim::check_queues() {
       if (client->state() == pool::Client::State::Active) {
         if (waiter.rank > served[group].rank) served[group] = waiter;
       }
-      return client->state() != pool::Client::State::Waiting ||
+      return client->state() != pool::Client::State::Waiting || client->is_held_back() ||
              client->identity().request_at != waiter.since;
     });
     const auto last = served.find(group);
@@ -359,7 +362,8 @@ void PoolSim::check_queues() {
     }
   }
   for (auto& [id, client] : clients) {
-    if (client->pool() == nullptr || client->state() != pool::Client::State::Waiting) continue;
+    const bool in_line = client->state() == pool::Client::State::Waiting && !client->is_held_back();
+    if (client->pool() == nullptr || !in_line) continue;
     auto& queue = queues_[&client->pool()->group()];
     const auto is_same = [id](const Waiter& waiter) { return waiter.id == id; };
     if (std::ranges::none_of(queue, is_same)) {
@@ -399,7 +403,11 @@ void PoolSim::check_counters() {
     journal_.fail(cat("the pool counted ", asked.calls, " calls with ", asked.rows,
                       " rows, the server ", server.calls, " with ", server.rows));
   }
-  compare("queries", past_.query_count, server.queries, client.queries);
+  // A BEGIN that the pool has answered may never come to a server that dies, or for a client that
+  // does.
+  if (!scenario_.holding || !scenario_.stormy) {
+    compare("queries", past_.query_count, server.queries, client.queries);
+  }
   compare("transactions", past_.xact_count, server.transactions, client.transactions);
   if (!scenario_.stormy && server.cut_messages > 0) {
     journal_.fail(cat(server.cut_messages, " messages were cut"));

@@ -38,6 +38,8 @@ struct Scenario {
   bool restless = false;
   // An administrator changes the configuration again and again.
   bool reloading = false;
+  // An administrator holds a table at times, of which some statements are.
+  bool holding = false;
 };
 
 // One run. Thread: one.

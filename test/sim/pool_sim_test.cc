@@ -150,6 +150,24 @@ TEST(PoolSim, ReloadsFaultsAndAdministratorsLeaveNothingBehind) {
   run_seeds(scenario, 1900, 2);
 }
 
+Scenario holding(Scenario scenario) {
+  scenario.holding = true;
+  return scenario;
+}
+
+TEST(PoolSim, HeldTablesWaitAndNothingElseDoes) { run_seeds(holding(kTransaction), 2000, 2); }
+
+TEST(PoolSim, HeldTablesInSessionPoolingWait) { run_seeds(holding(kSession), 2100, 1); }
+
+TEST(PoolSim, HoldsFaultsAndAdministratorsLeaveNothingBehind) {
+  Scenario scenario = holding(stormy(kTransaction));
+  scenario.administered = true;
+  scenario.cancelling = true;
+  run_seeds(scenario, 2200, 1);
+}
+
+TEST(PoolSim, HoldsEndWithATakeover) { run_seeds(holding(replaced(kTransaction)), 2300, 1); }
+
 TEST(PoolSim, SessionPoolingSurvivesFaultsOnAllSides) { run_seeds(stormy(kSession), 400, 1); }
 
 }  // namespace

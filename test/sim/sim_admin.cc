@@ -9,6 +9,7 @@ namespace {
 constexpr milliseconds kBetweenMin{10};
 constexpr milliseconds kBetween{400};
 constexpr milliseconds kPaused{300};
+constexpr uint64_t kHolders = uint64_t{1} << 40;  // no client has such an id
 
 }  // namespace
 
@@ -23,7 +24,8 @@ SimAdmin::SimAdmin(SimLoop& loop, Dice& dice, Journal& journal,
       databases_(std::move(databases)),
       harsh_(harsh),
       origin_(dice.below(workers->size())),
-      timer_(loop.timers(), [this] { act(); }) {}
+      timer_(loop.timers(), [this] { act(); }),
+      hold_timer_(loop.timers(), [this] { hold(); }) {}
 
 void SimAdmin::begin() { act_within(kBetween); }
 
@@ -34,6 +36,7 @@ void SimAdmin::act_within(milliseconds most) {
 void SimAdmin::end() {
   ended_ = true;
   timer_.cancel();
+  hold_timer_.cancel();
   if (paused_) resume();
   if (!disabled_.empty()) enable();
 }
@@ -63,6 +66,47 @@ void SimAdmin::act() {
     }
   }
   act_within(kBetween);
+}
+
+void SimAdmin::begin_holds() { hold_timer_.arm(loop_.now() + kBetweenMin); }
+
+// From the answer on no statement of the table may begin a transaction, until it is released, by
+// word, by the end of who holds, or by its time.
+void SimAdmin::hold() {
+  const int64_t number = ++holds_;
+  const auto held = milliseconds(dice_.between(1, kPaused.count()));
+  const auto limit = dice_.chance(300) ? milliseconds(dice_.between(1, 50)) : milliseconds(10'000);
+  const std::string database = databases_[dice_.below(databases_.size())];
+  holder_ = kHolders + static_cast<uint64_t>(number);
+  give([this, number, held, limit, database, client = holder_](size_t origin) {
+    const SteadyTime until = workers_->worker(origin).now() + limit;
+    const pool::HoldRequest request{
+        .tables = {{.name = "held"}}, .database = database, .timeout = limit};
+    pool::hold_tables(scope(origin, ""), request, client,
+                      [this, number, held, until, database](const Result<size_t>& open) {
+                        if (number != holds_ || ended_) return;
+                        // A takeover that begins ends it.
+                        if (open && workers_->holder() == 0) {
+                          journal_.note("admin holds a table", number);
+                          server_.forbid(database, workers_->worker(origin_).now(), until);
+                        }
+                        workers_->post(origin_, [this, number, held](pool::Worker& home) {
+                          home.later(held, [this, number] { release(number); });
+                        });
+                      });
+  });
+}
+
+void SimAdmin::release(int64_t number) {
+  if (number != holds_) return;
+  server_.allow();
+  journal_.note("admin releases the table", number);
+  if (dice_.chance(300)) {
+    pool::release_tables_of(workers_->worker(origin_), holder_);
+  } else {
+    pool::release_tables(scope(origin_, ""), {}, [](const Status&) {});
+  }
+  if (!ended_) hold_timer_.arm(loop_.now() + milliseconds(dice_.between(1, kBetween.count())));
 }
 
 void SimAdmin::pause() {

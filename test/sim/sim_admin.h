@@ -7,6 +7,7 @@
 
 #include "net/timers.h"
 #include "pool/lifecycle.h"
+#include "pool/table_holds.h"
 #include "pool/workers.h"
 #include "sim/fake_backend.h"
 #include "sim/journal.h"
@@ -25,9 +26,13 @@ class SimAdmin {
   void begin();
   // Undoes what is switched and does nothing more.
   void end();
+  // Holds a table and releases it, again and again, beside all else.
+  void begin_holds();
 
  private:
   void act();
+  void hold();
+  void release(int64_t number);
   void pause();
   void resume();
   void kill();
@@ -59,7 +64,10 @@ class SimAdmin {
   std::string scope_;     // of the pause
   std::string disabled_;  // "" for none
   int64_t pauses_ = 0;
+  int64_t holds_ = 0;
+  uint64_t holder_ = 0;  // the console client that holds: a number of ours
   net::Timer timer_;
+  net::Timer hold_timer_;
 };
 
 }  // namespace pgtend::sim

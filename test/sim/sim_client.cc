@@ -25,7 +25,7 @@ SimClient::SimClient(SimClients& owner, int id)
       id_(id),
       replicates_(owner.world_.habits.replicate > 0 && dice_.chance(owner.world_.habits.replicate)),
       writer_(owner.dice_, id, owner.world_.names || replicates_,
-              owner.world_.blocks || replicates_),
+              owner.world_.blocks || replicates_, owner.world_.held),
       operations_(dice_.between(0, kOperationsMax)),
       act_timer_(owner.loop_.timers(), [this] { act(); }),
       doom_timer_(owner.loop_.timers(), [this] { sudden_end(); }),

@@ -31,8 +31,9 @@ struct ClientWorld {
   std::vector<net::Address> pools;  // where a pool listens
   std::vector<std::string> databases;
   std::vector<std::string> users;
-  bool names = false;   // named prepared statements work
-  bool blocks = false;  // transaction blocks work
+  bool names = false;           // named prepared statements work
+  bool blocks = false;          // transaction blocks work
+  const Clock* held = nullptr;  // as ScriptWriter's
   ClientHabits habits;
 };
 
