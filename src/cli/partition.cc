@@ -2,11 +2,14 @@
 
 #include <fmt/core.h>
 
+#include <memory>
+
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/gate_session.h"
 #include "cli/lookout.h"
 #include "cli/partition_prove.h"
+#include "cli/table_holder.h"
 #include "partition/online.h"
 #include "partition/partition.h"
 #include "pg/connection.h"
@@ -41,11 +44,15 @@ constexpr Parameter kWait = {
     "--wait", "SECONDS",
     "how long a lock is tried for while others are in the way, 600 by default"};
 constexpr Parameter kApply = {"--apply", "", "do it; without it the statements are shown"};
+constexpr Parameter kPool = {
+    "--pool", "CONNINFO",
+    "while the tables change places, hold statements of them at this pooler's console"};
 constexpr Parameter kConvert[] = {
     kPlan[0], kPlan[1], kPlan[2], kPlan[3], kPlan[4], kPlan[5],
-    kPlan[6], kPlan[7], kPlan[8], kWait,    kApply,
+    kPlan[6], kPlan[7], kPlan[8], kWait,    kPool,    kApply,
 };
-constexpr Parameter kJob[] = {{"TABLE", "", "the table whose conversion has begun"}, kWait, kApply};
+constexpr Parameter kJob[] = {
+    {"TABLE", "", "the table whose conversion has begun"}, kWait, kPool, kApply};
 constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
 constexpr int64_t kWaitMax = 7 * 86'400;
@@ -202,6 +209,7 @@ Result<partition::OnlinePlan> planned_online(const Args& args, Output& output,
 }
 
 Result<int> convert_locked(const Args& args, Output& output) {
+  if (args.has("--pool")) return Error{ErrorCode::Invalid, "--pool is not for --mode locked"};
   const partition::Conversion conversion = TRY(planned_locked(args, output));
   const auto session = TRY(GateSession::open(args, output));
   const partition::ConvertReport report = TRY(partition::convert(session->setup(), conversion));
@@ -223,15 +231,35 @@ void print_report(Output& output, const partition::OnlineReport& report) {
                   grouped(job.keys_applied), grouped(job.rows_compared)));
   if (job.swap_tries > 0) {
     output.line(cat("the tables changed places in ", human(nanoseconds(job.swap_locked)),
-                    job.swap_tries == 1 ? "" : cat(", at try ", job.swap_tries)));
+                    job.swap_tries == 1 ? "" : cat(", at try ", job.swap_tries),
+                    job.swap_holds == 0 ? "" : ", while the pooler held their statements"));
   }
   if (!job.waited_for.empty()) output.line(cat("waited for: ", printable(job.waited_for)));
+}
+
+// What `setup` gets goes on to live in its two functions.
+Status hold_at_pool(const Args& args, Output& output, const reshape::Job& job,
+                    reshape::Setup& setup) {
+  if (!args.has("--pool")) return ok();
+  const pg::Options console = TRY(pg::Options::parse(args.get("--pool")));
+  pg::Connection conn = TRY(planning_connection(args, output));
+  auto holder = std::make_shared<TableHolder>(
+      TRY_DURING(TableHolder::open(console, conn, job.table()), "looking at --pool"));
+  if (holder->pauses()) {
+    output.warn(
+        "this pooler has no HOLD TABLE: while the tables change places all of its database is "
+        "paused");
+  }
+  setup.hold = [holder] { return holder->hold(); };
+  setup.release = [holder] { return holder->release(); };
+  return ok();
 }
 
 Result<int> run_verb(const Args& args, Output& output, const reshape::Job& job,
                      partition::Verb verb) {
   reshape::Setup setup;
   setup.patience = seconds(TRY(args.number("--wait", setup.patience.count() / 1000, 0, kWaitMax)));
+  TRY(hold_at_pool(args, output, job, setup));
   const auto session = TRY(GateSession::open(args, output));
   care::GateSetup gate = session->setup();
   gate.policy.statement_timeout = milliseconds(0);

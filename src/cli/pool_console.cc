@@ -95,6 +95,13 @@ Result<Table> PoolConsole::show(std::string_view what, const std::stop_token& st
   }
 }
 
+Result<pg::Rows> PoolConsole::command(std::string_view sql, milliseconds patience) {
+  TRY(conn_.start_simple(std::string(sql)));
+  auto rows = TRY(conn_.finish_within(patience));
+  if (rows) return *std::move(rows);
+  return Error{ErrorCode::Unavailable, cat(sql, ": no answer for ", patience.count(), " ms")};
+}
+
 Result<PoolReading> PoolConsole::read(const std::stop_token& stop) {
   PoolReading reading{.session = session_, .where = conn_.where()};
   for (const PoolShow& part : pool_shows()) {

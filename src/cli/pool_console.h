@@ -31,6 +31,10 @@ class PoolConsole {
   // time or the link is lost (then the connection is of no use any more), Cancelled.
   Result<Table> show(std::string_view what, const std::stop_token& stop = {});
 
+  // Runs a command that changes something. Errors: the console's own, Unavailable when it does not
+  // answer within `patience` or the link is lost: then the connection is of no use any more.
+  Result<pg::Rows> command(std::string_view sql, milliseconds patience = kPatience);
+
   // All tables of a reading; those that the pooler does not know are asked for once and left out.
   // Errors: as show(), Corrupt.
   Result<PoolReading> read(const std::stop_token& stop = {});

@@ -111,6 +111,34 @@ Result<RoundEnd> attempt(Rounds& rounds, const Setup& setup, const Exchange& exc
   });
 }
 
+void warn_once(Report& report, std::string text) {
+  if (std::ranges::find(report.warnings, text) == report.warnings.end()) {
+    report.warnings.push_back(std::move(text));
+  }
+}
+
+// Others are kept from the table before its lock is asked for, and go on when it is over.
+Result<RoundEnd> attempt_held(Rounds& rounds, const Setup& setup, const Exchange& exchange,
+                              SteadyTime& locked, Report& report) {
+  bool held = false;
+  if (exchange.swaps && setup.hold) {
+    const Status status = setup.hold();
+    held = static_cast<bool>(status);
+    if (!held) warn_once(report, cat("the table was not held: ", status.error().message));
+  }
+  auto end = attempt(rounds, setup, exchange, locked);
+  if (end) report.swap_locked = since(rounds, locked);
+  if (!exchange.swaps || !setup.release) return end;
+  const Status released = setup.release();
+  if (!held) return end;
+  if (released) {
+    ++report.swap_holds;
+  } else {
+    warn_once(report, cat("the table was not held to the end: ", released.error().message));
+  }
+  return end;
+}
+
 std::string in_the_way(Rounds& rounds, uint32_t oid, const Error& error) {
   const auto holders = facts::load_lock_holders(rounds.connection(), oid,
                                                 care::conflicting(care::LockMode::AccessExclusive),
@@ -128,9 +156,8 @@ Status exchange(Rounds& rounds, const Setup& setup, const Exchange& exchange, Re
   while (true) {
     ++report.swap_tries;
     SteadyTime locked{};
-    const auto end = attempt(rounds, setup, exchange, locked);
+    const auto end = attempt_held(rounds, setup, exchange, locked, report);
     if (end) {
-      report.swap_locked = since(rounds, locked);
       return ok();
     }
     if (end.error().code != ErrorCode::Conflict) return end.error();

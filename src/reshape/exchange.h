@@ -18,6 +18,7 @@ struct Exchange {
   std::vector<std::string> lock_first = {};  // statements
   std::vector<std::string> locks = {};       // statements; the first locks that table
   bool snapshots = false;                    // whether older ones must have ended
+  bool swaps = false;                        // what the setup's hold is for
   // A transaction of ours after which all but the last changes had been brought over. Whoever waits
   // for the table with a snapshot from before it would miss more than those.
   const std::string* mark = nullptr;

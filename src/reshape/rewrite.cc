@@ -64,6 +64,7 @@ json::object to_json(const Report& report) {
           {"keys_applied", report.keys_applied},
           {"rows_compared", report.rows_compared},
           {"swap_tries", report.swap_tries},
+          {"swap_holds", report.swap_holds},
           {"swap_locked_ms", report.swap_locked.count()},
           {"waited_for", report.waited_for},
           {"warnings", std::move(warnings)}};
@@ -259,6 +260,7 @@ Status Rewrite::swap(Rounds& rounds) {
                   .lock_first = job_.lock_first,
                   .locks = locks_of({job_.table()}),
                   .snapshots = job_.copies,
+                  .swaps = true,
                   .then = [&](pg::Connection& conn) { return change_places(conn, flow); }};
   places.mark = &mark_;
   places.between = [&]() -> Status {
@@ -427,6 +429,7 @@ Status Rewrite::swap_back(Rounds& rounds) {
                   .lock_first = job_.lock_first,
                   .locks = locks_of({job_.table(), job_.old_table()}),
                   .snapshots = true,
+                  .swaps = true,
                   .then = [&](pg::Connection& conn) { return return_places(conn, flow); }};
   places.mark = &mark_;
   if (!job_.copies) {
