@@ -49,7 +49,7 @@ constexpr std::string_view kRules = R"(
 select 'rule ' || quote_ident(r.rulename), '', rtrim(pg_get_ruledef(r.oid), ';'),
        format('DROP RULE %I ON ', r.rulename), false
 from pg_rewrite r where r.ev_class = $1)";
-constexpr std::string_view kPolicies = R"(
+constexpr std::string_view kRowPolicies = R"(
 select 'row security policy ' || quote_ident(p.polname), '',
        format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', p.polname, $1::regclass,
               case when p.polpermissive then 'PERMISSIVE' else 'RESTRICTIVE' end,
@@ -76,7 +76,7 @@ std::string followers_sql(const std::string& oid, int version) {
   std::string sql =
       join({std::string(kViews), std::string(kFunctions),
             std::string(version >= kVersionRowFilters ? kPublicationsWithFilters : kPublications),
-            std::string(kRules), std::string(kPolicies)},
+            std::string(kRules), std::string(kRowPolicies)},
            "\nunion all");
   for (size_t at = 0; (at = sql.find("$1", at)) != std::string::npos; at += oid.size()) {
     sql.replace(at, 2, oid);

@@ -267,8 +267,9 @@ class PartitionPublished : public PartitionOnline {
       must(subscriber_->exec("ALTER SUBSCRIPTION s SET (slot_name = NONE)"));
       must(subscriber_->exec("DROP SUBSCRIPTION s"));
       subscriber_.reset();
-      EXPECT_TRUE(wait_until(
-          [&] { return conn_->exec("SELECT pg_drop_replication_slot('pgtend_s')") ? true : false; }));
+      EXPECT_TRUE(wait_until([&] {
+        return conn_->exec("SELECT pg_drop_replication_slot('pgtend_s')") ? true : false;
+      }));
       must(conn_->exec("DROP DATABASE copy"));
     }
     PartitionOnline::TearDown();
