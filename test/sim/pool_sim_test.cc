@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/log.h"
@@ -152,10 +153,11 @@ TEST(PoolSim, ReloadsFaultsAndAdministratorsLeaveNothingBehind) {
 
 Scenario holding(Scenario scenario) {
   scenario.holding = true;
+  scenario.operations = std::min<int64_t>(scenario.operations, 600);
   return scenario;
 }
 
-TEST(PoolSim, HeldTablesWaitAndNothingElseDoes) { run_seeds(holding(kTransaction), 2000, 2); }
+TEST(PoolSim, HeldTablesWaitAndNothingElseDoes) { run_seeds(holding(kTransaction), 2000, 1); }
 
 TEST(PoolSim, HeldTablesInSessionPoolingWait) { run_seeds(holding(kSession), 2100, 1); }
 
