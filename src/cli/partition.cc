@@ -9,6 +9,7 @@
 #include "cli/gate_session.h"
 #include "cli/lookout.h"
 #include "cli/partition_prove.h"
+#include "cli/partition_status.h"
 #include "cli/table_holder.h"
 #include "partition/online.h"
 #include "partition/partition.h"
@@ -57,10 +58,6 @@ constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
 constexpr int64_t kWaitMax = 7 * 86'400;
 constexpr size_t kSlicesShown = 6;
-
-std::string duration_text(double seconds_left) {
-  return human(seconds(static_cast<int64_t>(seconds_left)));
-}
 
 Result<partition::Request> layout_request(const Args& args) {
   partition::Request request;
@@ -165,9 +162,7 @@ Result<int> run_partition_show(const Args& args, Output& output) {
     output.warn(cat("no partition for ", gap.from, " to ", gap.to));
   }
   if (layout.runway_s) {
-    output.line(*layout.runway_s >= 0
-                    ? cat("room for another ", duration_text(*layout.runway_s))
-                    : cat("the last partition ended ", duration_text(-*layout.runway_s), " ago"));
+    output.line(runway_text(layout));
   }
   return 0;
 }

@@ -18,16 +18,7 @@ constexpr Parameter kStatus[] = {
     {"--fail-on-findings", "", "exit code 1 if a table is not as it should be"},
 };
 constexpr size_t kLinesShown = 24;
-constexpr double kRunwayMax = 9e9;  // seconds; more does not fit a duration
-
-std::string runway_text(const facts::Layout& layout) {
-  if (!layout.runway_s) return "";
-  const double left = *layout.runway_s;
-  const std::string time =
-      human(seconds(static_cast<int64_t>(std::min(std::abs(left), kRunwayMax))));
-  return left >= 0 ? cat("the last partition ends in ", time)
-                   : cat("the last partition ended ", time, " ago");
-}
+constexpr double kDay = 86'400;
 
 void print_picture(Output& output, const facts::Layout& layout) {
   const std::vector<std::string> marks =
@@ -66,6 +57,15 @@ void print_status(Output& output, const partition::SetStatus& status) {
   }
 }
 }  // namespace
+
+std::string runway_text(const facts::Layout& layout) {
+  if (!layout.runway_s) return "";
+  const double left = std::abs(*layout.runway_s);
+  const std::string time = left < 2 * kDay ? human(seconds(static_cast<int64_t>(left)))
+                                           : cat(static_cast<int64_t>(left / kDay), " days");
+  return *layout.runway_s >= 0 ? cat("the last partition ends in ", time)
+                               : cat("the last partition ended ", time, " ago");
+}
 
 std::span<const Parameter> partition_status_parameters() { return kStatus; }
 

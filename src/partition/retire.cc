@@ -6,6 +6,7 @@
 #include "care/execution.h"
 #include "partition/mould.h"
 #include "pg/quote.h"
+#include "reshape/ledger.h"
 
 namespace pgtend::partition {
 namespace {
@@ -159,6 +160,15 @@ Result<std::string> referenced_by(pg::Connection& conn, const facts::Layout& lay
              "refer to old ones and detach by hand");
 }
 
+// A partition that leaves takes rows from a table that may be taken back yet.
+std::string being_converted(pg::Connection& conn, const facts::Layout& layout) {
+  const auto job = reshape::find_ledger(conn, layout.qualified());
+  if (!job) return job.error().message;
+  if (!*job) return {};
+  return cat("the conversion of ", layout.qualified(),
+             " can still be taken back: pgtend partition finish, or undo, first");
+}
+
 // Whether somebody is at this moment in the middle of a DETACH CONCURRENTLY.
 Result<bool> detaching_now(pg::Connection& conn) {
   const pg::Rows rows = TRY_DURING(
@@ -183,11 +193,14 @@ Status plan_departures(pg::Connection& conn, SetPlan& plan) {
   if (plan.policy.retire != Retire::Detach) TRY(find_left_behind(conn, plan));
   if (plan.departures.empty()) return ok();
   const std::string referenced = TRY(referenced_by(conn, plan.layout));
+  const std::string converted = being_converted(conn, plan.layout);
   const bool busy = TRY(detaching_now(conn));
   for (Departure& departure : plan.departures) {
     departure.concurrently =
         conn.server_version() >= kDetachConcurrentlySince && !plan.layout.has_default();
-    if (!departure.detached && !departure.part.detach_pending && !referenced.empty()) {
+    if (!departure.detached && !departure.part.detach_pending && !converted.empty()) {
+      departure.refusal = converted;
+    } else if (!departure.detached && !departure.part.detach_pending && !referenced.empty()) {
       departure.refusal = referenced;
     } else if (departure.part.detach_pending && busy) {
       departure.refusal = cat(departure.part.qualified(), " is being detached by somebody else");

@@ -92,6 +92,11 @@ void examine_rest(const Definition& d, Examined& out) {
                               " runs once the partition has been found: if it sets the partition "
                               "key, INSERT and UPDATE will fail"));
   }
+  std::vector<std::string> told;
+  for (const Follower& follower : d.followers) told.push_back(follower.what);
+  if (!told.empty()) {
+    out.changes.push_back(cat("told of the new table when it takes the name: ", join(told, ", ")));
+  }
   out.changes.push_back(cat("COPY ", d.qualified(), " TO will have to be COPY (SELECT …) TO"));
 }
 

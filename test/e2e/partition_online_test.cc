@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "e2e/support/partition_online.h"
+#include "partition/upkeep.h"
 #include "pg/quote.h"
 
 namespace pgtend::e2e {
@@ -67,9 +68,22 @@ TEST_P(PartitionOnline, FinishLeavesThePartitionedTableAlone) {
   OnlineReport report;
   must_be(run(plan.job, Verb::Run, report));
   EXPECT_EQ(one("SELECT to_regclass('t_old') IS NOT NULL"), "t");
+  // Nothing is retired that a way back would miss.
+  const partition::UpkeepPolicy policy{.table = "t",
+                                       .keep = must(partition::width_from("1 month")),
+                                       .retire = partition::Retire::Drop};
+  const partition::SetPlan held = must(partition::plan_upkeep(*conn_, policy));
+  ASSERT_FALSE(held.departures.empty());
+  for (const partition::Departure& departure : held.departures) {
+    EXPECT_NE(departure.refusal.find("pgtend partition finish"), std::string::npos);
+    EXPECT_TRUE(departure.detach.steps.empty());
+  }
 
   must_be(run(plan.job, Verb::Finish, report));
 
+  for (const auto& departure : must(partition::plan_upkeep(*conn_, policy)).departures) {
+    EXPECT_EQ(departure.refusal, "");
+  }
   EXPECT_EQ(everything().find("pgtend_"), std::string::npos) << everything();
   EXPECT_EQ(everything().find("_old"), std::string::npos) << everything();
   EXPECT_EQ(difference(), "0");
