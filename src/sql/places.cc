@@ -9,7 +9,6 @@
 #include "sql/parse.h"
 
 namespace pgtend::sql {
-namespace {
 
 // The tree tells where things begin; the tokens tell where they end. Lives during one call.
 class TokenFinder {
@@ -113,6 +112,8 @@ std::optional<Place> TokenFinder::extent(const json::value& node) const {
   return Place{begin_of(first), end_of(last)};
 }
 
+namespace {
+
 void add_conditions(const TokenFinder& finder, const json::value& expression, Places& out) {
   for (const json::value* conjunct : conjuncts(expression)) {
     const auto place = finder.extent(*conjunct);
@@ -139,12 +140,7 @@ void add_table(const TokenFinder& finder, const json::value& node, Places& out) 
 
 }  // namespace
 
-class Extents::Finder : public TokenFinder {
- public:
-  using TokenFinder::TokenFinder;
-};
-
-Extents::Extents(std::string_view sql) : finder_(std::make_unique<Finder>(sql)) {}
+Extents::Extents(std::string_view sql) : finder_(std::make_unique<TokenFinder>(sql)) {}
 Extents::~Extents() = default;
 
 std::optional<Place> Extents::of(const json::value& node) const { return finder_->extent(node); }

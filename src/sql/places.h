@@ -40,6 +40,8 @@ struct Places {
   std::vector<ConditionPlace> conditions = {};
 };
 
+class TokenFinder;
+
 // Where the nodes of a parse tree stand in the text that was parsed. Borrows the text. Thread: any.
 class Extents {
  public:
@@ -54,8 +56,7 @@ class Extents {
   std::optional<Place> of(const json::value& node) const;
 
  private:
-  class Finder;
-  std::unique_ptr<Finder> finder_;
+  std::unique_ptr<TokenFinder> finder_;
 };
 
 // Both in the order of the tree. Errors: as parse(). Thread: any. Cost: O(size log size).
