@@ -110,5 +110,14 @@ TEST(UpkeepPolicies, BrokenFilesTellTheLine) {
   EXPECT_EQ(load_policies("/nonexistent/pgtend.toml").error().code, ErrorCode::NotFound);
 }
 
+TEST(UpkeepPolicies, TheExampleIsRead) {
+  const auto read = load_policies(PGTEND_SOURCE_DIR "/examples/metering/pgtend.toml");
+
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->size(), 1U);
+  EXPECT_EQ(read->at(0).table, "public.t_dlpdata");
+  EXPECT_EQ(read->at(0).retire, Retire::Archive);
+}
+
 }  // namespace
 }  // namespace pgtend::partition
