@@ -15,9 +15,9 @@ using care::Rounds;
 constexpr milliseconds kGlance{2};
 
 // Transactions that began before the lock was had ($2) and keep a snapshot. Of those who wait for
-// the table ($1) most read committed rows and look again when they get it; one that keeps its
-// snapshot cannot be told from them, but by the age of it: $3 is a transaction of ours that it must
-// have seen.
+// the table ($1), or for a view that we have locked, most read committed rows and look again when
+// they get it; one that keeps its snapshot cannot be told from them, but by the age of it: $3 is a
+// transaction of ours that it must have seen.
 constexpr std::string_view kOlderSnapshots =
     "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), "
     "coalesce(a.state, ''), pg_catalog.left(coalesce(a.query, ''), 200), "
@@ -27,7 +27,8 @@ constexpr std::string_view kOlderSnapshots =
     "AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid() "
     "AND a.xact_start < $2::timestamptz "
     "AND (NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT l.granted "
-    "AND l.relation = $1::oid) "
+    "AND (l.relation = $1::oid OR EXISTS (SELECT FROM pg_catalog.pg_locks m WHERE m.pid = "
+    "pg_catalog.pg_backend_pid() AND m.relation = l.relation AND m.mode = 'AccessExclusiveLock'))) "
     "OR pg_catalog.age(a.backend_xmin) >= pg_catalog.age($3::text::xid)) "
     "ORDER BY a.xact_start LIMIT 1";
 
