@@ -64,11 +64,7 @@ Status to_disk(const File& file, const std::string& path) {
 }
 
 Result<Digest> digest_of(pg::Connection& conn, const std::string& table) {
-  const pg::Rows rows = TRY_DURING(
-      conn.query(cat("SELECT count(*), coalesce(sum(hashtextextended((x.*)::text, 0)), 0), "
-                     "coalesce(sum(hashtextextended((x.*)::text, 1)), 0) FROM ",
-                     table, " x")),
-      cat("summing up ", table));
+  const pg::Rows rows = TRY_DURING(conn.query(digest_sql(table)), cat("summing up ", table));
   return Digest{.rows = TRY(rows[0].get<int64_t>(0)),
                 .sum0 = std::string(rows[0].text(1)),
                 .sum1 = std::string(rows[0].text(2))};

@@ -48,6 +48,9 @@ class Builder {
   void step(std::string sql, LockMode lock) {
     steps_.push_back({.sql = std::move(sql), .lock = lock});
   }
+  void all(std::vector<std::string> statements, LockMode lock) {
+    for (std::string& sql : statements) step(std::move(sql), lock);
+  }
   void check(std::string sql, std::string failure) {
     steps_.push_back({.sql = std::move(sql), .check = true, .failure = std::move(failure)});
   }
@@ -90,9 +93,7 @@ std::vector<std::string> Builder::names_wanted() const {
 
 // Frees the old names, so that the catalogs' own definitions can be used word for word.
 void Builder::move_away() {
-  for (std::string& sql : locks_of_followers(d_.followers)) {
-    step(std::move(sql), LockMode::AccessExclusive);
-  }
+  all(locks_of_followers(d_.followers), LockMode::AccessExclusive);
   step(cat("LOCK TABLE ", table_, " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
   // Now rather than after the copy, when a busy table could still spoil everything, or deadlock.
   std::vector<std::string> referenced;
@@ -121,7 +122,7 @@ void Builder::move_away() {
              ident(name_with(column.sequence_name, "_old"))),
          LockMode::AccessExclusive);
   }
-  for (std::string& sql : rename_statistics(d_, "", "_old")) step(std::move(sql), LockMode::None);
+  all(rename_statistics(d_, "", "_old"), LockMode::None);
   step(cat("ALTER TABLE ", table_, " RENAME TO ", ident(old_name_)), LockMode::AccessExclusive);
 }
 
@@ -131,13 +132,8 @@ void Builder::copy_rows() {
            has_identity_always() ? " OVERRIDING SYSTEM VALUE" : "", " SELECT ", columns,
            " FROM ONLY ", old_),
        LockMode::RowExclusive);
-  const auto digest = [](const std::string& from) {
-    return cat(
-        "SELECT count(*) AS n, coalesce(sum(hashtextextended((x.*)::text, 0)), 0) AS h,"
-        " coalesce(sum(hashtextextended((x.*)::text, 1)), 0) AS i FROM ",
-        from, " x");
-  };
-  check(cat("SELECT a = b FROM (", digest(cat("ONLY ", old_)), ") a, (", digest(table_), ") b"),
+  check(cat("SELECT a = b FROM (", digest_sql(cat("ONLY ", old_)), ") a, (", digest_sql(table_),
+            ") b"),
         cat("the rows in the partitions are not those of ", old_));
 }
 
@@ -184,25 +180,19 @@ void Builder::move_sequences() {
 }
 
 void Builder::add_rest() {
-  for (std::string& sql : create_triggers(d_)) step(std::move(sql), LockMode::ShareRowExclusive);
+  all(create_triggers(d_), LockMode::ShareRowExclusive);
   const auto same = [](const Statistics& one) { return one.name; };
-  for (std::string& sql : create_statistics(d_, table_, same)) {
-    step(std::move(sql), LockMode::ShareUpdateExclusive);
-  }
-  for (std::string& sql : create_slice_statistics(d_, p_)) {
-    step(std::move(sql), LockMode::ShareUpdateExclusive);
-  }
+  all(create_statistics(d_, table_, same), LockMode::ShareUpdateExclusive);
+  all(create_slice_statistics(d_, p_), LockMode::ShareUpdateExclusive);
   for (const Column& column : d_.columns) {
-    for (const std::string& sql : column.sequence_rest) step(sql, LockMode::None);
+    all(column.sequence_rest, LockMode::None);
   }
   if (!d_.comment.empty()) {
     step(cat("COMMENT ON TABLE ", table_, " IS ", literal(d_.comment)),
          LockMode::ShareUpdateExclusive);
   }
-  for (const std::string& grant : d_.grants) step(grant, LockMode::None);
-  for (std::string& sql : follow(d_.followers, old_)) {
-    step(std::move(sql), LockMode::AccessExclusive);
-  }
+  all(d_.grants, LockMode::None);
+  all(follow(d_.followers, old_), LockMode::AccessExclusive);
   // Default privileges may have added rights that the old table did not give.
   check(same_rights(old_, table_),
         cat("the rights on the new table would not be those of the old one; look at its owner's "
@@ -250,11 +240,9 @@ std::vector<std::string> Builder::undo() const {
   const std::string away = name_with(d_.name, "_new");
   out.push_back(cat("ALTER TABLE ", table_, " RENAME TO ", ident(away)));
   out.push_back(cat("ALTER TABLE ", old_, " RENAME TO ", ident(d_.name)));
-  for (std::string& sql : follow_back(d_.followers, qualified(d_.schema, away))) {
-    out.push_back(std::move(sql));
-  }
+  append(out, follow_back(d_.followers, qualified(d_.schema, away)));
   out.push_back(cat("DROP TABLE ", qualified(d_.schema, away)));
-  for (std::string& sql : rename_statistics(d_, "_old", "")) out.push_back(std::move(sql));
+  append(out, rename_statistics(d_, "_old", ""));
   for (const std::string& index : index_names(d_)) {
     out.push_back(cat("ALTER INDEX ", qualified(d_.schema, name_with(index, "_old")), " RENAME TO ",
                       ident(index)));
@@ -282,13 +270,11 @@ Conversion Builder::build(const std::vector<std::string>& taken, const Policy& p
   if (!out_.refusals.empty()) return std::move(out_);
   move_away();
   step(create_like(d_, p_, table_, old_), LockMode::AccessShare);
-  for (const std::string& sql : alter_columns(d_, table_)) step(sql, LockMode::AccessExclusive);
+  all(alter_columns(d_, table_), LockMode::AccessExclusive);
   if (!d_.owned) {
     step(cat("ALTER TABLE ", table_, " OWNER TO ", ident(d_.owner)), LockMode::AccessExclusive);
   }
-  for (const std::string& sql : create_slices(d_, p_, table_)) {
-    step(sql, LockMode::AccessExclusive);
-  }
+  all(create_slices(d_, p_, table_), LockMode::AccessExclusive);
   copy_rows();
   add_constraints();
   add_indexes();

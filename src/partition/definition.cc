@@ -78,7 +78,6 @@ void visit_definition(Visitor& visit, Item& d) {
     v("leave", item.leave);
     v("stays", item.stays);
   });
-  visit("followers_print", d.followers_print);
   visit("replica_identity", d.replica_identity);
   visit("grants", d.grants);
   visit("refusals", d.refusals);
@@ -424,9 +423,6 @@ Status load_inside(pg::Connection& conn, Definition& d) {
   TRY(load_grants_and_triggers(conn, d));
   TRY(load_statistics(conn, d));
   d.followers = TRY(load_followers(conn, d.oid, d.version));
-  const pg::Rows followers =
-      TRY(conn.query(followers_print_sql(cat("'", d.oid, "'::oid"), d.version)));
-  d.followers_print = TRY(followers.scalar());
   const pg::Rows refusals = TRY(conn.query(refusals_sql(d.oid, d.version)));
   for (const pg::Row row : refusals) d.refusals.emplace_back(row.text(0));
   const pg::Rows print = TRY(conn.query(fingerprint_sql(d.qualified(), d.version)));

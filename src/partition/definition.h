@@ -79,7 +79,6 @@ struct Definition {
   std::vector<Trigger> triggers = {};
   std::vector<Statistics> statistics = {};
   std::vector<Follower> followers = {};
-  std::string followers_print = {};
   std::string replica_identity = {};       // "FULL", "NOTHING"; "" the default
   std::vector<std::string> grants = {};    // GRANT …
   std::vector<std::string> refusals = {};  // why it cannot be converted, each with the next step

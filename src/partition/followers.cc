@@ -51,16 +51,7 @@ select 'rule ' || quote_ident(r.rulename), '', rtrim(pg_get_ruledef(r.oid), ';')
 from pg_rewrite r where r.ev_class = $1)";
 constexpr std::string_view kRowPolicies = R"(
 select 'row security policy ' || quote_ident(p.polname), '',
-       format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', p.polname, $1::regclass,
-              case when p.polpermissive then 'PERMISSIVE' else 'RESTRICTIVE' end,
-              case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE'
-                            when 'd' then 'DELETE' else 'ALL' end,
-              (select string_agg(case when o = 0 then 'PUBLIC'
-                                      else quote_ident(pg_get_userbyid(o)) end, ', ' order by o)
-               from unnest(p.polroles) o),
-              ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
-              ' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')'),
-       '', true
+       format('CREATE POLICY %I ON %s', p.polname, $1::regclass) || $2, '', true
 from pg_policy p where p.polrelid = $1
 union all
 select 'comment on policy ' || quote_ident(p.polname), '',
@@ -72,25 +63,31 @@ select 'row security', '', format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.
        true
 from pg_class c where c.oid = $1 and c.relrowsecurity)";
 
+// By kind and name; a comment stands behind what it is on.
+constexpr std::string_view kOrder = " order by what like 'comment%', what, follow";
+
+void put(std::string& sql, std::string_view mark, std::string_view text) {
+  for (size_t at = 0; (at = sql.find(mark, at)) != std::string::npos; at += text.size()) {
+    sql.replace(at, mark.size(), text);
+  }
+}
+
 std::string followers_sql(const std::string& oid, int version) {
   std::string sql =
       join({std::string(kViews), std::string(kFunctions),
             std::string(version >= kVersionRowFilters ? kPublicationsWithFilters : kPublications),
             std::string(kRules), std::string(kRowPolicies)},
            "\nunion all");
-  for (size_t at = 0; (at = sql.find("$1", at)) != std::string::npos; at += oid.size()) {
-    sql.replace(at, 2, oid);
-  }
-  return sql;
+  put(sql, "$2", kPolicyTailSql);
+  put(sql, "$1", oid);  // last: a name may hold anything
+  return cat("(", sql, ") x (what, lock, follow, leave, stays)");
 }
 
 }  // namespace
 
 Result<std::vector<Follower>> load_followers(pg::Connection& conn, uint32_t oid, int version) {
-  // By kind and name; a comment stands behind what it is on.
-  const pg::Rows rows = TRY(conn.query(
-      cat("select * from (", followers_sql(cat("'", oid, "'::oid"), version),
-          ") x (what, lock, follow, leave, stays) order by what like 'comment%', what")));
+  const pg::Rows rows = TRY(
+      conn.query(cat("select * from ", followers_sql(cat("'", oid, "'::oid"), version), kOrder)));
   std::vector<Follower> out;
   for (const pg::Row row : rows) {
     out.push_back({.what = std::string(row.text(0)),
@@ -102,9 +99,15 @@ Result<std::vector<Follower>> load_followers(pg::Connection& conn, uint32_t oid,
   return out;
 }
 
+std::string followers_print(const std::vector<Follower>& followers) {
+  std::vector<std::string> out;
+  for (const Follower& follower : followers) out.push_back(follower.follow);
+  return join(out, ";");
+}
+
 std::string followers_print_sql(const std::string& oid, int version) {
-  return cat("select coalesce(string_agg(follow, ';' order by follow), '') from (",
-             followers_sql(oid, version), ") x (what, lock, follow, leave, stays)");
+  return cat("select coalesce(string_agg(follow, ';'", kOrder, "), '') from ",
+             followers_sql(oid, version));
 }
 
 std::vector<std::string> locks_of_followers(const std::vector<Follower>& followers) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pg/connection.h"
@@ -20,11 +21,21 @@ struct Follower {
   bool stays = false;       // the old table keeps its own: it has no way back to go
 };
 
+// SQL of what stands behind the table in CREATE POLICY, of the row p of pg_policy.
+inline constexpr std::string_view kPolicyTailSql =
+    "format(' AS %s FOR %s TO %s%s%s', case when p.polpermissive then 'PERMISSIVE' else "
+    "'RESTRICTIVE' end, case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then "
+    "'UPDATE' when 'd' then 'DELETE' else 'ALL' end, (select string_agg(case when o = 0 then "
+    "'PUBLIC' else quote_ident(pg_get_userbyid(o)) end, ', ' order by o) from unnest(p.polroles) "
+    "o), ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', ' WITH CHECK (' || "
+    "pg_get_expr(p.polwithcheck, p.polrelid) || ')')";
+
 // Those of table `oid`, in a transaction with an empty search path. Views and functions of roles
 // that the connected one does not belong to are none: they are reasons to refuse (definition.h).
 Result<std::vector<Follower>> load_followers(pg::Connection& conn, uint32_t oid, int version);
 
-// SQL of one text that changes with any of them; `oid` is an expression.
+// One text that changes with any of them, and SQL of the same; `oid` is an expression.
+std::string followers_print(const std::vector<Follower>& followers);
 std::string followers_print_sql(const std::string& oid, int version);
 
 // For the moment in which another table has taken the name of the old one.

@@ -171,10 +171,10 @@ void InstantBuilder::swap_columns() {
     job_.swap.push_back(
         cat("ALTER TABLE ", legacy_, " ALTER COLUMN ", ident(column.name), " DROP IDENTITY"));
     job_.swap.push_back(cat("ALTER SEQUENCE ", fresh, " RENAME TO ", ident(column.sequence_name)));
-    job_.swap.insert(job_.swap.end(), column.sequence_rest.begin(), column.sequence_rest.end());
+    append(job_.swap, column.sequence_rest);
   }
-  for (std::string& sql : rename_statistics(d_, "", "_legacy")) job_.swap.push_back(std::move(sql));
-  for (std::string& sql : rename_statistics(d_, "_new", "")) job_.swap.push_back(std::move(sql));
+  append(job_.swap, rename_statistics(d_, "", "_legacy"));
+  append(job_.swap, rename_statistics(d_, "_new", ""));
 }
 
 void InstantBuilder::swap() {
@@ -209,9 +209,9 @@ void InstantBuilder::swap() {
   swap_columns();
   out.push_back(cat("ALTER TABLE ", table_, " ATTACH PARTITION ", legacy_,
                     " FOR VALUES FROM (MINVALUE) TO (", literal(cutoff_), ")"));
-  for (std::string& sql : create_triggers(d_)) out.push_back(std::move(sql));
+  append(out, create_triggers(d_));
   job_.lock_first = locks_of_followers(d_.followers);
-  for (std::string& sql : follow(d_.followers, legacy_)) out.push_back(std::move(sql));
+  append(out, follow(d_.followers, legacy_));
 }
 
 // The CHECK has done its work; the bounds say the same.
@@ -275,14 +275,14 @@ void InstantBuilder::back() {
   out.emplace_back("SET CONSTRAINTS ALL IMMEDIATE");  // or their events forbid ALTER TABLE
   out.push_back(cat("ALTER TABLE ", table_, " RENAME TO ", ident(job_.shadow)));
   out.push_back(cat("ALTER TABLE ", legacy_, " RENAME TO ", ident(d_.name)));
-  for (std::string& sql : follow_back(d_.followers, new_)) out.push_back(std::move(sql));
+  append(out, follow_back(d_.followers, new_));
   out.push_back(cat("DROP TABLE ", new_));
-  for (std::string& sql : rename_statistics(d_, "_legacy", "")) out.push_back(std::move(sql));
+  append(out, rename_statistics(d_, "_legacy", ""));
   for (const Column& column : d_.columns) {
     if (column.identity.empty()) continue;
     out.push_back(cat("ALTER SEQUENCE ", in_schema(name_with(column.sequence_name, "_new")),
                       " RENAME TO ", ident(column.sequence_name)));
-    out.insert(out.end(), column.sequence_rest.begin(), column.sequence_rest.end());
+    append(out, column.sequence_rest);
   }
   for (const Constraint* constraint : uniques()) {
     out.push_back(cat("ALTER TABLE ", table_, " DROP CONSTRAINT ",
@@ -301,7 +301,7 @@ void InstantBuilder::back() {
     out.push_back(
         cat("ALTER INDEX ", in_schema(legacy_index_name(d_, name)), " RENAME TO ", ident(name)));
   }
-  for (std::string& sql : create_triggers(d_)) out.push_back(std::move(sql));
+  append(out, create_triggers(d_));
 }
 
 reshape::Job InstantBuilder::build() {

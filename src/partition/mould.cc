@@ -17,15 +17,6 @@ constexpr std::string_view kBounds = "pgtend_bounds";
 // How long others may wait behind us for a table that is not the parent.
 constexpr std::string_view kShortWait = "SET LOCAL lock_timeout = 200";
 
-// `sql` names `table` once between `before` and `after`: the same about others.
-About about_place(const std::string& sql, std::string_view before, const std::string& table,
-                  std::string_view after) {
-  const std::string needle = cat(before, table, after);
-  const size_t at = sql.find(needle);
-  CHECK(at != std::string::npos);
-  return {cat(sql.substr(0, at), before), cat(after, sql.substr(at + needle.size()))};
-}
-
 // Of table $1, with an empty search path: what stands on it alone and not on its parent.
 constexpr std::string_view kOwnIndexes =
     "select pg_get_indexdef(i.indexrelid), format('CREATE %sINDEX %I ON %s ', case when "
@@ -37,14 +28,6 @@ constexpr std::string_view kOwnIndexes =
 constexpr std::string_view kOwnConstraints =
     "select pg_get_constraintdef(oid) from pg_constraint where conrelid = $1 and conparentid = 0 "
     "and contype in ('p', 'u', 'x', 'f') order by contype = 'f', conname";
-constexpr std::string_view kPolicies =
-    "select format('CREATE POLICY %I ON ', polname), format(' AS %s FOR %s TO %s', case when "
-    "polpermissive then 'PERMISSIVE' else 'RESTRICTIVE' end, case polcmd when 'r' then 'SELECT' "
-    "when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE' else 'ALL' end, (select "
-    "string_agg(case r when 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(r)) end, ', ') from "
-    "unnest(polroles) r)) || coalesce(' USING (' || pg_get_expr(polqual, polrelid) || ')', '') || "
-    "coalesce(' WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')', '') from pg_policy "
-    "where polrelid = $1 order by polname";
 constexpr std::string_view kNature =
     "select c.relpersistence = 'u', case when m.amname = current_setting('default_table_access_"
     "method') then '' else quote_ident(m.amname) end, c.relrowsecurity, c.relforcerowsecurity, "
@@ -75,8 +58,9 @@ Status load_nature(pg::Connection& conn, uint32_t oid, Mould& mould) {
   if (TRY(row.get<bool>(2))) alter(" ENABLE ROW LEVEL SECURITY");
   if (TRY(row.get<bool>(3))) alter(" FORCE ROW LEVEL SECURITY");
   const std::string_view identity = row.text(4);
-  if (identity == "f") alter(" REPLICA IDENTITY FULL");
-  if (identity == "n") alter(" REPLICA IDENTITY NOTHING");
+  if (!mould.like->replica_identity.empty()) {
+    alter(cat(" REPLICA IDENTITY ", mould.like->replica_identity));
+  }
   if (identity == "i" && !row.null(5)) mould.identity_index = row.text(5);
   if (identity == "i" && row.null(5)) {
     mould.warnings.push_back(
@@ -106,7 +90,10 @@ Status load_own(pg::Connection& conn, uint32_t oid, Mould& mould) {
   for (const pg::Row row : constraints) {
     mould.own.push_back({"ALTER TABLE ", cat(" ADD ", row.text(0))});
   }
-  const pg::Rows policies = TRY(conn.query(kPolicies, {cat(oid)}));
+  const pg::Rows policies =
+      TRY(conn.query(cat("select format('CREATE POLICY %I ON ', p.polname), ", kPolicyTailSql,
+                         " from pg_policy p where p.polrelid = $1 order by p.polname"),
+                     {cat(oid)}));
   for (const pg::Row row : policies) {
     mould.own.push_back({std::string(row.text(0)), std::string(row.text(1))});
   }
@@ -222,7 +209,7 @@ care::Action birth_of(const Mould& mould, const Slice& slice) {
   if (mould.like) {
     for (std::string& sql : alter_columns(*mould.like, leaf)) add(std::move(sql));
   }
-  for (const About& own : mould.own) add(cat(own.head, leaf, own.tail));
+  for (const About& own : mould.own) add(own.of(leaf));
   if (!mould.owned) add(cat("ALTER TABLE ", leaf, " OWNER TO ", ident(mould.owner)));
   add(cat("ALTER TABLE ", parent, " ATTACH PARTITION ", leaf, " FOR VALUES FROM (",
           literal(slice.from), ") TO (", literal(slice.to), ")"),

@@ -10,14 +10,9 @@
 #include "facts/partitions.h"
 #include "partition/definition.h"
 #include "partition/partition.h"
+#include "partition/statements.h"
 
 namespace pgtend::partition {
-
-// A statement that names the new partition once, between the two.
-struct About {
-  std::string head = {};
-  std::string tail = {};
-};
 
 struct Mould {
   facts::Layout layout = {};

@@ -151,10 +151,10 @@ void ShadowBuilder::swap_names() {
     if (column.identity.empty()) continue;
     rename("SEQUENCE", column.sequence_name, name_with(column.sequence_name, "_old"));
     rename("SEQUENCE", name_with(column.sequence_name, "_new"), column.sequence_name);
-    job_.swap.insert(job_.swap.end(), column.sequence_rest.begin(), column.sequence_rest.end());
+    append(job_.swap, column.sequence_rest);
   }
-  for (std::string& sql : rename_statistics(d_, "", "_old")) job_.swap.push_back(std::move(sql));
-  for (std::string& sql : rename_statistics(d_, "_new", "")) job_.swap.push_back(std::move(sql));
+  append(job_.swap, rename_statistics(d_, "", "_old"));
+  append(job_.swap, rename_statistics(d_, "_new", ""));
 }
 
 // A serial's sequence changes its owner; an identity has a new one that goes on where the old was.
@@ -222,9 +222,9 @@ void ShadowBuilder::back() {
   std::vector<std::string>& out = job_.back;  // sequences stand there already
   out.push_back(cat("ALTER TABLE ", table_, " RENAME TO ", ident(job_.shadow)));
   out.push_back(cat("ALTER TABLE ", old_, " RENAME TO ", ident(d_.name)));
-  for (std::string& sql : follow_back(d_.followers, new_)) out.push_back(std::move(sql));
+  append(out, follow_back(d_.followers, new_));
   out.push_back(cat("DROP TABLE ", new_));
-  for (std::string& sql : rename_statistics(d_, "_old", "")) out.push_back(std::move(sql));
+  append(out, rename_statistics(d_, "_old", ""));
   for (const std::string& index : index_names(d_)) {
     out.push_back(
         cat("ALTER INDEX ", in_schema(name_with(index, "_old")), " RENAME TO ", ident(index)));
@@ -250,9 +250,9 @@ reshape::Job ShadowBuilder::build() {
   swap_names();
   swap_sequences();
   swap_references();
-  for (std::string& sql : create_triggers(d_)) job_.swap.push_back(std::move(sql));
+  append(job_.swap, create_triggers(d_));
   job_.lock_first = locks_of_followers(d_.followers);
-  for (std::string& sql : follow(d_.followers, old_)) job_.swap.push_back(std::move(sql));
+  append(job_.swap, follow(d_.followers, old_));
   back();
   job_.unchanged_sql = unchanged_sql(d_);
   job_.refusals_sql = refusals_sql(d_.oid, d_.version);

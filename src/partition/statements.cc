@@ -1,6 +1,7 @@
 #include "partition/statements.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -14,15 +15,6 @@ using pg::ident;
 using pg::literal;
 
 constexpr int kCompressionSince = 140000;
-
-// `sql` speaks of `from` once, between `before` and `after`: the same about `to`.
-std::string about(const std::string& sql, std::string_view before, const std::string& from,
-                  std::string_view after, const std::string& to) {
-  const std::string needle = cat(before, from, after);
-  const size_t at = sql.find(needle);
-  CHECK(at != std::string::npos);
-  return cat(sql.substr(0, at), before, to, after, sql.substr(at + needle.size()));
-}
 
 std::string columns_sql(const std::string& table) {
   return cat(
@@ -138,6 +130,27 @@ std::vector<std::string> stored_columns(const Definition& table) {
   return names;
 }
 
+About about_place(const std::string& sql, std::string_view before, const std::string& table,
+                  std::string_view after) {
+  const std::string needle = cat(before, table, after);
+  const size_t at = sql.find(needle);
+  CHECK(at != std::string::npos);
+  return {cat(sql.substr(0, at), before), cat(after, sql.substr(at + needle.size()))};
+}
+
+std::string About::of(const std::string& table) const { return cat(head, table, tail); }
+
+void append(std::vector<std::string>& out, std::vector<std::string> more) {
+  std::ranges::move(more, std::back_inserter(out));
+}
+
+std::string digest_sql(const std::string& from) {
+  return cat(
+      "SELECT count(*) AS n, coalesce(sum(hashtextextended((x.*)::text, 0)), 0) AS h,"
+      " coalesce(sum(hashtextextended((x.*)::text, 1)), 0) AS i FROM ",
+      from, " x");
+}
+
 std::string create_like(const Definition& table, const Proposal& proposal, const std::string& made,
                         const std::string& source) {
   std::string like = cat("LIKE ", source,
@@ -186,10 +199,7 @@ std::vector<std::string> create_slice_statistics(const Definition& table,
       return prefixed ? name_with(slice.name, one.name.substr(table.name.size()))
                       : name_with(slice.name, cat("_", one.name));
     };
-    for (std::string& sql :
-         create_statistics(table, pg::qualified(table.schema, slice.name), name)) {
-      out.push_back(std::move(sql));
-    }
+    append(out, create_statistics(table, pg::qualified(table.schema, slice.name), name));
   }
   return out;
 }
@@ -255,7 +265,7 @@ std::vector<std::string> create_new(const Definition& d, const Proposal& proposa
                                     const std::string& table, const std::string& made) {
   std::vector<std::string> out;
   out.push_back(create_like(d, proposal, made, table));
-  for (std::string& sql : alter_columns(d, made)) out.push_back(std::move(sql));
+  append(out, alter_columns(d, made));
   for (const Column& column : d.columns) {
     if (column.identity.empty()) continue;
     // The server names it; from here on we know its name.
@@ -265,21 +275,19 @@ std::vector<std::string> create_new(const Definition& d, const Proposal& proposa
                                literal(made), ", ", literal(column.name), "), ",
                                literal(name_with(column.sequence_name, "_new")), "); END"))));
   }
-  for (std::string& sql : create_slices(d, proposal, made)) out.push_back(std::move(sql));
+  append(out, create_slices(d, proposal, made));
   // Autovacuum analyses the partitions, so the targets have to stand there, too.
   for (const Slice& slice : proposal.slices) {
-    for (std::string& sql : alter_columns(d, pg::qualified(d.schema, slice.name))) {
-      out.push_back(std::move(sql));
-    }
+    append(out, alter_columns(d, pg::qualified(d.schema, slice.name)));
   }
   const auto anew = [](const Statistics& one) { return name_with(one.name, "_new"); };
-  for (std::string& sql : create_statistics(d, made, anew)) out.push_back(std::move(sql));
-  for (std::string& sql : create_slice_statistics(d, proposal)) out.push_back(std::move(sql));
+  append(out, create_statistics(d, made, anew));
+  append(out, create_slice_statistics(d, proposal));
   if (!d.comment.empty()) {
     out.push_back(cat("COMMENT ON TABLE ", made, " IS ", literal(d.comment)));
   }
   for (const std::string& grant : d.grants) {
-    out.push_back(about(grant, " ON TABLE ", table, " TO ", made));
+    out.push_back(about_place(grant, " ON TABLE ", table, " TO ").of(made));
   }
   // Default privileges may have added rights that the old table did not give.
   out.push_back(cat(
@@ -314,7 +322,7 @@ std::string returnable_sql(const Definition& table, const std::string& old) {
   const std::string now = table.qualified();
   return cat("SELECT ", columns_sql(now), " = ", columns_sql(old), " AND (",
              followers_print_sql(cat("to_regclass(", literal(now), ")"), table.version),
-             ") = ", literal(table.followers_print));
+             ") = ", literal(followers_print(table.followers)));
 }
 
 std::string same_rights(const std::string& one, const std::string& other) {

@@ -17,6 +17,21 @@ std::string column_list(const std::vector<std::string>& names);
 std::vector<std::string> stored_columns(const Definition& table);
 bool contains(const std::vector<std::string>& names, std::string_view name);
 
+// A statement that names a table once, between the two.
+struct About {
+  std::string head = {};
+  std::string tail = {};
+
+  std::string of(const std::string& table) const;
+};
+// `sql` names `table` between `before` and `after`.
+About about_place(const std::string& sql, std::string_view before, const std::string& table,
+                  std::string_view after);
+void append(std::vector<std::string>& out, std::vector<std::string> more);
+// One row of the rows of `from` as a multiset: how many (n), and two sums of 64-bit hashes that no
+// order changes (h, i).
+std::string digest_sql(const std::string& from);
+
 // CREATE TABLE `made` (LIKE `source` …) PARTITION BY RANGE.
 std::string create_like(const Definition& table, const Proposal& proposal, const std::string& made,
                         const std::string& source);

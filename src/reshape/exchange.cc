@@ -14,10 +14,10 @@ using care::Rounds;
 
 constexpr milliseconds kGlance{2};
 
-// Transactions that began before the lock was had ($2) and keep a snapshot. Of those who wait for
-// the table ($1), or for a view that we have locked, most read committed rows and look again when
-// they get it; one that keeps its snapshot cannot be told from them, but by the age of it: $3 is a
-// transaction of ours that it must have seen.
+// Transactions that began before the lock was had ($1) and keep a snapshot. Of those who wait for
+// what we have locked, most read committed rows and look again when they get it; one that keeps its
+// snapshot cannot be told from them, but by the age of it: $2 is a transaction of ours that it must
+// have seen.
 constexpr std::string_view kOlderSnapshots =
     "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), "
     "coalesce(a.state, ''), pg_catalog.left(coalesce(a.query, ''), 200), "
@@ -25,22 +25,20 @@ constexpr std::string_view kOlderSnapshots =
     "FROM pg_catalog.pg_stat_activity a "
     "WHERE a.datname = pg_catalog.current_database() AND a.backend_xmin IS NOT NULL "
     "AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid() "
-    "AND a.xact_start < $2::timestamptz "
+    "AND a.xact_start < $1::timestamptz "
     "AND (NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT l.granted "
-    "AND (l.relation = $1::oid OR EXISTS (SELECT FROM pg_catalog.pg_locks m WHERE m.pid = "
-    "pg_catalog.pg_backend_pid() AND m.relation = l.relation AND m.mode = 'AccessExclusiveLock'))) "
-    "OR pg_catalog.age(a.backend_xmin) >= pg_catalog.age($3::text::xid)) "
+    "AND EXISTS (SELECT FROM pg_catalog.pg_locks m WHERE m.pid = pg_catalog.pg_backend_pid() "
+    "AND m.relation = l.relation AND m.mode = 'AccessExclusiveLock')) "
+    "OR pg_catalog.age(a.backend_xmin) >= pg_catalog.age($2::text::xid)) "
     "ORDER BY a.xact_start LIMIT 1";
 
 struct Moment {
-  uint32_t oid = 0;
   std::string locked = {};  // the server's clock
   std::string mark = {};
 };
 
 Result<std::optional<facts::Session>> older_snapshot(pg::Connection& conn, const Moment& moment) {
-  const pg::Rows rows =
-      TRY(conn.query(kOlderSnapshots, {cat(moment.oid), moment.locked, moment.mark}));
+  const pg::Rows rows = TRY(conn.query(kOlderSnapshots, {moment.locked, moment.mark}));
   if (rows.empty()) return std::optional<facts::Session>();
   const pg::Row row = rows[0];
   return std::optional(facts::Session{.pid = TRY(row.get<int32_t>(0)),
@@ -71,8 +69,7 @@ milliseconds since(const Rounds& rounds, SteadyTime start) {
 Status no_older_snapshot(Rounds& rounds, pg::Connection& conn, const Exchange& exchange,
                          milliseconds settle) {
   const pg::Rows now = TRY(conn.query("SELECT pg_catalog.clock_timestamp()"));
-  const Moment moment{.oid = exchange.oid,
-                      .locked = TRY(now.scalar()),
+  const Moment moment{.locked = TRY(now.scalar()),
                       .mark = exchange.mark == nullptr ? "3" : *exchange.mark};
   const SteadyTime start = rounds.clock().steady();
   while (true) {
