@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "care/gate.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "pg/quote.h"
 
 namespace pgtend::e2e {
@@ -21,18 +21,16 @@ using store::AuditEvent;
 constexpr const char* kTable = "public.\"\"\"; drop\"";
 constexpr const char* kIndex = "public.\"i \"\"; drop\"";
 
-class GateActions : public VersionTest {
+class GateActions : public AuditedTest {
  protected:
   Settings settings() const override {
     return {{"autovacuum", "off"}, {"max_prepared_transactions", "5"}};
   }
   void SetUp() override {
-    VersionTest::SetUp();
+    AuditedTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
     must(conn_->exec(cat("CREATE TABLE ", kTable, " AS SELECT i AS id, i % 7 AS k, now() AS at ",
                          "FROM generate_series(1, 20000) i")));
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
   }
 
   GateSetup setup(bool apply) {
@@ -110,9 +108,6 @@ class GateActions : public VersionTest {
     return other;
   }
 
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
   std::atomic<bool> cancel_ = false;
 };
 

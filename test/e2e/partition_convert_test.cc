@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "base/text.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "partition/partition.h"
 #include "partition/prove.h"
 #include "pg/quote.h"
@@ -19,18 +19,11 @@ using partition::Request;
 
 constexpr const char* kHostile = "\"Sélect\".\"\"\"; drop\"";
 
-class PartitionConvert : public VersionTest {
+class PartitionConvert : public AuditedTest {
  protected:
   Settings settings() const override {
     return {{"autovacuum", "off"}, {"timezone", "America/New_York"}, {"wal_level", "logical"}};
   }
-  void SetUp() override {
-    VersionTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
-  }
-
   // The metering tables with readings from February to April 2025.
   void metering() {
     must(conn_->exec(R"(
@@ -73,10 +66,6 @@ ANALYZE t_dlpdata)"));
     ADD_FAILURE() << "not refused for " << needle << ": " << join(conversion.refusals, " | ");
     return false;
   }
-
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
 };
 
 TEST_P(PartitionConvert, MissionTableLandsInMonthsAndTheInsertInJanuary) {

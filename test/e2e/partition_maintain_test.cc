@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "base/text.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "partition/status.h"
 #include "partition/upkeep.h"
 #include "pg/quote.h"
@@ -21,16 +21,9 @@ using partition::Width;
 
 constexpr const char* kNow = "2025-03-15 12:00+00";
 
-class PartitionMaintain : public VersionTest {
+class PartitionMaintain : public AuditedTest {
  protected:
   Settings settings() const override { return {{"autovacuum", "off"}}; }
-  void SetUp() override {
-    VersionTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
-  }
-
   // Readings by months, January to March 2025, with rows in each.
   void months(const std::string& table = "r") {
     must(conn_->exec(cat("CREATE TABLE ", table, R"( (id bigint NOT NULL, at timestamptz NOT NULL,
@@ -76,9 +69,6 @@ CREATE INDEX ON )",
   }
   bool before_14() const { return version() == "13"; }
 
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
   std::vector<std::string> told_;
 };
 

@@ -3,7 +3,7 @@
 #include <atomic>
 
 #include "base/text.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "vacuum/compact_tables.h"
 
 namespace pgtend::e2e {
@@ -18,14 +18,12 @@ const std::string kProgram = PGTEND_BINARY_DIR "/pgtend";
 
 // p1 and p3 are bloated, p3 more; p2 is full; "p 4" is below another level, and its rows must not
 // be moved.
-class VacuumCompactParts : public VersionTest {
+class VacuumCompactParts : public AuditedTest {
  protected:
   Settings settings() const override { return {{"autovacuum", "off"}}; }
   void SetUp() override {
-    VersionTest::SetUp();
+    AuditedTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
     must(connect().exec(R"(
 CREATE TABLE p (id int, pad text) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10000);
@@ -62,10 +60,6 @@ INSERT INTO p SELECT i, repeat('x', 100) FROM generate_series(0, 59999) i)"));
                                   "0)::numeric) FROM p"))
                     .scalar());
   }
-
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
 };
 
 const CompactPart& part_of(const CompactPartsReport& report, const std::string& table) {

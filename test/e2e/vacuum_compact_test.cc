@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "base/text.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "pg/quote.h"
 #include "vacuum/compact.h"
 
@@ -94,16 +94,14 @@ class LockWatch {
   std::jthread thread_;
 };
 
-class VacuumCompact : public VersionTest {
+class VacuumCompact : public AuditedTest {
  protected:
   Settings settings() const override {
     return {{"autovacuum", "off"}, {"wal_level", "logical"}, {"max_prepared_transactions", "5"}};
   }
   void SetUp() override {
-    VersionTest::SetUp();
+    AuditedTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
     {
       pg::Connection maker = connect();  // its counters come before what follows
       must(maker.exec(
@@ -195,10 +193,6 @@ class VacuumCompact : public VersionTest {
     out.emplace_back("PGTEND_STATE", scratch_.path() + "/state.db");
     return out;
   }
-
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
 };
 
 TEST_P(VacuumCompact, DryRunComparesTheWaysAndChangesNothing) {

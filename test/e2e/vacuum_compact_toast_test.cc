@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "base/text.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "vacuum/compact.h"
 
 namespace pgtend::e2e {
@@ -18,14 +18,12 @@ using vacuum::Way;
 const std::string kProgram = PGTEND_BINARY_DIR "/pgtend";
 constexpr int kHotRows = 20;  // ids from 1 on, which writers change
 
-class VacuumCompactToast : public VersionTest {
+class VacuumCompactToast : public AuditedTest {
  protected:
   Settings settings() const override { return {{"autovacuum", "off"}}; }
   void SetUp() override {
-    VersionTest::SetUp();
+    AuditedTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
     must(connect().exec(R"(
 CREATE FUNCTION noise(bytes int, seed int) RETURNS text LANGUAGE sql AS
   'SELECT string_agg(md5((seed * 1000 + i)::text), '''') FROM generate_series(1, bytes / 32) i';
@@ -95,10 +93,6 @@ INSERT INTO "D ocs" (id, t, j, a) VALUES (1001, NULL, to_jsonb(noise(3000, 1)), 
     EXPECT_LE(static_cast<double>(toast_pages()), 1.2 * static_cast<double>(dense()) + 24)
         << to_text(report);
   }
-
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
 };
 
 TEST_P(VacuumCompactToast, ThePlanTellsThatTheToastIsWorthItAndMayLeaveItOut) {

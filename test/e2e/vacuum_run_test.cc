@@ -2,7 +2,7 @@
 #include <atomic>
 
 #include "base/text.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "facts/progress.h"
 #include "facts/running.h"
 #include "pg/quote.h"
@@ -18,21 +18,19 @@ using vacuum::RunSetup;
 
 constexpr const char* kTable = "\"Sélect\".\"\"\"; drop\"";
 
-class VacuumRun : public VersionTest {
+class VacuumRun : public AuditedTest {
  protected:
   Settings settings() const override {
     return {{"autovacuum", "off"}, {"max_prepared_transactions", "5"}};
   }
   void SetUp() override {
-    VersionTest::SetUp();
+    AuditedTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
     must(conn_->exec(cat("CREATE SCHEMA \"Sélect\"; CREATE TABLE ", kTable,
                          " (id int PRIMARY KEY, v text) WITH (fillfactor = 90, "
                          "autovacuum_vacuum_scale_factor = 0.05)")));
     must(conn_->exec(cat("INSERT INTO ", kTable,
                          " SELECT i, repeat('x', 20) FROM generate_series(1, 20000) i")));
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
   }
 
   RunSetup setup(Job job, const std::string& table = kTable, bool apply = true) {
@@ -54,10 +52,6 @@ class VacuumRun : public VersionTest {
       return std::ranges::find(ids, id) != ids.end();
     });
   }
-
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
 };
 
 TEST_P(VacuumRun, FactsDescribeTheTableOnEveryVersion) {

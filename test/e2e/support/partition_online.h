@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/text.h"
-#include "e2e/support/database.h"
+#include "e2e/support/audited.h"
 #include "e2e/support/oracle_load.h"
 #include "partition/online.h"
 
@@ -15,16 +15,9 @@ inline constexpr int kOnlineRows = 20'000;
 
 inline void must_be(const Status& status) { ASSERT_TRUE(status) << status.error().message; }
 
-class PartitionOnline : public VersionTest {
+class PartitionOnline : public AuditedTest {
  protected:
   Settings settings() const override { return {{"autovacuum", "off"}}; }
-  void SetUp() override {
-    VersionTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    conn_.emplace(connect());
-    audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
-  }
-
   void make_table() {
     must(conn_->exec(cat(
         "CREATE TABLE t (id bigint PRIMARY KEY, at timestamptz NOT NULL, v numeric(10,2), pad text "
@@ -74,10 +67,6 @@ class PartitionOnline : public VersionTest {
         "'public'::regnamespace), (SELECT string_agg(conname, ' ' ORDER BY conname) FROM "
         "pg_constraint WHERE connamespace = 'public'::regnamespace))");
   }
-
-  Scratch scratch_;
-  std::optional<pg::Connection> conn_;
-  std::optional<store::Audit> audit_;
 };
 
 }  // namespace pgtend::e2e
