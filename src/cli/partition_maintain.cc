@@ -42,11 +42,12 @@ Result<partition::UpkeepPolicy> with_switches(const Args& args, partition::Upkee
   policy.anchor = args.get("--anchor", policy.anchor);
   policy.folder = args.get("--folder", policy.folder);
   policy.tablespace = args.get("--tablespace", policy.tablespace);
-  policy.ahead = static_cast<int>(TRY(args.number("--ahead", policy.ahead, 0, 1'000)));
-  policy.data_ahead =
-      static_cast<int>(TRY(args.number("--data-ahead", policy.data_ahead, 0, 100'000)));
-  policy.create_max =
-      static_cast<int>(TRY(args.number("--create-max", policy.create_max, 1, 2'000)));
+  policy.ahead =
+      static_cast<int>(TRY(args.number("--ahead", policy.ahead, 0, partition::kAheadMost)));
+  policy.data_ahead = static_cast<int>(
+      TRY(args.number("--data-ahead", policy.data_ahead, 0, partition::kDataAheadMost)));
+  policy.create_max = static_cast<int>(
+      TRY(args.number("--create-max", policy.create_max, 1, partition::kCreateMost)));
   TRY(partition::check_policy(policy));
   return policy;
 }

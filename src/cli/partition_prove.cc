@@ -97,7 +97,7 @@ void print_proofs(Output& output, const Proofs& proofs) {
   }
 }
 
-// Workload that name the table; `all_ms` is what all of them take.
+// Those that name the table; `all_ms` is what all of them take.
 Workload about(Workload all, const std::string& table, double& all_ms) {
   for (const facts::StatementFacts& statement : all) all_ms += statement.total_ms;
   std::erase_if(all, [&](const facts::StatementFacts& statement) {

@@ -14,9 +14,6 @@ namespace pgtend::partition {
 namespace {
 
 constexpr std::string_view kRetireNames[] = {"detach", "archive", "move", "drop"};
-constexpr int kAheadMost = 1'000;
-constexpr int kDataAheadMost = 100'000;
-constexpr int kCreateMost = 2'000;
 
 // One key of [partition."…"]: what the manual says and where it goes.
 struct PolicyKey {

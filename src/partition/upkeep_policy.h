@@ -41,6 +41,11 @@ struct UpkeepPolicy {
   friend bool operator==(const UpkeepPolicy&, const UpkeepPolicy&) = default;
 };
 
+// What the numbers may be at most; `create_max` is 1 at least, the others 0.
+inline constexpr int kAheadMost = 1'000;
+inline constexpr int kDataAheadMost = 100'000;
+inline constexpr int kCreateMost = 2'000;
+
 // What the members must agree on. Errors: Invalid with the next step.
 Status check_policy(const UpkeepPolicy& policy);
 
