@@ -1,6 +1,7 @@
 #include "cli/explain.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -71,12 +72,15 @@ constexpr size_t kInputBytesMax = size_t{64} << 20;
 constexpr int64_t kTimeoutSecondsMax = 86'400;
 
 Result<std::string> read_stream(std::istream& stream, const std::string& name) {
-  std::string text(kInputBytesMax + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(stream.gcount()));
-  if (text.size() > kInputBytesMax) {
-    return Error{ErrorCode::Limit, cat(name, " is longer than 64 MB")};
-  }
+  std::string text;
+  std::array<char, size_t{64} << 10> piece;
+  do {
+    stream.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<size_t>(stream.gcount()));
+    if (text.size() > kInputBytesMax) {
+      return Error{ErrorCode::Limit, cat(name, " is longer than 64 MB")};
+    }
+  } while (stream);
   if (stream.bad()) return Error{ErrorCode::Invalid, cat("cannot read ", name)};
   return text;
 }
