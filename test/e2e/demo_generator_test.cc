@@ -350,7 +350,7 @@ TEST_P(DemoGeneratorVersions, EveryVersionTakesTheSameRows) {
 
   EXPECT_EQ(made.totals, demo::expected(wanted, made.calendar));
 }
-PGTEND_ON_ALL_VERSIONS(DemoGeneratorVersions);
+PGTEND_ON_SOME_VERSIONS(DemoGeneratorVersions);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -308,10 +308,7 @@ TEST_P(ExplainAdvice, IndexMissingOnSomePartitionsIsBuiltOnAll) {
   expect_cured("I7", "SELECT * FROM parts WHERE k = 777");
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, ExplainAdvice, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(ExplainAdvice);
 
 }  // namespace
 }  // namespace pgtend

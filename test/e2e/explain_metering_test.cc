@@ -237,8 +237,7 @@ TEST_P(TunedMetering, NoQueryOfTheWorkloadGetsAFinding) {
 }
 
 // The oldest, the default and the newest: a run takes ten seconds and more.
-INSTANTIATE_TEST_SUITE_P(Versions, TunedMetering, testing::Values("13", "15", "18"),
-                         [](const auto& version) { return "pg" + version.param; });
+PGTEND_ON_SOME_VERSIONS(TunedMetering);
 
 }  // namespace
 }  // namespace pgtend

@@ -158,7 +158,7 @@ TEST_P(ExplainParameters, GenericPlanOfAnotherShapeIsFoundAndMeasured) {
   for (const json::value& each : rare.at("findings").as_array()) EXPECT_NE(each.at("id"), "D10");
 }
 
-PGTEND_ON_ALL_VERSIONS(ExplainParameters);
+PGTEND_ON_SOME_VERSIONS(ExplainParameters);
 INSTANTIATE_TEST_SUITE_P(Default, ExplainParametersOnce, testing::Values(e2e::kDefaultVersion));
 
 }  // namespace

@@ -282,10 +282,7 @@ TEST_P(ExplainTiming, SelfTimesAreWhatTheNodesReallyTook) {
   EXPECT_GE(share, 0.99);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, ExplainTiming, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(ExplainTiming);
 
 }  // namespace
 }  // namespace pgtend

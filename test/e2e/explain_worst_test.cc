@@ -119,8 +119,7 @@ TEST_P(ExplainWorst, ThePoolsShapesAreExplainedToo) {
             1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, ExplainWorst, testing::Values("13", "15", "18"),
-                         [](const auto& version) { return "pg" + version.param; });
+PGTEND_ON_SOME_VERSIONS(ExplainWorst);
 
 }  // namespace
 }  // namespace pgtend

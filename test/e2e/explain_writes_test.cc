@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -74,11 +73,10 @@ class ExplainWrites : public e2e::VersionTest {
     return {{"autovacuum", "off"}, {"max_prepared_transactions", "5"}};
   }
 
-  // Each attack meets two versions; with PGTEND_ATTACKS=all every one.
+  // Each attack meets two versions; with PGTEND_VERSIONS=all every one.
   bool meets(size_t number) const {
-    static const bool all = std::getenv("PGTEND_ATTACKS") != nullptr;
     const auto turn = number + static_cast<size_t>(e2e::must(parse_int(version())));
-    return all || turn % 3 == 0;
+    return e2e::every_version() || turn % 3 == 0;
   }
 
   e2e::Outcome explain(std::vector<std::string> words, const std::string& pgoptions = "") {

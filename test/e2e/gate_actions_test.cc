@@ -395,8 +395,7 @@ TEST_P(GateActions, SkippedVacuumIsNotBelieved) {
   EXPECT_EQ(outcome.error().code, ErrorCode::Conflict) << outcome.error().message;
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, GateActions, testing::Values("15", "18"),
-                         [](const auto& versions) { return "pg" + versions.param; });
+PGTEND_ON_OLDEST_AND_NEWEST(GateActions);
 
 }  // namespace
 }  // namespace pgtend::e2e

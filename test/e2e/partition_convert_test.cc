@@ -429,8 +429,7 @@ TEST_P(PartitionConvert, PlanProvesThatADayTouchesOnePartition) {
             ErrorCode::Invalid);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionConvert, ::testing::Values("13", "15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_SOME_VERSIONS(PartitionConvert);
 
 }  // namespace
 }  // namespace pgtend::e2e

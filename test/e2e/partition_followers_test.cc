@@ -326,10 +326,8 @@ TEST_P(PartitionPublished, SubscribersGoOnWithoutNoticing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionPublished, ::testing::Values("13", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionFollowers, ::testing::Values("13", "15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_OLDEST_AND_NEWEST(PartitionPublished);
+PGTEND_ON_SOME_VERSIONS(PartitionFollowers);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -134,8 +134,7 @@ TEST_P(PartitionKill, ACrashOfTheServerCostsNothing) {
   difference_is_none();
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionKill, ::testing::Values("15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_OLDEST_AND_NEWEST(PartitionKill);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -464,10 +464,7 @@ TEST_P(PartitionMaintain, TheProgramTellsAndDoesWhatTheFileSays) {
   EXPECT_EQ(wrong.exit_code, 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionMaintain, ::testing::Values("13", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_OLDEST_AND_NEWEST(PartitionMaintain);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -627,10 +627,9 @@ TEST_P(PartitionOnline, AKeyOfAForeignTypeIsRefused) {
   EXPECT_NE(refusals("k3").find("types of PostgreSQL's own"), std::string::npos);
 }
 
-PGTEND_ON_ALL_VERSIONS(PartitionUnderLoad);
-PGTEND_ON_ALL_VERSIONS(PartitionKeeps);
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionOnline, ::testing::Values("13", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_SOME_VERSIONS(PartitionUnderLoad);
+PGTEND_ON_SOME_VERSIONS(PartitionKeeps);
+PGTEND_ON_OLDEST_AND_NEWEST(PartitionOnline);
 
 }  // namespace
 }  // namespace pgtend::e2e

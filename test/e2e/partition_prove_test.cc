@@ -238,10 +238,7 @@ TEST_P(PartitionProve, PlanningIsWeighedAgainstAllTime) {
   EXPECT_THAT(verdict, HasSubstr("1 statement gets slower"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionProve, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(PartitionProve);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -142,10 +142,7 @@ TEST_P(PartitionSlices, TheSessionZoneDoesNotMatter) {
   EXPECT_NE(seen[0].find("t_2025w10"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, PartitionSlices, ::testing::Values("13", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_OLDEST_AND_NEWEST(PartitionSlices);
 
 }  // namespace
 }  // namespace pgtend::e2e

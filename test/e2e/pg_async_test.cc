@@ -151,7 +151,7 @@ TEST_P(PgAsync, TransactionStateIsKnownWithoutAsking) {
   EXPECT_FALSE(conn.in_transaction());
 }
 
-PGTEND_ON_ALL_VERSIONS(PgAsync);
+PGTEND_ON_SOME_VERSIONS(PgAsync);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -203,8 +203,7 @@ TEST_P(PgClusterVersions, StopsCrashesAndRestartsOnTheSameData) {
   EXPECT_NE(read_file(cluster.log_file()).find("automatic recovery"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, PgClusterVersions, ::testing::ValuesIn(all_versions()),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_ALL_VERSIONS(PgClusterVersions);
 
 TEST_F(PgCluster, NeverRunsAsRootAndFolderGoesWithIt) {
   std::string folder;

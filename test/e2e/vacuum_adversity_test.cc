@@ -142,10 +142,7 @@ TEST_P(VacuumAdversity, ATableThatIsDroppedUnderVacuumIsNotWaitedFor) {
   EXPECT_NE(outcome.err.find("t"), std::string::npos) << outcome.err;
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumAdversity, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(VacuumAdversity);
 
 }  // namespace
 }  // namespace pgtend::e2e

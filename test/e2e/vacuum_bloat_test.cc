@@ -315,10 +315,7 @@ TEST_P(VacuumBloat, OtherAccessMethodsAreUnknownWithTheReason) {
   EXPECT_THAT(said.tables[0].indexes[1].bloat.why, HasSubstr("method gin"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumBloat, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(VacuumBloat);
 
 }  // namespace
 }  // namespace pgtend::e2e

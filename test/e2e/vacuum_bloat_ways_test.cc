@@ -368,10 +368,7 @@ TEST_P(VacuumBloatWays, FindingsAreToldWhereTheWholeIntervalIsAboveTheLimits) {
   EXPECT_EQ(told(vacuum::bloat_findings(report(), policy)), left);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumBloatWays, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(VacuumBloatWays);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -279,10 +279,7 @@ TEST_P(CompactPace, QuietTimesThatEndBeforeTheCutLeaveItToTheNextRun) {
   compacted(how);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, CompactPace, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(CompactPace);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -150,10 +150,7 @@ TEST_P(VacuumCompactParts, TheProgramsExitCodeIsThatOfTheFirstFailure) {
             0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumCompactParts, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(VacuumCompactParts);
 
 }  // namespace
 }  // namespace pgtend::e2e

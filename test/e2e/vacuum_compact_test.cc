@@ -533,10 +533,7 @@ TEST_P(VacuumCompact, AFrozenTableIsFrozenAfterwards) {
             60)
       << to_text(report);
 }
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumCompact, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(VacuumCompact);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -232,10 +232,7 @@ TEST_P(VacuumCompactToast, ValuesThatMustNotBeWrittenAreNamedWithAnotherWay) {
   EXPECT_NE(report.plan.because.find("VACUUM FULL"), std::string::npos) << report.plan.because;
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumCompactToast, ::testing::Values("13", "15", "17", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(VacuumCompactToast);
 
 }  // namespace
 }  // namespace pgtend::e2e

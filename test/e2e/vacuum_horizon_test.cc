@@ -374,7 +374,7 @@ TEST_P(VacuumHorizon, CommandTellsWhoWhatSinceWhenAndTheWayOut) {
   }
   must(conn_->query("SELECT pg_drop_replication_slot('cdc')"));
 }
-PGTEND_ON_ALL_VERSIONS(VacuumHorizon);
+PGTEND_ON_SOME_VERSIONS(VacuumHorizon);
 
 class LostSlots : public HorizonTest {
  protected:
@@ -400,7 +400,7 @@ TEST_P(LostSlots, HoldNothingAnyMore) {
   EXPECT_NE(cutoff(*conn_, Horizon::Catalogs), before->xid);
   must(conn_->query("SELECT pg_drop_replication_slot('lost')"));
 }
-PGTEND_ON_ALL_VERSIONS(LostSlots);
+PGTEND_ON_SOME_VERSIONS(LostSlots);
 
 class TemporaryTables : public HorizonTest {
  protected:
@@ -435,7 +435,7 @@ TEST_P(TemporaryTables, OldOneOfAnotherSessionIsNamedAndDroppedByItsRemedy) {
     return holder.kind == HorizonHolder::Kind::TemporaryTable;
   }));
 }
-PGTEND_ON_ALL_VERSIONS(TemporaryTables);
+PGTEND_ON_SOME_VERSIONS(TemporaryTables);
 
 // A primary with a real standby, which is the primary's data copied while it was down.
 class StandbyFeedback : public ::testing::TestWithParam<std::string> {
@@ -554,7 +554,7 @@ TEST_P(StandbyFeedback, WithASlotTheSlotHoldsAndGoesOnWhenTheStandbyIsGone) {
   must(conn_->exec(left->remedy()));
   EXPECT_NE(cutoff(), left->xid);
 }
-PGTEND_ON_ALL_VERSIONS(StandbyFeedback);
+PGTEND_ON_SOME_VERSIONS(StandbyFeedback);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -354,11 +354,9 @@ TEST_P(VacuumSamplesByAutovacuum, OddSampleOfAutovacuumIsUndoneByTheWatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumSamplesByAutovacuum, ::testing::Values("13", "15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_SOME_VERSIONS(VacuumSamplesByAutovacuum);
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumSamples, ::testing::Values("13", "15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_SOME_VERSIONS(VacuumSamples);
 
 }  // namespace
 }  // namespace pgtend::e2e

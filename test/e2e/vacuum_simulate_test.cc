@@ -448,7 +448,7 @@ TEST_P(VacuumRecord, CountersThatACrashLosesBeginAnew) {
   EXPECT_EQ(write_until(200).writes.live, 200);
   EXPECT_EQ(recorder.resets(), 1);
 }
-PGTEND_ON_ALL_VERSIONS(VacuumRecord);
+PGTEND_ON_SOME_VERSIONS(VacuumRecord);
 
 }  // namespace
 }  // namespace pgtend::e2e

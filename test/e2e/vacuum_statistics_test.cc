@@ -232,8 +232,7 @@ TEST_P(VacuumStatistics, RoleWithoutSelectIsToldNothingWrong) {
   EXPECT_FALSE(known.missing.empty()) << "and it is told why";
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumStatistics, ::testing::Values("13", "15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_SOME_VERSIONS(VacuumStatistics);
 
 }  // namespace
 }  // namespace pgtend::e2e

@@ -200,10 +200,6 @@ TEST_P(VacuumTune, TablesOfOthersAreLeftAloneAndBadWordsAreNamed) {
   EXPECT_NE(unknown.err.find("nothing_like_it"), std::string::npos) << unknown.err;
 }
 
-const auto kVersions = ::testing::Values("13", "15", "18");
-const auto kVersionName = [](const ::testing::TestParamInfo<std::string>& version_info) {
-  return "pg" + version_info.param;
-};
 // 2,000 rows are well served by the stock limits, their 10,000 chunks of TOAST are not.
 TEST_P(VacuumTune, ToastOfASmallTableGetsOptionsOfItsOwn) {
   must(
@@ -272,7 +268,7 @@ TEST_P(VacuumTune, WhatTheServerWasStartedWithIsKnown) {
   EXPECT_EQ(now[0].fixed, std::vector<std::string>{"port"});
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumTune, kVersions, kVersionName);
+PGTEND_ON_SOME_VERSIONS(VacuumTune);
 
 // The server's settings need a server of the test's own.
 class VacuumTuneServer : public ::testing::TestWithParam<std::string> {};
@@ -327,7 +323,7 @@ TEST_P(VacuumTuneServer, SettingsAreSetByAlterSystemAndTakenBack) {
   EXPECT_TRUE(naptime().starts_with("30 ")) << naptime();
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumTuneServer, kVersions, kVersionName);
+PGTEND_ON_SOME_VERSIONS(VacuumTuneServer);
 
 }  // namespace
 }  // namespace pgtend::e2e

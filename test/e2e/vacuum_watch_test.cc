@@ -220,10 +220,7 @@ TEST_P(VacuumWatch, WithoutApplyItOnlyTells) {
   EXPECT_EQ(one("select count(*) from pg_stats where tablename = 't'"), "0");
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumWatch, ::testing::Values("13", "15", "18"),
-                         [](const ::testing::TestParamInfo<std::string>& version_info) {
-                           return "pg" + version_info.param;
-                         });
+PGTEND_ON_SOME_VERSIONS(VacuumWatch);
 
 // A server whose autovacuum comes each second, with one worker.
 class VacuumWatchAutovacuum : public VersionTest {
@@ -338,8 +335,7 @@ TEST_P(VacuumWatchAutovacuum, TableIsNamedWhoseVacuumIsCancelledAgainAndAgain) {
   EXPECT_TRUE(starved().empty()) << "one look cannot tell";
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumWatchAutovacuum, ::testing::Values("13", "15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_SOME_VERSIONS(VacuumWatchAutovacuum);
 
 TEST(VacuumWatchServer, ServerThatComesBackIsWatchedAgain) {
   pg::Cluster cluster =
@@ -421,8 +417,7 @@ TEST_P(VacuumWatchPool, ImportThroughThePoolHasFreshStatisticsAtItsCommit) {
   EXPECT_EQ(plan().find("Nested Loop"), std::string::npos) << plan();
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, VacuumWatchPool, ::testing::Values("13", "15", "18"),
-                         [](const auto& version_info) { return "pg" + version_info.param; });
+PGTEND_ON_SOME_VERSIONS(VacuumWatchPool);
 
 }  // namespace
 }  // namespace pgtend::e2e

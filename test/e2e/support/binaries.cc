@@ -2,9 +2,11 @@
 // out the links between their libraries (their install script does not run): they are made here.
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <string>
 
 #include "base/json.h"
@@ -45,9 +47,17 @@ Status make_links(const fs::path& package) {
 
 }  // namespace
 
-const std::vector<std::string>& all_versions() {
-  static const std::vector<std::string> versions = {"13", "14", "15", "16", "17", "18"};
-  return versions;
+bool every_version() {
+  const char* const wanted = std::getenv("PGTEND_VERSIONS");
+  return wanted != nullptr && std::string_view(wanted) == "all";
+}
+
+std::vector<std::string> versions(Spread spread, std::string_view suite) {
+  std::vector<std::string> all = {"13", "14", "15", "16", "17", "18"};
+  if (spread == Spread::All || every_version()) return all;
+  if (spread == Spread::Ends) return {all.front(), all.back()};
+  const size_t sum = std::accumulate(suite.begin(), suite.end(), size_t{0});
+  return {all[sum % (all.size() - 1)], all.back()};
 }
 
 Result<std::string> binaries_of(const std::string& version) {

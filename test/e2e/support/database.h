@@ -11,7 +11,8 @@
 //     …
 //   }
 //
-// On every version; a version whose programs are not there is skipped, with the reason:
+// On several versions (see Spread); a version whose programs are not there is skipped, with the
+// reason:
 //
 //   class Capability : public e2e::VersionTest {};
 //   TEST_P(Capability, LevelsFollowTheRights) { auto conn = connect(); … version() … }
@@ -33,6 +34,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -47,9 +49,20 @@ namespace pgtend::e2e {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-// Every major version that is tested: "13" … "18". 15 is Debian's and the default of TEST_F.
-const std::vector<std::string>& all_versions();
+// 15 is Debian's and the default of TEST_F.
 inline constexpr const char* kDefaultVersion = "15";
+
+// On which of 13 … 18 a suite runs.
+enum class Spread {
+  All,   // what reads the catalogs or follows the formulas of each version
+  Some,  // the newest, and an older one that the suite's name picks
+  Ends   // the oldest and the newest: what takes long
+};
+
+// Whether the environment asks for every test on every version: PGTEND_VERSIONS=all.
+bool every_version();
+
+std::vector<std::string> versions(Spread spread, std::string_view suite);
 
 // The folder of the server programs of `version`: Debian's for 15, else deps/node_modules/pg<NN>
 // (made ready on first use). Errors: NotFound, the message says what to install.
@@ -148,8 +161,13 @@ class VersionTest : public DatabaseTest, public ::testing::WithParamInterface<st
 }  // namespace pgtend::e2e
 
 // Test names end in /pg13 … /pg18.
-#define PGTEND_ON_ALL_VERSIONS(Suite)                                                           \
-  INSTANTIATE_TEST_SUITE_P(Versions, Suite, ::testing::ValuesIn(::pgtend::e2e::all_versions()), \
-                           [](const ::testing::TestParamInfo<std::string>& version_info) {      \
-                             return "pg" + version_info.param;                                  \
-                           })
+#define PGTEND_ON_VERSIONS(Suite, spread)                                                  \
+  INSTANTIATE_TEST_SUITE_P(                                                                \
+      Versions, Suite,                                                                     \
+      ::testing::ValuesIn(::pgtend::e2e::versions(::pgtend::e2e::Spread::spread, #Suite)), \
+      [](const ::testing::TestParamInfo<std::string>& version_info) {                      \
+        return "pg" + version_info.param;                                                  \
+      })
+#define PGTEND_ON_ALL_VERSIONS(Suite) PGTEND_ON_VERSIONS(Suite, All)
+#define PGTEND_ON_SOME_VERSIONS(Suite) PGTEND_ON_VERSIONS(Suite, Some)
+#define PGTEND_ON_OLDEST_AND_NEWEST(Suite) PGTEND_ON_VERSIONS(Suite, Ends)
