@@ -102,7 +102,9 @@ void print_proposal(Output& output, const partition::Proposal& proposal,
     }
     if (middle) continue;
     const partition::Slice& slice = proposal.slices[i];
-    output.line(cat("  ", printable(slice.name), "  ", slice.from, " to ", slice.to));
+    output.line(cat("  ", printable(slice.name), "  ",
+                    slice.from.empty() ? "the beginning" : slice.from, " to ",
+                    slice.to.empty() ? "the end" : slice.to));
   }
   output.line(fmt::format("  planning a query that does not name the key: about {:.1f} ms",
                           proposal.planning_ms));

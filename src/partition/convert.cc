@@ -261,6 +261,7 @@ Conversion Builder::build(const std::vector<std::string>& taken, const Policy& p
   out_.definition = d_;
   out_.proposal = p_;
   Examined examined = examine(d_, p_, options_, policy);
+  examine_whole(d_, examined);
   examine_names(d_, names_wanted(), taken, examined);
   out_.refusals = std::move(examined.refusals);
   out_.changes = std::move(examined.changes);

@@ -78,6 +78,11 @@ void visit_definition(Visitor& visit, Item& d) {
     v("leave", item.leave);
     v("stays", item.stays);
   });
+  visit("parent", d.seat.parent);
+  visit("parent_name", d.seat.parent_name);
+  visit("parent_column", d.seat.column);
+  visit("bound", d.seat.bound);
+  visit("bound_check", d.seat.check);
   visit("replica_identity", d.replica_identity);
   visit("grants", d.grants);
   visit("refusals", d.refusals);
@@ -275,13 +280,43 @@ order by 1)",
   for (const pg::Row row : grants) d.grants.emplace_back(row.text(0));
   const pg::Rows triggers = TRY(conn.query(
       "select t.tgname, pg_get_triggerdef(t.oid), coalesce(obj_description(t.oid, 'pg_trigger'), "
-      "'') from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal"
+      "'') from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal and t.tgparentid = 0"
       " order by t.tgname",
       {cat(d.oid)}));
   for (const pg::Row row : triggers) {
     d.triggers.push_back({.name = std::string(row.text(0)),
                           .definition = std::string(row.text(1)),
                           .comment = std::string(row.text(2))});
+  }
+  return ok();
+}
+
+// Identity is the parent's affair, whose sequence numbers all rows.
+Status load_seat(pg::Connection& conn, Definition& d) {
+  TRY(conn.exec("SET LOCAL datestyle = 'ISO'"));
+  const pg::Rows rows = TRY(conn.query(R"(
+select p.oid::regclass::text, p.relname, pg_get_expr(c.relpartbound, c.oid),
+       pg_get_partition_constraintdef(c.oid),
+       coalesce((select a.attname from pg_partitioned_table t
+                 join pg_attribute a on a.attrelid = t.partrelid and a.attnum = t.partattrs[0]
+                 where t.partrelid = p.oid and t.partnatts = 1 and t.partstrat = 'r'), '')
+from pg_class c join pg_inherits i on i.inhrelid = c.oid join pg_class p on p.oid = i.inhparent
+where c.oid = $1 and c.relispartition)",
+                                       {cat(d.oid)}));
+  if (rows.empty()) return ok();
+  const pg::Row row = rows[0];
+  d.seat = {.parent = std::string(row.text(0)),
+            .parent_name = std::string(row.text(1)),
+            .column = std::string(row.text(4)),
+            .bound = std::string(row.text(2)),
+            .check = std::string(row.text(3))};
+  for (Column& column : d.columns) {
+    if (!column.identity.empty() && !column.sequence.empty()) {
+      d.refusals.push_back(cat("column ", pg::ident(column.name),
+                               " has an identity of its own beside the partitioned table's: ALTER "
+                               "TABLE … ALTER COLUMN … DROP IDENTITY first"));
+    }
+    column.identity.clear();
   }
   return ok();
 }
@@ -361,8 +396,31 @@ constexpr std::string_view kRefusals[] = {
     R"(select 'row security is forced upon its owner, who would not copy all rows: ALTER TABLE ' ||
          c.oid::regclass || ' NO FORCE ROW LEVEL SECURITY first' from pg_class c
        where c.oid = $1 and c.relforcerowsecurity)",
-    R"(select 'it is part of an inheritance tree: take it out first' where exists
-         (select from pg_inherits i where i.inhrelid = $1 or i.inhparent = $1))",
+    R"(select 'it is part of an inheritance tree: take it out first' from pg_class c
+       where c.oid = $1 and exists (select from pg_inherits i where i.inhparent = $1
+                                    or i.inhrelid = $1 and not c.relispartition))",
+    R"(select 'it is the DEFAULT partition of ' || t.partrelid::regclass || ': make partitions for ' ||
+         'its rows first'
+       from pg_partitioned_table t where t.partdefid = $1
+       union all
+       select 'a DEFAULT partition stands beside it, ' || t.partdefid::regclass || ', which would ' ||
+         'be read under the lock: empty and drop it first'
+       from pg_partitioned_table t join pg_inherits i on i.inhparent = t.partrelid
+       where i.inhrelid = $1 and t.partdefid not in (0, $1))",
+    R"(select p.oid::regclass || ' above it ' || case
+         when t.partstrat = 'h' then 'is divided by hash'
+         when not pg_has_role(p.relowner, 'USAGE') then
+           'belongs to role ' || quote_ident(pg_get_userbyid(p.relowner))
+         when k.contype is null then null
+         when k.conrelid = p.oid then 'has foreign key ' || quote_ident(k.conname) || ', by which ' ||
+           'all rows would be read again under the lock: drop it first, and add it again afterwards'
+         else 'is referenced by foreign key ' || quote_ident(k.conname) || ' of ' ||
+           k.conrelid::regclass || ': drop it first' end
+       from pg_class c, pg_partition_ancestors(c.oid) a join pg_class p on p.oid = a.relid
+       join pg_partitioned_table t on t.partrelid = p.oid
+       left join pg_constraint k on k.contype = 'f' and p.oid in (k.conrelid, k.confrelid)
+       where c.oid = $1 and c.relispartition
+         and (t.partstrat = 'h' or not pg_has_role(p.relowner, 'USAGE') or k.contype = 'f'))",
     R"(select 'it is ' || case c.relpersistence when 'u' then 'unlogged: SET LOGGED first'
                                                 else 'temporary' end
        from pg_class c where c.oid = $1 and c.relpersistence <> 'p')",
@@ -427,7 +485,7 @@ Status load_inside(pg::Connection& conn, Definition& d) {
   for (const pg::Row row : refusals) d.refusals.emplace_back(row.text(0));
   const pg::Rows print = TRY(conn.query(fingerprint_sql(d.qualified(), d.version)));
   d.fingerprint = TRY(print.scalar());
-  return ok();
+  return load_seat(conn, d);
 }
 
 }  // namespace
@@ -465,6 +523,8 @@ std::string fingerprint_sql(const std::string& qualified, int version) {
   const std::string oid = cat("to_regclass(", pg::literal(qualified), ")");
   return cat(
       "select md5(concat_ws('|', c.relowner, c.relacl::text, c.reloptions::text, c.relkind,"
+      " c.relpartbound::text, (select string_agg(i.inhparent::text, ',') from pg_inherits i"
+      " where i.inhrelid = c.oid),"
       " c.relreplident, c.relrowsecurity,"
       " (select string_agg(concat_ws(',', a.attname, a.attnum, a.atttypid, a.atttypmod, "
       "a.attnotnull,"

@@ -64,6 +64,15 @@ struct Statistics {
   std::string comment = {};
 };
 
+// Where a partition sits; all empty for a table that is none.
+struct Seat {
+  std::string parent = {};       // qualified
+  std::string parent_name = {};  // bare
+  std::string column = {};       // of a parent that is divided by ranges of one column
+  std::string bound = {};        // "FOR VALUES FROM ('…') TO ('…')"
+  std::string check = {};        // what it says of a row, and what those above say, as SQL
+};
+
 struct Definition {
   uint32_t oid = 0;
   std::string schema = {};
@@ -79,6 +88,7 @@ struct Definition {
   std::vector<Trigger> triggers = {};
   std::vector<Statistics> statistics = {};
   std::vector<Follower> followers = {};
+  Seat seat = {};
   std::string replica_identity = {};       // "FULL", "NOTHING"; "" the default
   std::vector<std::string> grants = {};    // GRANT …
   std::vector<std::string> refusals = {};  // why it cannot be converted, each with the next step
@@ -90,6 +100,7 @@ struct Definition {
   std::string fingerprint = {};
 
   std::string qualified() const;
+  bool seated() const { return !seat.parent.empty(); }
   // nullptr if there is none of that name.
   const Column* column(std::string_view column) const;
 };
@@ -99,8 +110,8 @@ struct Definition {
 Result<Definition> load_definition(pg::Connection& conn, const std::string& table);
 
 // SQL for the fingerprint of table `qualified` as it is when it runs (with an empty search path):
-// one text that changes with any change of columns, constraints, indexes, triggers, statistics,
-// rights or followers.
+// one text that changes with any change of its place, columns, constraints, indexes, triggers,
+// statistics, rights or followers.
 std::string fingerprint_sql(const std::string& qualified, int version);
 
 // SQL of one text a row, of why table `oid` cannot be replaced by another, as the definition's

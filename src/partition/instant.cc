@@ -36,14 +36,6 @@ std::string valid_sql(const std::string& index) {
       literal(index), ") AND indisvalid)");
 }
 
-std::string constraint_sql(const std::string& table, const std::string& name,
-                           std::string_view also) {
-  return cat(
-      "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = "
-      "pg_catalog.to_regclass(",
-      literal(table), ") AND conname = ", literal(name), also, ")");
-}
-
 }  // namespace
 
 std::string instant_cutoff(const Proposal& proposal, int ahead) {
@@ -127,7 +119,7 @@ void InstantBuilder::prepare_table() {
                   ident(p_.column), " IS NOT NULL AND ", ident(p_.column), " < ", literal(cutoff_),
                   "::", p_.type, ") NOT VALID"),
        .lock = LockMode::AccessExclusive,
-       .done_sql = constraint_sql(table_, check, "")});
+       .done_sql = constraint_sql(table_, check)});
   job_.build.push_back({.sql = cat("ALTER TABLE ", table_, " VALIDATE CONSTRAINT ", ident(check)),
                         .lock = LockMode::ShareUpdateExclusive,
                         .done_sql = constraint_sql(table_, check, " AND convalidated")});

@@ -55,6 +55,10 @@ OnlinePlan plan_shadow(const Definition& definition, const Proposal& proposal,
   out.changes.push_back(cat("the old table stays as ", out.job.old_table(),
                             ", without its foreign keys, until pgtend partition finish; until then "
                             "pgtend partition undo takes the conversion back"));
+  if (definition.seated()) {
+    out.changes.push_back(cat("at the swap readers and writers of ", definition.seat.parent,
+                              " wait, whose partition it is"));
+  }
   out.action = action_of(out.job, Verb::Run);
   out.action.expected_seconds = definition.rows / kShadowRowsPerSecond;
   out.action.extra_disk = definition.heap + definition.index_bytes;
@@ -81,6 +85,7 @@ OnlinePlan plan_instant(const Definition& definition, Proposal proposal,
             " is deferrable and lacks the partition key: its new index "
             "would be checked at once while it is built; use --mode shadow"));
   }
+  examine_whole(definition, examined);
   out.refusals = std::move(examined.refusals);
   out.changes = std::move(examined.changes);
   out.action = {.kind = "partition", .object = definition.qualified()};

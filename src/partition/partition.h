@@ -19,8 +19,8 @@ namespace pgtend::partition {
 // One partition to be: bounds are texts of the key's type, with offset where it has one.
 struct Slice {
   std::string name = {};  // bare; in the table's schema
-  std::string from = {};
-  std::string to = {};  // exclusive
+  std::string from = {};  // "" MINVALUE
+  std::string to = {};    // exclusive; "" MAXVALUE
 };
 
 struct Request {
@@ -51,7 +51,8 @@ struct Proposal {
 Result<facts::Layout> show(pg::Connection& conn, const std::string& table,
                            const std::string& time_zone = "UTC");
 
-// Divides a plain table. The server computes all bounds. Reads the smallest and the largest key,
+// Divides a plain table, or a partition: by its parent's key it is tiled from bound to bound. The
+// server computes all bounds. Reads the smallest and the largest key,
 // which is a full scan if no index helps. Errors: NotFound, Invalid (no such column or zone, more
 // than one candidate, infinite values), Limit (more partitions than the policy's most).
 Result<Proposal> propose(pg::Connection& conn, const Request& request, const Policy& policy = {});

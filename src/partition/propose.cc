@@ -4,7 +4,9 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "facts/partitions.h"
 #include "partition/calendar.h"
+#include "partition/names.h"
 #include "partition/propose.h"
 #include "pg/quote.h"
 
@@ -96,6 +98,63 @@ Result<std::string> earlier(pg::Connection& conn, const std::string& a, const st
   return rows.scalar();
 }
 
+// The bounds of a partition, "" where it has none: as texts of its key, and as local times.
+struct SeatBounds {
+  std::string from = {};
+  std::string to = {};
+  std::string local_from = {};
+  std::string local_to = {};
+};
+
+Result<SeatBounds> bounds_of(pg::Connection& conn, const Definition& table, const std::string& type,
+                             const std::string& time_zone) {
+  const facts::RangeBound range = TRY(facts::parse_range_bound(table.seat.bound));
+  const std::string from = cat("nullif($2, '')::", type);
+  const std::string to = cat("nullif($3, '')::", type);
+  const pg::Rows rows = TRY_DURING(
+      conn.query(cat("select ", from, "::text, ", to, "::text, ", local_sql(from, type, "$1"),
+                     "::text, ", local_sql(to, type, "$1"), "::text"),
+                 {time_zone, range.from.value_or(""), range.to.value_or("")}),
+      "reading the bounds");
+  const pg::Row row = rows[0];
+  return SeatBounds{.from = std::string(row.text(0)),
+                    .to = std::string(row.text(1)),
+                    .local_from = std::string(row.text(2)),
+                    .local_to = std::string(row.text(3))};
+}
+
+// Cuts `slices` to the bounds; what lies before or after them all has a partition, too, where the
+// table takes such rows.
+Result<std::vector<Slice>> tiled(pg::Connection& conn, const std::vector<Slice>& slices,
+                                 const SeatBounds& bounds, const std::string& name,
+                                 const std::string& type) {
+  json::array wanted;
+  for (const Slice& slice : slices) {
+    wanted.emplace_back(json::object{{"name", slice.name}, {"lo", slice.from}, {"hi", slice.to}});
+  }
+  const pg::Rows rows = TRY_DURING(
+      conn.query(cat("select x.name, greatest(x.lo, b.lo)::text, least(x.hi, b.hi)::text from "
+                     "json_to_recordset($1::json) x(name text, lo ",
+                     type, ", hi ", type, "), (select nullif($2, '')::", type,
+                     " as lo, nullif($3, '')::", type,
+                     " as hi) b where coalesce(x.hi > b.lo, true) and coalesce(x.lo < b.hi, true) "
+                     "order by x.lo"),
+                 {to_text(json::value(wanted)), bounds.from, bounds.to}),
+      "cutting to the bounds");
+  std::vector<Slice> out;
+  for (const pg::Row row : rows) {
+    out.push_back({std::string(row.text(0)), std::string(row.text(1)), std::string(row.text(2))});
+  }
+  if (out.empty()) return out;
+  if (bounds.from.empty()) {
+    out.insert(out.begin(), {.name = name_with(name, "_before"), .to = out.front().from});
+  }
+  if (bounds.to.empty()) {
+    out.push_back({.name = name_with(name, "_after"), .from = out.back().to});
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, const Request& request,
@@ -131,7 +190,16 @@ Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, cons
     if (!request.from.empty()) {
       calendar.span.from = TRY(earlier(conn, extent.local_from, request.from, request.time_zone));
     }
-    out.slices = TRY(divide(conn, calendar));
+    if (table.seat.column != column->name || table.seat.bound == "DEFAULT") {
+      out.slices = TRY(divide(conn, calendar));
+      return ok();
+    }
+    const SeatBounds bounds = TRY(bounds_of(conn, table, column->type, request.time_zone));
+    calendar.table = table.seat.parent_name;
+    if (!bounds.local_from.empty()) calendar.span.from = bounds.local_from;
+    if (!bounds.local_to.empty()) calendar.span.to = bounds.local_to;
+    const std::vector<Slice> slices = TRY(divide(conn, calendar));
+    out.slices = TRY(tiled(conn, slices, bounds, calendar.table, column->type));
     return ok();
   };
   TRY(in_time_zone(conn, request.time_zone, divided));

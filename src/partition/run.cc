@@ -28,6 +28,21 @@ Error already_partitioned(const facts::Layout& layout) {
                                   layout.strategy, " ", layout.key)};
 }
 
+// A conversion that can still be taken back needs its partitions as they are.
+Status nothing_begun_above(pg::Connection& conn, uint32_t oid) {
+  const pg::Rows rows = TRY(
+      conn.query("select relid::text from pg_partition_ancestors($1::oid) where relid <> $1::oid",
+                 {cat(oid)}));
+  for (const pg::Row row : rows) {
+    const auto job = TRY(reshape::find_ledger(conn, std::string(row.text(0))));
+    if (!job) continue;
+    return Error{ErrorCode::Invalid,
+                 cat("the conversion of ", job->job.table(), " above it can still be taken back")}
+        .hinting(cat("pgtend partition finish ", job->job.table(), " first, or undo"));
+  }
+  return ok();
+}
+
 // New partitions have neither statistics nor a visibility map.
 care::Action after_care(const std::string& table) {
   care::Action out{.kind = "vacuum", .object = table};
@@ -95,6 +110,7 @@ Result<OnlinePlan> plan_online(pg::Connection& conn, Request request, const Conv
   const facts::Layout layout = TRY(facts::load_layout(conn, request.table));
   if (layout.partitioned) return already_partitioned(layout);
   const Definition table = TRY(load_definition(conn, request.table));
+  TRY(nothing_begun_above(conn, table.oid));
   if (mode == Mode::Instant) request.ahead += kInstantReserve;
   Proposal proposal = TRY(propose_for(conn, table, request, policy));
   const std::vector<std::string> taken = TRY(names_taken(conn, table.schema));

@@ -42,9 +42,8 @@ std::vector<std::string> scratch_statements(const Definition& table, const Propo
   out.push_back(cat("CREATE TABLE ", parent, " (", join(columns, ", "), ") PARTITION BY RANGE (",
                     pg::ident(proposal.column), ")"));
   for (const Slice& slice : proposal.slices) {
-    out.push_back(cat("CREATE TABLE ", temporary(slice.name), " PARTITION OF ", parent,
-                      " FOR VALUES FROM (", pg::literal(slice.from), ") TO (",
-                      pg::literal(slice.to), ")"));
+    out.push_back(cat("CREATE TABLE ", temporary(slice.name), " PARTITION OF ", parent, " ",
+                      for_values(slice)));
   }
   for (const Constraint& constraint : table.constraints) {
     if (constraint.kind == "f") continue;

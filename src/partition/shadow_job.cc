@@ -72,7 +72,7 @@ void ShadowBuilder::rows() {
   job_.divider = p_.column;
   job_.divider_type = p_.type;
   for (const Slice& slice : p_.slices) {
-    job_.bounds.push_back(slice.from);
+    job_.bounds.push_back(slice.from.empty() ? "-infinity" : slice.from);
     job_.leaves.push_back(in_schema(slice.name));
   }
 }
@@ -243,6 +243,34 @@ void ShadowBuilder::back() {
   }
 }
 
+// A partition leaves its place and the new table takes it. The bound as a CHECK, of the new table
+// while it is empty, of the old one before it comes back, spares the server to read the rows.
+void ShadowBuilder::seat() {
+  const std::string check = ident(job_.own_bare("range"));
+  const auto add = [&](const std::string& table) {
+    return cat("ALTER TABLE ", table, " ADD CONSTRAINT ", check, " CHECK (", d_.seat.check, ")");
+  };
+  const auto drop = [&]() {
+    return Make{.sql = cat("ALTER TABLE ", table_, " DROP CONSTRAINT IF EXISTS ", check),
+                .lock = LockMode::AccessExclusive};
+  };
+  const std::string leave = cat("ALTER TABLE ", d_.seat.parent, " DETACH PARTITION ", table_);
+  const std::string take =
+      cat("ALTER TABLE ", d_.seat.parent, " ATTACH PARTITION ", table_, " ", d_.seat.bound);
+  job_.create.push_back(add(new_));
+  // As its readers do, who find it through the parent.
+  job_.lock_first.push_back(cat("LOCK TABLE ONLY ", d_.seat.parent, " IN ACCESS EXCLUSIVE MODE"));
+  job_.swap.insert(job_.swap.begin(), leave);
+  job_.swap.push_back(take);
+  job_.after.push_back(drop());
+  job_.before_back.push_back({.sql = cat(add(old_), " NOT VALID"),
+                              .done_sql = constraint_sql(old_, job_.own_bare("range"))});
+  job_.before_back.push_back({.sql = cat("ALTER TABLE ", old_, " VALIDATE CONSTRAINT ", check)});
+  job_.back.insert(job_.back.begin(), leave);
+  job_.back.push_back(take);
+  job_.after_back.push_back(drop());
+}
+
 reshape::Job ShadowBuilder::build() {
   rows();
   job_.create = create_new(d_, p_, table_, new_);
@@ -254,6 +282,7 @@ reshape::Job ShadowBuilder::build() {
   job_.lock_first = locks_of_followers(d_.followers);
   append(job_.swap, follow(d_.followers, old_));
   back();
+  if (d_.seated()) seat();
   job_.unchanged_sql = unchanged_sql(d_);
   job_.refusals_sql = refusals_sql(d_.oid, d_.version);
   job_.equal_sql = returnable_sql(d_, old_);

@@ -1,4 +1,4 @@
-// The job that makes a plain table a partitioned one by copying it.
+// The job that makes a plain table, or a partition, a partitioned one by copying it.
 #pragma once
 
 #include <functional>
@@ -39,6 +39,7 @@ class ShadowBuilder {
   void swap_sequences();
   void swap_references();
   void back();
+  void seat();
   std::vector<const Constraint*> references() const;
 
   const Definition& d_;

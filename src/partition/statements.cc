@@ -153,9 +153,9 @@ std::string digest_sql(const std::string& from) {
 
 std::string create_like(const Definition& table, const Proposal& proposal, const std::string& made,
                         const std::string& source) {
-  std::string like = cat("LIKE ", source,
-                         " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED"
-                         " INCLUDING IDENTITY INCLUDING STORAGE INCLUDING COMMENTS");
+  std::string like =
+      cat("LIKE ", source, " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED",
+          table.seated() ? "" : " INCLUDING IDENTITY", " INCLUDING STORAGE INCLUDING COMMENTS");
   if (table.version >= kCompressionSince) like += " INCLUDING COMPRESSION";
   std::string sql =
       cat("CREATE TABLE ", made, " (", like, ") PARTITION BY RANGE (", ident(proposal.column), ")");
@@ -243,14 +243,18 @@ std::string storage_clause(const Definition& table) {
   return out;
 }
 
+std::string for_values(const Slice& slice) {
+  return cat("FOR VALUES FROM (", slice.from.empty() ? "MINVALUE" : literal(slice.from), ") TO (",
+             slice.to.empty() ? "MAXVALUE" : literal(slice.to), ")");
+}
+
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made) {
   const std::string storage = storage_clause(table);
   std::vector<std::string> out;
   for (const Slice& slice : proposal.slices) {
     out.push_back(cat("CREATE TABLE ", pg::qualified(table.schema, slice.name), " PARTITION OF ",
-                      made, " FOR VALUES FROM (", literal(slice.from), ") TO (", literal(slice.to),
-                      ")", storage));
+                      made, " ", for_values(slice), storage));
   }
   if (table.replica_identity.empty()) return out;
   const std::string identity = cat(" REPLICA IDENTITY ", table.replica_identity);
@@ -325,6 +329,14 @@ std::string returnable_sql(const Definition& table, const std::string& old) {
              ") = ", literal(followers_print(table.followers)));
 }
 
+std::string constraint_sql(const std::string& table, const std::string& name,
+                           std::string_view also) {
+  return cat(
+      "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = "
+      "pg_catalog.to_regclass(",
+      literal(table), ") AND conname = ", literal(name), also, ")");
+}
+
 std::string same_rights(const std::string& one, const std::string& other) {
   const auto rights = [](const std::string& table) {
     return cat(
@@ -374,6 +386,11 @@ Examined examine(const Definition& table, const Proposal& proposal, const Conver
   examine_size(table, proposal, policy, out);
   examine_rest(table, out);
   return out;
+}
+
+void examine_whole(const Definition& table, Examined& out) {
+  if (!table.seated()) return;
+  out.refusals.push_back(cat("it is a partition of ", table.seat.parent, ": use --mode shadow"));
 }
 
 void examine_names(const Definition& table, std::vector<std::string> wanted,

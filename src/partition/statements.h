@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "care/finding.h"
@@ -50,6 +51,8 @@ std::vector<std::string> rename_statistics(const Definition& table, std::string_
 std::vector<std::string> create_triggers(const Definition& table);
 // " WITH (…) TABLESPACE …" as far as the table has such.
 std::string storage_clause(const Definition& table);
+// "FOR VALUES FROM ('…') TO ('…')"
+std::string for_values(const Slice& slice);
 // CREATE TABLE … PARTITION OF `made`, one for each slice, and the replica identity of all.
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made);
@@ -68,6 +71,9 @@ std::string unchanged_sql(const Definition& table);
 // SQL of one boolean, once another table has its name: columns are those of `old`, and those who
 // follow are as they were when `table` was read.
 std::string returnable_sql(const Definition& table, const std::string& old);
+// SQL of one boolean: `table` has a constraint of this bare name; `also` is a condition on it.
+std::string constraint_sql(const std::string& table, const std::string& name,
+                           std::string_view also = "");
 // SQL of one boolean: both tables give everybody the same rights.
 std::string same_rights(const std::string& one, const std::string& other);
 // Names of indexes, those behind constraints included.
@@ -84,6 +90,8 @@ struct Examined {
 // `wanted` are the bare names that will be made, `taken` those in use.
 Examined examine(const Definition& table, const Proposal& proposal, const ConvertOptions& options,
                  const Policy& policy);
+// Refuses partitions: the only way that divides them is by copy.
+void examine_whole(const Definition& table, Examined& out);
 void examine_names(const Definition& table, std::vector<std::string> wanted,
                    const std::vector<std::string>& taken, Examined& out);
 

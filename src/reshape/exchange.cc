@@ -93,10 +93,11 @@ Result<RoundEnd> attempt(Rounds& rounds, const Setup& setup, const Exchange& exc
                         "SET LOCAL statement_timeout = ",
                         setup.exchange_statement.count(),
                         "; SET LOCAL lock_timeout = ", setup.lock_timeout.count())));
-      for (const std::string& sql : exchange.lock_first) TRY(conn.exec(sql));
-      for (const std::string& sql : exchange.locks) {
-        TRY(conn.exec(sql));
-        if (locked == SteadyTime{}) locked = rounds.clock().steady();
+      for (const auto* statements : {&exchange.lock_first, &exchange.locks}) {
+        for (const std::string& sql : *statements) {
+          TRY(conn.exec(sql));
+          if (locked == SteadyTime{}) locked = rounds.clock().steady();
+        }
       }
       if (exchange.snapshots) {
         TRY(no_older_snapshot(rounds, conn, exchange, setup.settle));
@@ -137,12 +138,25 @@ Result<RoundEnd> attempt_held(Rounds& rounds, const Setup& setup, const Exchange
   return end;
 }
 
+// The table itself, and those above it whose partition it is.
 std::string in_the_way(Rounds& rounds, uint32_t oid, const Error& error) {
-  const auto holders = facts::load_lock_holders(rounds.connection(), oid,
-                                                care::conflicting(care::LockMode::AccessExclusive),
-                                                rounds.connection().backend_pid());
-  const bool named = holders && !holders->empty();
-  return named ? cat("the table is held by ", holders->front().describe()) : error.message;
+  pg::Connection& conn = rounds.connection();
+  const auto tables = conn.query(
+      "SELECT $1::oid::int8 UNION SELECT relid::oid::int8 FROM "
+      "pg_catalog.pg_partition_ancestors($1::oid)",
+      {cat(oid)});
+  if (!tables) return error.message;
+  for (const pg::Row row : *tables) {
+    const auto table = row.get<int64_t>(0);
+    if (!table) continue;
+    const auto holders = facts::load_lock_holders(
+        conn, static_cast<uint32_t>(*table), care::conflicting(care::LockMode::AccessExclusive),
+        conn.backend_pid());
+    if (holders && !holders->empty()) {
+      return cat("the table is held by ", holders->front().describe());
+    }
+  }
+  return error.message;
 }
 
 }  // namespace
