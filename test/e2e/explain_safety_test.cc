@@ -133,7 +133,7 @@ class ExplainSafety : public e2e::VersionTest {
   }
   // Whether it is this version's turn to meet the attack of this number.
   bool meets(size_t number, bool analyze) const {
-    return e2e::every_version() || turn(number) % 6 == (analyze ? 3 : 0);
+    return e2e::thorough() || turn(number) % 6 == (analyze ? 3 : 0);
   }
   e2e::Outcome ask(const Attack& attack, bool analyze, size_t number);
   e2e::Outcome ask_program(const Attack& attack, bool analyze, size_t way);
@@ -263,7 +263,7 @@ std::vector<Attack> ExplainSafety::attacks() const {
 
 // The attacks take turns: each meets one version by default and another with --analyze, half of
 // them through the program, by the three ways in; else a session of ours asks as it does.
-// PGTEND_VERSIONS=all lets each meet all versions.
+// PGTEND_TESTS=all lets each meet all versions.
 e2e::Outcome ExplainSafety::ask(const Attack& attack, bool analyze, size_t number) {
   // Its versions are a matter of the number's remainder by six.
   const bool by_program = number / 6 % 2 == 0 || attack.is("shadow");

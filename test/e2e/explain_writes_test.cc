@@ -73,10 +73,10 @@ class ExplainWrites : public e2e::VersionTest {
     return {{"autovacuum", "off"}, {"max_prepared_transactions", "5"}};
   }
 
-  // Each attack meets two versions; with PGTEND_VERSIONS=all every one.
+  // Each attack meets two versions; with PGTEND_TESTS=all every one.
   bool meets(size_t number) const {
     const auto turn = number + static_cast<size_t>(e2e::must(parse_int(version())));
-    return e2e::every_version() || turn % 3 == 0;
+    return e2e::thorough() || turn % 3 == 0;
   }
 
   e2e::Outcome explain(std::vector<std::string> words, const std::string& pgoptions = "") {

@@ -20,8 +20,6 @@ using vacuum::Bloat;
 using vacuum::BloatReport;
 using vacuum::Method;
 
-constexpr int kSeeds = 2;  // of each version, others for each
-
 // One relation: what was said and what is true.
 struct Trial {
   std::string name;
@@ -116,7 +114,8 @@ class VacuumBloat : public VersionTest {
 TEST_P(VacuumBloat, TruthLiesInTheStatedInterval) {
   must(conn_->exec(kBloatFunctions));
   std::vector<Trial> all;
-  for (int seed = 1; seed <= kSeeds; ++seed) {
+  const int seeds = thorough() ? 4 : 1;  // others for each version
+  for (int seed = 1; seed <= seeds; ++seed) {
     for (const BloatCase& one : kBloatCases) {
       make(one, std::stoi(version()) * 10 + seed);
       settle();

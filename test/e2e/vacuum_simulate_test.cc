@@ -340,7 +340,8 @@ class Recording {
 
 TEST(VacuumSimulate, RunsAndDeadRowsAreForetoldOnRecordedWorkloads) {
   const int64_t first = from_environment("PGTEND_SIMULATE_SEED", 1);
-  const int64_t each = from_environment("PGTEND_SIMULATE_RUNS", 4);  // per version
+  // Of each version; all at once, so more of them are in each other's way on a small machine.
+  const int64_t each = from_environment("PGTEND_SIMULATE_RUNS", thorough() ? 4 : 2);
   const seconds length(from_environment("PGTEND_SIMULATE_SECONDS", 150));
   std::vector<std::unique_ptr<Recording>> runs;
   for (const std::string version : {"13", "15", "18"}) {
@@ -372,7 +373,7 @@ TEST(VacuumSimulate, RunsAndDeadRowsAreForetoldOnRecordedWorkloads) {
   const auto share = [](size_t part, int64_t all) {
     return static_cast<double>(part) / static_cast<double>(all);
   };
-  ASSERT_GT(tally.runs, 100);
+  ASSERT_GT(tally.runs, 8 * static_cast<int64_t>(runs.size()));
   // What steady writers make of an unknown phase is told, not asked for.
   if (!tally.steady.empty()) GTEST_SKIP() << "steady writers: only the numbers above";
   EXPECT_LE(share(tally.wrong.size(), tally.runs), kWrongMax) << join(tally.wrong, "\n");

@@ -47,14 +47,14 @@ Status make_links(const fs::path& package) {
 
 }  // namespace
 
-bool every_version() {
-  const char* const wanted = std::getenv("PGTEND_VERSIONS");
+bool thorough() {
+  const char* const wanted = std::getenv("PGTEND_TESTS");
   return wanted != nullptr && std::string_view(wanted) == "all";
 }
 
 std::vector<std::string> versions(Spread spread, std::string_view suite) {
   std::vector<std::string> all = {"13", "14", "15", "16", "17", "18"};
-  if (spread == Spread::All || every_version()) return all;
+  if (spread == Spread::All || thorough()) return all;
   if (spread == Spread::Ends) return {all.front(), all.back()};
   const size_t sum = std::accumulate(suite.begin(), suite.end(), size_t{0});
   return {all[sum % (all.size() - 1)], all.back()};

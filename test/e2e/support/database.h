@@ -59,8 +59,8 @@ enum class Spread {
   Ends   // the oldest and the newest: what takes long
 };
 
-// Whether the environment asks for every test on every version: PGTEND_VERSIONS=all.
-bool every_version();
+// Whether the environment asks for every test on every version, with all seeds: PGTEND_TESTS=all.
+bool thorough();
 
 std::vector<std::string> versions(Spread spread, std::string_view suite);
 
