@@ -419,6 +419,7 @@ Status Run::all(uint32_t oid, Outcome& outcome) {
 
 Status Run::lone(uint32_t oid, Outcome& outcome) {
   oid_ = oid;
+  if (!action_.creates.empty()) TRY(drop_leftover());
   return with_tries({0, 1, action_.steps[0].in_transaction}, outcome);
 }
 
@@ -441,12 +442,21 @@ struct Worker {
   Status operator()(const Work& work, uint32_t oid, Outcome& outcome) {
     outcome.statements.clear();
     Rounds rounds(setup, action, execution, trail);
-    const auto lone = [&](const Step& step, const std::string& creates, Outcome& all) -> Status {
-      const Action one{
-          .kind = action.kind, .object = action.object, .steps = {step}, .creates = creates};
+    const auto lone = [&](const Step& step, const std::string& creates, const std::string& table,
+                          Outcome& all) -> Status {
+      const Action one{.kind = action.kind,
+                       .object = table.empty() ? action.object : table,
+                       .steps = {step},
+                       .creates = creates};
+      uint32_t whose = oid;
+      if (!table.empty()) {
+        const pg::Rows rows = TRY(execution.connection().query(
+            "select coalesce(to_regclass($1)::oid::int8, 0)", {table}));
+        whose = static_cast<uint32_t>(TRY(rows[0].get<int64_t>(0)));
+      }
       Outcome part{.statements = {{.sql = step.sql, .lock = step.lock}}};
       Run run(setup, one, execution, trail, random);
-      const Status status = run.lone(oid, part);
+      const Status status = run.lone(whose, part);
       std::ranges::move(part.statements, std::back_inserter(all.statements));
       std::ranges::move(part.notices, std::back_inserter(all.notices));
       std::ranges::move(part.warnings, std::back_inserter(all.warnings));

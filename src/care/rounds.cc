@@ -57,11 +57,11 @@ std::optional<microseconds> Rounds::probe(const std::string& sql, int64_t& numbe
   return elapsed(*setup_.clock, start);
 }
 
-Status Rounds::step(const Step& step, const std::string& creates) {
+Status Rounds::step(const Step& step, const std::string& creates, const std::string& table) {
   const auto at = std::ranges::find(action_.steps, step.sql, &Step::sql);
   const auto index = static_cast<size_t>(at - action_.steps.begin());
   exec_.at_step(std::min(index, action_.steps.size() - 1), action_.steps.size());
-  return hooks_.lone(step, creates, *outcome_);
+  return hooks_.lone(step, creates, table, *outcome_);
 }
 
 Status Rounds::series(const Step& shown, const std::function<Status()>& work) {

@@ -35,7 +35,9 @@ class Rounds {
  public:
   // How the gate runs a statement that stands alone: with its manners for locks, and recorded.
   struct Hooks {
-    std::function<Status(const Step&, const std::string& creates, Outcome&)> lone;
+    std::function<Status(const Step&, const std::string& creates, const std::string& table,
+                         Outcome&)>
+        lone;
     std::function<Status(const std::string& sql)> undo;
   };
   using Body = std::function<Result<RoundEnd>(pg::Connection&)>;
@@ -47,7 +49,8 @@ class Rounds {
   // Runs one of Action::steps, or another statement that stands alone (VACUUM, CONCURRENTLY forms),
   // as the gate runs steps: asks politely for its lock, tries again, records. Its notices and its
   // report are added to the outcome. `creates` as in Action. Errors: as Gate::run.
-  Status step(const Step& step, const std::string& creates = "");
+  // `table` is whose lock it asks for, qualified and quoted; "" Action::object.
+  Status step(const Step& step, const std::string& creates = "", const std::string& table = "");
   // One line in the audit trail for all rounds that `work` runs: begin, and at the end their sums.
   // `shown` is what each of them runs, with its parameters' names.
   Status series(const Step& shown, const std::function<Status()>& work);

@@ -7,6 +7,7 @@
 #include "cli/doctor.h"
 #include "cli/explain.h"
 #include "cli/partition.h"
+#include "cli/partition_index.h"
 #include "cli/partition_maintain.h"
 #include "cli/partition_prove.h"
 #include "cli/partition_status.h"
@@ -83,6 +84,9 @@ std::span<const Command> commands() {
        Needs::Connection, partition_job_parameters(), run_partition_undo},
       {"partition", "finish", "Drops the old table once the conversion is good", Needs::Connection,
        partition_job_parameters(), run_partition_finish},
+      {"partition", "index",
+       "Builds an index of a partitioned table while it is used, and parts that are missing",
+       Needs::Connection, partition_index_parameters(), run_partition_index},
       {"partition", "maintain", "Makes partitions ahead and retires old ones, by policies",
        Needs::Connection, partition_maintain_parameters(), run_partition_maintain},
       {"partition", "status", "Shows how each partitioned table stands against its policy",

@@ -24,7 +24,7 @@ constexpr Parameter kShow[] = {
     {"--zone", "ZONE", "time zone in which bounds are written, UTC by default"},
 };
 constexpr Parameter kPlan[] = {
-    {"TABLE", "", "the table to divide"},
+    {"TABLE", "", "the table, or the partition of one, to divide"},
     {"--by", "COLUMN", "the key; without it the only date or time column that cannot be null"},
     {"--every", "INTERVAL", "day, week, month or year; without it chosen by rows"},
     {"--zone", "ZONE", "whose midnights divide, UTC by default"},
@@ -72,14 +72,6 @@ Result<partition::Request> layout_request(const Args& args) {
 
 partition::ConvertOptions convert_options(const Args& args) {
   return {.drop_old = args.has("--drop-old"), .widen_unique = args.has("--widen-unique")};
-}
-
-// Looks behind no lock for long: under ACCESS EXCLUSIVE there is nothing to plan with.
-Result<pg::Connection> planning_connection(const Args& args, Output& output) {
-  Lookout lookout(args, output);
-  pg::Connection conn = TRY(lookout.connect());
-  TRY(conn.exec(kLockTimeout));
-  return conn;
 }
 
 void print_proposal(Output& output, const partition::Proposal& proposal,
@@ -132,6 +124,13 @@ std::string bound_text(const facts::Partition& partition) {
                                   : partition.bound;
 }
 }  // namespace
+
+Result<pg::Connection> planning_connection(const Args& args, Output& output) {
+  Lookout lookout(args, output);
+  pg::Connection conn = TRY(lookout.connect());
+  TRY(conn.exec(kLockTimeout));
+  return conn;
+}
 
 std::span<const Parameter> partition_show_parameters() { return kShow; }
 std::span<const Parameter> partition_plan_parameters() { return kPlan; }

@@ -4,8 +4,13 @@
 #include <span>
 
 #include "cli/command.h"
+#include "pg/connection.h"
 
 namespace pgtend::cli {
+
+// To read what is planned with. Waits behind no lock for long: under ACCESS EXCLUSIVE there is
+// nothing to plan with. Errors: as pg::Connection::open().
+Result<pg::Connection> planning_connection(const Args& args, Output& output);
 
 std::span<const Parameter> partition_show_parameters();
 std::span<const Parameter> partition_plan_parameters();

@@ -5,17 +5,30 @@
 
 namespace pgtend::partition {
 namespace {
+
 constexpr size_t kNameBytesMax = 63;
+constexpr size_t kOwnBytesMax = 40;  // of a part's name: the rest is for the partition's
+
+// The beginning of `name`, cut between characters of UTF-8.
+std::string_view cut(std::string_view name, size_t most) {
+  if (name.size() <= most) return name;
+  while (most > 0 && (static_cast<unsigned char>(name[most]) & 0xc0) == 0x80) --most;
+  return name.substr(0, most);
 }
+
+}  // namespace
 
 std::string name_with(std::string_view name, std::string_view suffix) {
   CHECK(suffix.size() < kNameBytesMax);
-  size_t keep = std::min(name.size(), kNameBytesMax - suffix.size());
-  if (keep < name.size()) {
-    // Not inside a UTF-8 character.
-    while (keep > 0 && (static_cast<unsigned char>(name[keep]) & 0xc0) == 0x80) --keep;
-  }
-  return cat(name.substr(0, keep), suffix);
+  return cat(cut(name, kNameBytesMax - suffix.size()), suffix);
+}
+
+std::string name_of_part(std::string_view partition, std::string_view table, std::string_view name,
+                         int number) {
+  const bool prefixed = name.starts_with(table);
+  const std::string_view own = prefixed ? name.substr(table.size()) : name;
+  const std::string tail = number == 0 ? std::string() : cat(number);
+  return name_with(partition, cat(prefixed ? "" : "_", cut(own, kOwnBytesMax), tail));
 }
 
 }  // namespace pgtend::partition

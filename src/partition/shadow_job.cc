@@ -15,9 +15,7 @@ using reshape::Make;
 constexpr int kForeignKeyNotValidOnParents = 180000;
 
 std::string leaf_index(const Definition& d, const Slice& leaf, const std::string& index) {
-  const bool prefixed = index.starts_with(d.name);
-  return prefixed ? name_with(leaf.name, index.substr(d.name.size()))
-                  : name_with(leaf.name, cat("_", index));
+  return name_of_part(leaf.name, d.name, index);
 }
 
 std::string exists_sql(const std::string& relation) {

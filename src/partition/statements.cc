@@ -195,9 +195,7 @@ std::vector<std::string> create_slice_statistics(const Definition& table,
   std::vector<std::string> out;
   for (const Slice& slice : proposal.slices) {
     const auto name = [&](const Statistics& one) {
-      const bool prefixed = one.name.starts_with(table.name);
-      return prefixed ? name_with(slice.name, one.name.substr(table.name.size()))
-                      : name_with(slice.name, cat("_", one.name));
+      return name_of_part(slice.name, table.name, one.name);
     };
     append(out, create_statistics(table, pg::qualified(table.schema, slice.name), name));
   }

@@ -1,0 +1,36 @@
+#include "partition/names.h"
+
+#include <gtest/gtest.h>
+
+namespace pgtend::partition {
+namespace {
+
+TEST(PartitionNames, APartIsCalledAfterItsPartition) {
+  EXPECT_EQ(name_of_part("t_2025_01", "t", "t_pkey"), "t_2025_01_pkey");
+  EXPECT_EQ(name_of_part("t_2025_01", "t", "other"), "t_2025_01_other");
+  EXPECT_EQ(name_of_part("t_2025_01", "t", "t_pkey", 2), "t_2025_01_pkey2");
+}
+
+// The longest names there are, of characters of one and of three bytes.
+TEST(PartitionNames, NamesNeverBecomeLongerThanPostgresKeepsThem) {
+  const std::string plain(63, 'x');
+  std::string wide;
+  for (int i = 0; i < 21; ++i) wide += "€";
+  for (const std::string& partition : {plain, wide}) {
+    for (const std::string& name : {plain, wide}) {
+      for (const int number : {0, 7}) {
+        const std::string part = name_of_part(partition, "t", name, number);
+        EXPECT_LE(part.size(), 63u);
+        EXPECT_EQ(part.ends_with('7'), number == 7);
+        // No character is cut in two.
+        for (size_t at = part.find("\xe2"); at != part.npos; at = part.find("\xe2", at + 1)) {
+          EXPECT_EQ(part.substr(at, 3), "€");
+        }
+      }
+      EXPECT_LE(name_with(name, "_legacy").size(), 63u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pgtend::partition
