@@ -250,14 +250,32 @@ void CompactWork::note_stragglers(const Mover& mover, int64_t used) {
 
 namespace {
 
-// Commits of rounds do not wait for the disk, and VACUUM freezes nothing whose commit is not there.
-// One commit that waits takes those before it along.
+constexpr milliseconds kSnapshotsMax{1'000};
+
+// Commits of rounds do not wait for the disk, and VACUUM freezes nothing whose commit is not there,
+// or that a snapshot of the moment (our own watcher's, too) takes for running. One commit that
+// waits takes those before it along; snapshots that do not end soon are left alone.
 Status flush(care::Rounds& rounds) {
-  const auto done = rounds.round([](pg::Connection& conn) -> Result<care::RoundEnd> {
-    TRY(conn.exec("SET LOCAL synchronous_commit = local; SELECT txid_current()"));
+  std::string last;
+  const auto done = rounds.round([&](pg::Connection& conn) -> Result<care::RoundEnd> {
+    TRY(conn.exec("SET LOCAL synchronous_commit = local"));
+    const pg::Rows rows =
+        TRY(conn.query("SELECT (txid_current() % (2::bigint ^ 32)::bigint)::text"));
+    last = TRY(rows.scalar());
     return care::RoundEnd::Commit;
   });
-  return done ? ok() : done.error();
+  if (!done) return done.error();
+  const SteadyTime start = rounds.clock().steady();
+  while (rounds.clock().steady() - start < kSnapshotsMax) {
+    const pg::Rows older = TRY(rounds.connection().query(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = "
+        "pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND "
+        "pg_catalog.age(backend_xmin) >= pg_catalog.age($1::xid)",
+        {last}));
+    if (TRY(older.scalar()) == "0") return ok();
+    TRY(rounds.pause(milliseconds(10)));
+  }
+  return ok();
 }
 
 }  // namespace
