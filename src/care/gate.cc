@@ -419,7 +419,11 @@ Status Run::all(uint32_t oid, Outcome& outcome) {
 
 Status Run::lone(uint32_t oid, Outcome& outcome) {
   oid_ = oid;
-  if (!action_.creates.empty()) TRY(drop_leftover());
+  if (!action_.creates.empty()) {
+    auto busy = TRY(being_built(exec_.connection(), action_.creates));
+    if (busy) return std::move(*busy);
+    TRY(drop_leftover());
+  }
   return with_tries({0, 1, action_.steps[0].in_transaction}, outcome);
 }
 

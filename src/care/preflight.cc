@@ -73,6 +73,15 @@ Result<Leftover> leftover_of(pg::Connection& conn, const std::string& qualified)
   return valid.has_value() && !*valid ? Leftover::Invalid : Leftover::Valid;
 }
 
+Result<std::optional<Error>> being_built(pg::Connection& conn, const std::string& qualified) {
+  const pg::Rows rows = TRY(conn.query(
+      "select pid from pg_stat_progress_create_index where index_relid = to_regclass($1)",
+      {qualified}));
+  if (rows.empty()) return std::optional<Error>();
+  return std::optional(
+      Error{ErrorCode::Conflict, cat(qualified, " is being built by pid ", rows[0].text(0))});
+}
+
 Result<Preflight> inspect(pg::Connection& conn, const Action& action) {
   Preflight out;
   for (const Step& step : action.steps) {
@@ -83,13 +92,8 @@ Result<Preflight> inspect(pg::Connection& conn, const Action& action) {
   if (out.oid == 0) return out;
   if (!action.creates.empty()) {
     out.leftover = TRY(leftover_of(conn, action.creates));
-    const auto building = TRY(conn.query(
-        "select pid from pg_stat_progress_create_index where index_relid = to_regclass($1)",
-        {action.creates}));
-    if (!building.empty() && !out.refusal) {
-      out.refusal = Error{ErrorCode::Conflict,
-                          cat(action.creates, " is being built by pid ", building[0].text(0))};
-    }
+    auto busy = TRY(being_built(conn, action.creates));
+    if (!out.refusal) out.refusal = std::move(busy);
   }
   out.holders = TRY(facts::load_lock_holders(conn, out.oid, conflicting(out.strongest)));
   return out;

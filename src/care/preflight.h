@@ -32,5 +32,8 @@ LockMode waits_for(const Action& action, const Step& step);
 
 // The state of the index `qualified` right now.
 Result<Leftover> leftover_of(pg::Connection& conn, const std::string& qualified);
+// Conflict, naming the session, when somebody is building it: it is not valid then either, but no
+// leftover.
+Result<std::optional<Error>> being_built(pg::Connection& conn, const std::string& qualified);
 
 }  // namespace pgtend::care

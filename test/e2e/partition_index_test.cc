@@ -40,10 +40,6 @@ class PartitionIndex : public AuditedTest {
     EXPECT_EQ(plan.refusals, std::vector<std::string>());
     return plan;
   }
-  std::string one(const std::string& sql) {
-    const pg::Rows rows = must(conn_->query(sql));
-    return rows.empty() ? "no row" : std::string(rows[0].text(0));
-  }
   // Indexes below `index` and itself, whether they are valid, by name.
   std::string tree(const std::string& index) {
     return one(cat(
@@ -143,6 +139,30 @@ TEST_P(PartitionIndex, AnUnfinishedIndexOfAnEarlierRunIsBuiltAgain) {
       "t_1_id_idx true, t_2_id_idx true, t_2a_id_idx true, t_2b_id_idx true, t_3_id_idx true, "
       "t_id_idx true");
   EXPECT_TRUE(must(partition::plan_missing_parts(*conn_, "t")).empty());
+}
+
+// Not valid either, but no leftover: it is somebody's work.
+TEST_P(PartitionIndex, AnIndexThatSomebodyIsBuildingIsLeftAlone) {
+  must(conn_->exec("CREATE INDEX t_id_idx ON ONLY t (id)"));
+  auto writer = connect();
+  must(writer.exec("BEGIN; INSERT INTO t_1 VALUES (0, '2025-01-05', 4)"));
+  auto builder = connect();
+  must(builder.start("CREATE INDEX CONCURRENTLY t_1_id_idx ON t_1 (id)"));
+  ASSERT_TRUE(wait_until([&] {
+    return one("SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid = "
+               "to_regclass('t_1_id_idx')") == "1";
+  }));
+
+  const auto ended =
+      partition::run_index(gate(), must(partition::plan_missing_parts(*conn_, "t")).at(0));
+  must(writer.exec("COMMIT"));
+  ASSERT_TRUE(must(builder.finish_within(seconds(30))).has_value());
+
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::Conflict) << ended.error().message;
+  EXPECT_NE(ended.error().message.find("is being built by pid"), std::string::npos)
+      << ended.error().message;
+  EXPECT_EQ(one("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_1_id_idx'::regclass"), "t");
 }
 
 TEST_P(PartitionIndex, ARowThatIsThereTwiceEndsAUniqueOneAndWhatIsBuiltStays) {
