@@ -1,7 +1,5 @@
 #include "cli/partition_index.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "cli/gate_session.h"
 #include "cli/partition.h"
@@ -26,9 +24,9 @@ constexpr Parameter kIndex[] = {
 Result<std::vector<partition::IndexPlan>> planned(const Args& args, Output& output) {
   pg::Connection conn = TRY(planning_connection(args, output));
   if (!args.has("--on")) {
-    for (const Parameter& parameter : std::span(kIndex).subspan(2)) {
-      if (parameter.name == "--apply" || !args.has(parameter.name)) continue;
-      return Error{ErrorCode::Invalid, cat(parameter.name, " is for a new index")}.hinting(
+    for (const char* given : {"--name", "--using", "--unique", "--include", "--where"}) {
+      if (!args.has(given)) continue;
+      return Error{ErrorCode::Invalid, cat(given, " is for a new index")}.hinting(
           "give its columns with --on");
     }
     return partition::plan_missing_parts(conn, args.get("TABLE"));
@@ -63,10 +61,10 @@ Result<int> run_partition_index(const Args& args, Output& output) {
   for (const partition::IndexPlan& plan : plans) shown.emplace_back(partition::to_json(plan));
   output.data()["indexes"] = std::move(shown);
   if (plans.empty()) output.line("no index of it lacks a part in any partition");
+  const auto session = TRY(GateSession::open(args, output));
   for (const partition::IndexPlan& plan : plans) {
     print_plan(output, plan);
     if (plan.action.steps.empty() && plan.refusals.empty()) continue;
-    const auto session = TRY(GateSession::open(args, output));
     print_outcome(output, TRY(partition::run_index(session->setup(), plan)));
   }
   return 0;

@@ -167,9 +167,8 @@ class Archiver {
                "BEGIN;\nSET LOCAL TimeZone = 'UTC';\nSET LOCAL DateStyle = 'ISO, YMD';\n",
                "SET LOCAL IntervalStyle = 'postgres';\n", "CREATE TABLE ", table_, " (LIKE ",
                parent, " INCLUDING ALL EXCLUDING IDENTITY);\n", "\\copy ", table_, " (", columns_,
-               ") FROM '", quoted, "'\n", "ALTER TABLE ", parent, " ATTACH PARTITION ", table_,
-               " FOR VALUES FROM (", part.from ? pg::literal(*part.from) : "MINVALUE", ") TO (",
-               part.to ? pg::literal(*part.to) : "MAXVALUE", ");\nCOMMIT;\n");
+               ") FROM '", quoted, "'\n", "ALTER TABLE ", parent, " ATTACH PARTITION ", table_, " ",
+               for_values(part), ";\nCOMMIT;\n");
   }
 
   // The files get their names, which nobody has had before, and are on the disk.

@@ -218,7 +218,7 @@ class Planner {
     refuse(own);
     if (!out_.refusals.empty()) return std::move(out_);
     for (const Member& member : tree_.members) {
-      if (member.divided()) upper(member, member.oid == table.oid ? own : nullptr);
+      if (member.divided()) upper(member, own);
     }
     for (const Member& member : tree_.members) {
       if (!member.divided()) leaf(member);
@@ -303,10 +303,11 @@ class Planner {
                           .attached = built.parent != 0};
   }
 
+  // `own` is the index of the uppermost table, if it is there.
   void upper(const Member& member, const Built* own) {
-    const Built* there = member.parent == 0 || own != nullptr ? own : found(member);
-    if (there != nullptr) return take(member, *there);
     const bool root = &member == &tree_.members[0];
+    const Built* there = root ? own : found(member);
+    if (there != nullptr) return take(member, *there);
     const std::string name = root ? name_ : free_name(member);
     parts_[member.oid] = {.index = pg::qualified(member.schema, name)};
     add(member, cat(head_of(name, unique_, false, true, member.qualified()), rest_),

@@ -211,8 +211,7 @@ care::Action birth_of(const Mould& mould, const Slice& slice) {
   }
   for (const About& own : mould.own) add(own.of(leaf));
   if (!mould.owned) add(cat("ALTER TABLE ", leaf, " OWNER TO ", ident(mould.owner)));
-  add(cat("ALTER TABLE ", parent, " ATTACH PARTITION ", leaf, " FOR VALUES FROM (",
-          literal(slice.from), ") TO (", literal(slice.to), ")"),
+  add(cat("ALTER TABLE ", parent, " ATTACH PARTITION ", leaf, " ", for_values(slice)),
       mould.fallback ? care::LockMode::AccessExclusive : care::LockMode::ShareUpdateExclusive);
   add(cat("ALTER TABLE ", leaf, " DROP CONSTRAINT ", kBounds));
   if (proven) add(cat("ALTER TABLE ", mould.fallback->qualified(), " DROP CONSTRAINT ", kBounds));

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "care/execution.h"
 #include "partition/mould.h"
+#include "partition/statements.h"
 #include "pg/quote.h"
 #include "reshape/ledger.h"
 
@@ -29,11 +30,6 @@ void remember(const SetPlan& plan, const facts::Partition& part, care::Action& o
       {.sql = cat("INSERT INTO ", ledger, " (part, lo, hi) VALUES (", part.oid, ", ",
                   part.from ? literal(*part.from) : "NULL", ", ",
                   part.to ? literal(*part.to) : "NULL", ") ON CONFLICT DO NOTHING")});
-}
-
-std::string bounds_sql(const facts::Partition& part) {
-  return cat("FOR VALUES FROM (", part.from ? literal(*part.from) : "MINVALUE", ") TO (",
-             part.to ? literal(*part.to) : "MAXVALUE", ")");
 }
 
 care::Action detach_of(const SetPlan& plan, const Departure& departure) {
@@ -61,7 +57,7 @@ care::Action detach_of(const SetPlan& plan, const Departure& departure) {
                      !departure.too_old;
   if (stays) {
     out.undo = {
-        cat("ALTER TABLE ", parent, " ATTACH PARTITION ", leaf, " ", bounds_sql(departure.part))};
+        cat("ALTER TABLE ", parent, " ATTACH PARTITION ", leaf, " ", for_values(departure.part))};
   }
   return out;
 }

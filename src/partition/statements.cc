@@ -241,9 +241,16 @@ std::string storage_clause(const Definition& table) {
   return out;
 }
 
+std::string for_values(const facts::Partition& part) {
+  return cat("FOR VALUES FROM (", part.from ? literal(*part.from) : "MINVALUE", ") TO (",
+             part.to ? literal(*part.to) : "MAXVALUE", ")");
+}
+
 std::string for_values(const Slice& slice) {
-  return cat("FOR VALUES FROM (", slice.from.empty() ? "MINVALUE" : literal(slice.from), ") TO (",
-             slice.to.empty() ? "MAXVALUE" : literal(slice.to), ")");
+  facts::Partition part;
+  if (!slice.from.empty()) part.from = slice.from;
+  if (!slice.to.empty()) part.to = slice.to;
+  return for_values(part);
 }
 
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,

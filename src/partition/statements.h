@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "care/finding.h"
+#include "facts/partitions.h"
 #include "partition/partition.h"
 #include "reshape/job.h"
 
@@ -53,6 +54,7 @@ std::vector<std::string> create_triggers(const Definition& table);
 std::string storage_clause(const Definition& table);
 // "FOR VALUES FROM ('…') TO ('…')"
 std::string for_values(const Slice& slice);
+std::string for_values(const facts::Partition& part);
 // CREATE TABLE … PARTITION OF `made`, one for each slice, and the replica identity of all.
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made);

@@ -259,8 +259,7 @@ Status flush(care::Rounds& rounds) {
   std::string last;
   const auto done = rounds.round([&](pg::Connection& conn) -> Result<care::RoundEnd> {
     TRY(conn.exec("SET LOCAL synchronous_commit = local"));
-    const pg::Rows rows =
-        TRY(conn.query("SELECT (txid_current() % (2::bigint ^ 32)::bigint)::text"));
+    const pg::Rows rows = TRY(conn.query("SELECT pg_current_xact_id()::xid::text"));
     last = TRY(rows.scalar());
     return care::RoundEnd::Commit;
   });

@@ -53,10 +53,6 @@ ANALYZE t_dlpdata)"));
   static Request mission() {
     return {.table = "t_dlpdata", .interval = Interval::Month, .from = "2025-01-01", .ahead = 2};
   }
-  std::string one(const std::string& sql) {
-    const pg::Rows rows = must(conn_->query(sql));
-    return rows.empty() ? "no row" : std::string(rows[0].text(0));
-  }
   bool refused(const std::string& needle, const std::string& table = "t_dlpdata") {
     const Conversion conversion = planned({.table = table, .interval = Interval::Month});
     EXPECT_TRUE(conversion.action.steps.empty());

@@ -57,10 +57,6 @@ CREATE INDEX ON )",
     return must(partition::run_upkeep(setup(now), {policy})).at(0);
   }
   std::string told() const { return join(told_, "\n"); }
-  std::string one(const std::string& sql) {
-    const pg::Rows rows = must(conn_->query(sql));
-    return rows.empty() ? "no row" : std::string(rows[0].text(0));
-  }
   std::string leaves(const std::string& table = "r") {
     return one(
         cat("SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY inhrelid::regclass"

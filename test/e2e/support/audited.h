@@ -17,6 +17,12 @@ class AuditedTest : public VersionTest {
     audit_.emplace(must(store::Audit::open(scratch_.path() + "/audit.db", system_clock())));
   }
 
+  // The first value of the answer.
+  std::string one(const std::string& sql) {
+    const pg::Rows rows = must(conn_->query(sql));
+    return rows.empty() ? "no row" : std::string(rows[0].text(0));
+  }
+
   Scratch scratch_;
   std::optional<pg::Connection> conn_;
   std::optional<store::Audit> audit_;

@@ -47,9 +47,16 @@ class PartitionOnline : public AuditedTest {
   Status run(const reshape::Job& job, partition::Verb verb, partition::OnlineReport& report) {
     return partition::run_job(gate(), job, verb, small_chunks(), report);
   }
-  std::string one(const std::string& sql) {
-    const pg::Rows rows = must(conn_->query(sql));
-    return rows.empty() ? "no row" : std::string(rows[0].text(0));
+  // The same while others write, of whom nobody may get an error; nothing may be lost.
+  OracleDeeds under_load(const reshape::Job& job, partition::Verb verb,
+                         partition::OnlineReport& report) {
+    OracleLoad load(options(), kOnlineRows);
+    const Status done = run(job, verb, report);
+    OracleDeeds deeds = load.end();
+    EXPECT_TRUE(done) << done.error().message;
+    EXPECT_EQ(deeds.error, "");
+    EXPECT_EQ(difference(), "0");
+    return deeds;
   }
   // Rows that are in one of the tables only.
   std::string difference() {
