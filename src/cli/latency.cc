@@ -61,12 +61,12 @@ class PoolTimes {
     return ok();
   }
 
-  std::optional<milliseconds> operator()() {
-    if (!console_ && !open()) return {};
+  // Errors: those of the console, which is then left.
+  Result<milliseconds> ask() {
     auto reading = console_->read();
     if (!reading) {
       console_.reset();
-      return {};
+      return reading.error();
     }
     const PoolRates rates = rates_between(last_ ? &*last_ : nullptr, *reading);
     last_ = std::move(reading).take();
@@ -77,6 +77,12 @@ class PoolTimes {
       }
     }
     return std::chrono::duration_cast<milliseconds>(microseconds(worst_us));
+  }
+
+  std::optional<milliseconds> operator()() {
+    if (!console_ && !open()) return {};
+    const auto latency = ask();
+    return latency ? std::optional(*latency) : std::nullopt;
   }
 
  private:
@@ -98,6 +104,7 @@ Result<LatencyFn> latency_source(const Args& args, milliseconds limit) {
     const pg::Options options = TRY(pg::Options::parse(args.get("--pool")));
     auto times = std::make_shared<PoolTimes>(options);
     TRY_DURING(times->open(), "connecting for --pool");
+    TRY_DURING(times->ask(), "reading the times of --pool");
     return LatencyFn([times] { return (*times)(); });
   }
   return LatencyFn();

@@ -10,6 +10,7 @@
 #include "cli/lookout.h"
 #include "cli/partition_prove.h"
 #include "cli/partition_status.h"
+#include "cli/run_limits.h"
 #include "cli/table_holder.h"
 #include "partition/online.h"
 #include "partition/partition.h"
@@ -47,13 +48,30 @@ constexpr Parameter kWait = {
 constexpr Parameter kApply = {"--apply", "", "do it; without it the statements are shown"};
 constexpr Parameter kPool = {
     "--pool", "CONNINFO",
-    "while the tables change places, hold statements of them at this pooler's console"};
+    "a pooler's console: while the tables change places, statements of them are held there; its "
+    "p99 is what --latency looks at"};
 constexpr Parameter kConvert[] = {
-    kPlan[0], kPlan[1], kPlan[2], kPlan[3], kPlan[4], kPlan[5],
-    kPlan[6], kPlan[7], kPlan[8], kWait,    kPool,    kApply,
+    kPlan[0],
+    kPlan[1],
+    kPlan[2],
+    kPlan[3],
+    kPlan[4],
+    kPlan[5],
+    kPlan[6],
+    kPlan[7],
+    kPlan[8],
+    kWait,
+    kPool,
+    PGTEND_LATENCY,
+    PGTEND_WRITE_LIMITS,
+    kApply,
 };
-constexpr Parameter kJob[] = {
-    {"TABLE", "", "the table whose conversion has begun"}, kWait, kPool, kApply};
+constexpr Parameter kJob[] = {{"TABLE", "", "the table whose conversion has begun"},
+                              kWait,
+                              kPool,
+                              PGTEND_LATENCY,
+                              PGTEND_WRITE_LIMITS,
+                              kApply};
 constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
 constexpr int64_t kWaitMax = 7 * 86'400;
@@ -205,7 +223,10 @@ Result<partition::OnlinePlan> planned_online(const Args& args, Output& output,
 }
 
 Result<int> convert_locked(const Args& args, Output& output) {
-  if (args.has("--pool")) return Error{ErrorCode::Invalid, "--pool is not for --mode locked"};
+  for (const char* online : {"--pool", "--latency", "--probe", "--minutes", "--wal"}) {
+    if (args.has(online))
+      return Error{ErrorCode::Invalid, cat(online, " is not for --mode locked")};
+  }
   const partition::Conversion conversion = TRY(planned_locked(args, output));
   const auto session = TRY(GateSession::open(args, output));
   const partition::ConvertReport report = TRY(partition::convert(session->setup(), conversion));
@@ -230,6 +251,7 @@ void print_report(Output& output, const partition::OnlineReport& report) {
                     job.swap_tries == 1 ? "" : cat(", at try ", job.swap_tries),
                     job.swap_holds == 0 ? "" : ", while the pooler held their statements"));
   }
+  if (job.held.any()) output.line(cat("held back: ", care::to_text(job.held)));
   if (!job.waited_for.empty()) output.line(cat("waited for: ", printable(job.waited_for)));
 }
 
@@ -255,6 +277,8 @@ Result<int> run_verb(const Args& args, Output& output, const reshape::Job& job,
                      partition::Verb verb) {
   reshape::Setup setup;
   setup.patience = seconds(TRY(args.number("--wait", setup.patience.count() / 1000, 0, kWaitMax)));
+  const RunLimits limits = TRY(run_limits(args, false));
+  setup.throttle = TRY(throttle_limits(args, limits));
   TRY(hold_at_pool(args, output, job, setup));
   const auto session = TRY(GateSession::open(args, output));
   care::GateSetup gate = session->setup();

@@ -11,6 +11,10 @@ namespace {
 constexpr int64_t kMinutesMax = 60 * 24 * 7;
 constexpr int64_t kLatencyDefaultMs = 100;
 constexpr int64_t kLatencyMaxMs = 600'000;
+constexpr int64_t kWalMax = 100'000;  // MB/s
+constexpr int64_t kLagDefault = 10;   // seconds
+constexpr int64_t kLagMax = 3'600;
+constexpr int64_t kFreeMax = 1'000'000;  // GB
 
 // Minutes after midnight of "HH:MM" at `text`.
 std::optional<int> minute_of(std::string_view text) {
@@ -21,12 +25,12 @@ std::optional<int> minute_of(std::string_view text) {
   return static_cast<int>(*hours * 60 + *minutes);
 }
 
-Result<vacuum::Window> window_of(const std::string& text) {
+Result<care::Window> window_of(const std::string& text) {
   const size_t dash = text.find('-');
   if (dash != std::string::npos) {
     const auto from = minute_of(std::string_view(text).substr(0, dash));
     const auto to = minute_of(std::string_view(text).substr(dash + 1));
-    if (from && to) return vacuum::Window{*from, *to};
+    if (from && to) return care::Window{*from, *to};
   }
   return Error{ErrorCode::Invalid, cat("--window ", printable(text), " is no time of the day")}
       .hinting("write it as 22:30-05:00");
@@ -53,7 +57,7 @@ std::string RunLimits::time_over() const {
   return end && system_clock().steady() >= *end ? "its time is over" : "";
 }
 
-Result<RunLimits> run_limits(const Args& args) {
+Result<RunLimits> run_limits(const Args& args, bool by_pool) {
   RunLimits out;
   out.means.jobs = TRY(args.number("--jobs", 1, 1, 16));
   out.means.io_mb_s = TRY(args.number("--io", out.means.io_mb_s, 0, 100'000));
@@ -65,11 +69,22 @@ Result<RunLimits> run_limits(const Args& args) {
   }
   out.latency_max =
       milliseconds(TRY(args.number("--latency", kLatencyDefaultMs, 1, kLatencyMaxMs)));
-  out.latency = TRY(latency_source(args, out.latency_max));
+  if (by_pool || args.has("--latency") || args.has("--probe")) {
+    out.latency = TRY(latency_source(args, out.latency_max));
+  }
   if (args.has("--latency") && !out.latency) {
     return Error{ErrorCode::Invalid, "--latency needs a source"}.hinting(
         "give --probe SQL, or --pool with the console of pgtend-pool");
   }
+  return out;
+}
+
+Result<care::ThrottleLimits> throttle_limits(const Args& args, const RunLimits& limits) {
+  care::ThrottleLimits out{.latency = limits.latency, .latency_max = limits.latency_max};
+  out.wal_second = Bytes{1'000'000 * TRY(args.number("--wal", 0, 0, kWalMax))};
+  out.lag_max = seconds(TRY(args.number("--max-lag", kLagDefault, 0, kLagMax)));
+  out.room_min = Bytes{1'000'000'000 * TRY(args.number("--min-free", 1, 0, kFreeMax))};
+  out.over = [limits] { return limits.time_over(); };
   return out;
 }
 

@@ -21,20 +21,13 @@ constexpr Parameter kCompactParameters[] = {
     {"--no-toast", "", "leave the values outside of the rows where they are"},
     {"--published", "", "move rows although logical replication sends each of them"},
     {"--freeze", "", "freeze the rows at the end even if it is not known that they were"},
-    {"--minutes", "N", "stop after so many minutes; the next run does what is left"},
     {"--window", "HH:MM-HH:MM",
      "quiet times of each day by this machine's clock: while standbys are connected, the file is "
      "cut only then"},
     {"--cut-in-window", "", "cut it only then also without standbys"},
     PGTEND_LATENCY_LIMITS,
-    {"--wal", "MB/S", "write at most so much WAL by moving and VACUUM (0: without a limit)"},
-    {"--max-lag", "SECONDS",
-     "rest while a standby has not replayed what is older (10; 0: do not look)"},
+    PGTEND_WRITE_LIMITS,
 };
-
-constexpr int64_t kWalMax = 100'000;  // MB/s
-constexpr int64_t kLagDefault = 10;   // seconds
-constexpr int64_t kLagMax = 3'600;
 
 std::string seconds_text(double seconds) {
   return seconds < 1 ? "under 1 s"
@@ -128,14 +121,6 @@ Result<int> run_parts(const Args& args, Output& output, const vacuum::CompactSet
   return code;
 }
 
-Result<vacuum::ThrottleLimits> throttle_of(const Args& args, const RunLimits& limits) {
-  vacuum::ThrottleLimits out{.latency = limits.latency, .latency_max = limits.latency_max};
-  out.wal_second = Bytes{1'000'000 * TRY(args.number("--wal", 0, 0, kWalMax))};
-  out.lag_max = seconds(TRY(args.number("--max-lag", kLagDefault, 0, kLagMax)));
-  out.over = [limits] { return limits.time_over(); };
-  return out;
-}
-
 }  // namespace
 
 std::span<const Parameter> vacuum_compact_parameters() { return kCompactParameters; }
@@ -148,7 +133,7 @@ Result<int> run_vacuum_compact(const Args& args, Output& output) {
   setup.policy.toast = !args.has("--no-toast");
   if (args.has("--way")) setup.way = TRY(vacuum::way_named(args.get("--way")));
   const RunLimits limits = TRY(run_limits(args));
-  setup.throttle = TRY(throttle_of(args, limits));
+  setup.throttle = TRY(throttle_limits(args, limits));
   if (args.has("--cut-in-window") && !limits.window) {
     return Error{ErrorCode::Invalid, "--cut-in-window needs --window"}.hinting(
         "write it as --window 22:30-05:00");

@@ -37,7 +37,7 @@ Status Copier::rest(milliseconds took) {
       cat("select count(*) from pg_catalog.pg_stat_activity where wait_event_type = 'Lock' and ",
           rounds_.connection().backend_pid(), " = any (pg_catalog.pg_blocking_pids(pid))"),
       waiting);
-  return rounds_.pause(answer && waiting > 0 ? took : milliseconds(0));
+  return throttle_.rest(answer && waiting > 0 ? took : milliseconds(0));
 }
 
 Status Copier::chunk(Ledger& ledger) {
@@ -45,6 +45,7 @@ Status Copier::chunk(Ledger& ledger) {
   if (!start_) start_ = start;
   const int64_t last = std::min(ledger.pages, ledger.next_page + pages_);
   int64_t copied = 0;
+  TRY(throttle_.begin());
   const auto end = rounds_.round([&](pg::Connection& conn) -> Result<care::RoundEnd> {
     // A single page is the least there is: it may take as long as it takes.
     if (last - ledger.next_page == 1) TRY(conn.exec("SET LOCAL statement_timeout = 0"));
@@ -60,6 +61,7 @@ Status Copier::chunk(Ledger& ledger) {
     pages_ = std::max<int64_t>((last - ledger.next_page) / 4, 1);
     return ok();
   }
+  TRY(throttle_.end());
   pages_done_ += last - ledger.next_page;
   ledger.next_page = last;
   ledger.rows += copied;

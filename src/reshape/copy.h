@@ -2,6 +2,7 @@
 #pragma once
 
 #include "care/rounds.h"
+#include "care/throttle.h"
 #include "reshape/ledger.h"
 
 namespace pgtend::reshape {
@@ -14,11 +15,12 @@ struct CopyPace {
 // Thread: one at a time.
 class Copier {
  public:
-  Copier(care::Rounds& rounds, const Job& job, CopyPace pace)
-      : rounds_(rounds), job_(job), pace_(pace) {}
+  // All are borrowed.
+  Copier(care::Rounds& rounds, care::Throttle& throttle, const Job& job, CopyPace pace)
+      : rounds_(rounds), throttle_(throttle), job_(job), pace_(pace) {}
 
-  // Copies from `ledger`'s next page on and moves it ahead. Errors: those of the server; a row that
-  // no partition takes is named, with the next step.
+  // Copies from `ledger`'s next page on, moves it ahead, and rests. Errors: those of the server and
+  // of the throttle; a row that no partition takes is named, with the next step.
   Status chunk(Ledger& ledger);
   // Whether a second has passed since it was asked last.
   bool due_for_a_look();
@@ -30,6 +32,7 @@ class Copier {
   Status rest(milliseconds took);
 
   care::Rounds& rounds_;
+  care::Throttle& throttle_;
   const Job& job_;
   CopyPace pace_;
   int64_t pages_ = 64;

@@ -66,6 +66,7 @@ json::object to_json(const Report& report) {
           {"swap_tries", report.swap_tries},
           {"swap_holds", report.swap_holds},
           {"swap_locked_ms", report.swap_locked.count()},
+          {"held_back", care::to_json(report.held)},
           {"waited_for", report.waited_for},
           {"warnings", std::move(warnings)}};
 }
@@ -101,6 +102,7 @@ Status Rewrite::still_unchanged(Rounds& rounds) const {
 // until its statement has ended.
 Status Rewrite::begin(Rounds& rounds) {
   report_.table = job_.table();
+  throttle_.use(rounds);
   pg::Connection& conn = rounds.connection();
   if (conn.server_version() >= kVersionCheckClient) {
     (void)conn.exec("SET client_connection_check_interval = '1s'");  // not on every platform
@@ -117,6 +119,15 @@ Status Rewrite::begin(Rounds& rounds) {
   }
   return Error{ErrorCode::Conflict, cat("another pgtend is at work on ", job_.table()), "55P03"}
       .hinting("wait for it; pg_locks shows its session under locktype advisory");
+}
+
+// VACUUM keeps the budget by itself.
+Status Rewrite::begin_throttle(Rounds& rounds) {
+  if (setup_.throttle.wal_second.count <= 0) return ok();
+  for (const std::string& sql : care::vacuum_budget(setup_.throttle.wal_second, job_.block_size)) {
+    TRY(rounds.connection().exec(sql));
+  }
+  return ok();
 }
 
 Status Rewrite::together(Rounds& rounds, const std::string& what, const std::string& shown,
@@ -146,7 +157,12 @@ Status Rewrite::start_capture(Rounds& rounds) {
 }
 
 Status Rewrite::copy(Rounds& rounds) {
-  Copier copier(rounds, job_, {.wanted = setup_.chunk});
+  const pg::Rows size =
+      TRY(rounds.connection().query("select pg_total_relation_size($1::oid)", {cat(job_.oid)}));
+  const int64_t left = TRY(size[0].get<int64_t>(0)) / std::max<int64_t>(ledger_.pages, 1) *
+                       (ledger_.pages - ledger_.next_page);
+  TRY(throttle_.find_room(job_.oid, Bytes{left}));
+  Copier copier(rounds, throttle_, job_, {.wanted = setup_.chunk});
   const care::Step shown{.sql = copy_pages(job_, 0, 1), .lock = LockMode::AccessShare};
   const Status status = rounds.series(shown, [&]() -> Status {
     while (ledger_.next_page < ledger_.pages) {
@@ -171,6 +187,7 @@ Status Rewrite::build(Rounds& rounds, const std::vector<Make>& list) {
       const pg::Rows rows = TRY_DURING(rounds.connection().query(make.done_sql), make.sql);
       if (!rows.empty() && rows[0].text(0) == "t") continue;
     }
+    TRY(throttle_.rest(microseconds(0)));
     TRY(rounds.step({.sql = make.sql, .lock = make.lock, .in_transaction = !make.alone},
                     make.creates));
   }
@@ -192,6 +209,7 @@ Status Rewrite::catch_up(Rounds& rounds, const Flow& flow) {
         entries = TRY(apply(conn, flow, most));
         return RoundEnd::Commit;
       };
+      TRY(throttle_.begin());
       auto end = rounds.round(body);
       if (!end && unique_or_reference(end.error())) {
         // Part of the changes may be at odds with what has not been brought over yet: all of them
@@ -200,11 +218,13 @@ Status Rewrite::catch_up(Rounds& rounds, const Flow& flow) {
         end = rounds.round(body);
       }
       if (!end) return end.error();
+      TRY(throttle_.end());
       report_.keys_applied += entries;
       // What was taken stands in the way of what comes until it is swept out.
       if (round % kRoundsPerSweep == kRoundsPerSweep - 1) TRY(rounds.step(sweep_log(flow)));
       if (entries < kKeysFew && (entries == 0 || round + 1 >= kCatchUpAtLeast)) return ok();
       rounds.tell(cat("catching up: ", grouped(report_.keys_applied), " changes brought over"));
+      TRY(throttle_.rest(microseconds(0)));
     }
     return Error{ErrorCode::Limit,
                  cat("changes of ", flow.source, " come faster than they can be brought over")}
@@ -323,7 +343,9 @@ Status Rewrite::finish_return(Rounds& rounds) {
 
 Status Rewrite::run(Rounds& rounds) {
   TRY(begin(rounds));
+  TRY(begin_throttle(rounds));
   Status status = go_on(rounds);
+  report_.held = throttle_.sums();
   if (status) return status;
   // What would turn clients away does not stay behind; the next run makes it again.
   if (!job_.release.empty() && known_ && ledger_.phase < Phase::Swapped) {
@@ -448,7 +470,10 @@ Status Rewrite::take_back(Rounds& rounds) {
     return Error{ErrorCode::Invalid, cat("the old ", job_.table(), " is still in use")}.hinting(
         "pgtend partition abort ends the job");
   }
-  if (ledger_.phase != Phase::Returned) TRY(swap_back(rounds));
+  TRY(begin_throttle(rounds));
+  const Status back = ledger_.phase == Phase::Returned ? ok() : swap_back(rounds);
+  report_.held = throttle_.sums();
+  TRY(back);
   return finish_return(rounds);
 }
 

@@ -24,7 +24,10 @@ class Rewrite {
  public:
   // `report` is borrowed and filled as far as it came.
   Rewrite(Setup setup, Job job, Report& report)
-      : setup_(setup), job_(std::move(job)), report_(report) {}
+      : setup_(std::move(setup)),
+        job_(std::move(job)),
+        report_(report),
+        throttle_(setup_.throttle) {}
 
   // Begins, or goes on after an interruption, up to the swap and what follows it.
   Status run(care::Rounds& rounds);
@@ -37,6 +40,7 @@ class Rewrite {
 
  private:
   Status begin(care::Rounds& rounds);
+  Status begin_throttle(care::Rounds& rounds);
   Status make(care::Rounds& rounds);
   Status start_capture(care::Rounds& rounds);
   Status copy(care::Rounds& rounds);
@@ -66,6 +70,7 @@ class Rewrite {
   Setup setup_;
   Job job_;
   Report& report_;
+  care::Throttle throttle_;
   Ledger ledger_ = {};
   bool known_ = false;      // whether ledger_ was read in this run
   std::string mark_ = "3";  // see Exchange

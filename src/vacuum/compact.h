@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "care/gate.h"
+#include "care/throttle.h"
 #include "vacuum/compact_move.h"
 #include "vacuum/compact_plan.h"
-#include "vacuum/compact_throttle.h"
 #include "vacuum/compact_toast.h"
 
 namespace pgtend::vacuum {
@@ -29,7 +29,7 @@ struct CompactSetup {
   bool published = false;  // move rows although logical replication carries each of them
   bool freeze = false;     // freeze at the end even if it is not known that the table was frozen
   CompactPolicy policy = {};
-  ThrottleLimits throttle = {};
+  care::ThrottleLimits throttle = {};
   CutTime cut = {};
   milliseconds repack_wait_max{1'000};  // pg_repack is ended when it holds anybody up for longer
   seconds repack_wait_timeout{60};      // it gives up then, when it does not get its locks
@@ -46,7 +46,7 @@ struct CompactReport {
   MoveTotals moved = {};
   int sweeps = 0;
   care::RoundSums rounds = {};
-  HeldBack held = {};
+  care::HeldBack held = {};
   StoreTotals stored = {};   // of values outside of the rows
   int64_t toast_before = 0;  // pages; 0: nothing was to be stored anew
   int64_t toast_after = 0;

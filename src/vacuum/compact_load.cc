@@ -4,11 +4,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "care/standbys.h"
 #include "vacuum/bloat_report.h"
 #include "vacuum/compact.h"
 #include "vacuum/compact_fit.h"
 #include "vacuum/compact_repack.h"
-#include "vacuum/compact_standbys.h"
 
 namespace pgtend::vacuum {
 namespace {
@@ -123,8 +123,8 @@ Result<CompactFacts> load_compact_facts(pg::Connection& conn, const CompactSetup
     out.rewriters.client = find_repack(out.table.version);
     out.rewriters.free_bytes = TRY(load_free(conn, out));
   }
-  const Standbys standbys = TRY(load_standbys(conn));
-  for (const Standby& standby : standbys.list) {
+  const care::Standbys standbys = TRY(care::load_standbys(conn));
+  for (const care::Standby& standby : standbys.list) {
     out.standbys.push_back(standby.name.empty() ? "one whose name may not be seen" : standby.name);
   }
   out.tail = TRY(load_tail(conn, out, setup.policy));

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "care/rounds.h"
+#include "care/throttle.h"
 #include "vacuum/compact_rounds.h"
-#include "vacuum/compact_throttle.h"
 
 namespace pgtend::vacuum {
 
@@ -47,7 +47,7 @@ class Mover {
   using Recheck = std::function<Status()>;
 
   // `rounds` and `throttle` are borrowed.
-  Mover(care::Rounds& rounds, Throttle& throttle, MoveTarget target, Recheck recheck)
+  Mover(care::Rounds& rounds, care::Throttle& throttle, MoveTarget target, Recheck recheck)
       : rounds_(rounds),
         throttle_(throttle),
         target_(std::move(target)),
@@ -85,7 +85,7 @@ class Mover {
   void tell(int64_t page, int64_t pages);
 
   care::Rounds& rounds_;
-  Throttle& throttle_;
+  care::Throttle& throttle_;
   MoveTarget target_;
   Recheck recheck_;
   RoundSize size_;

@@ -281,7 +281,7 @@ Status flush(care::Rounds& rounds) {
 
 // All else that can be done before is done before, so that little is left to the quiet times.
 Status CompactWork::await_window(care::Rounds& rounds, Mover& mover, int64_t floor) {
-  const Standbys standbys = TRY(load_standbys(rounds.connection()));
+  const care::Standbys standbys = TRY(care::load_standbys(rounds.connection()));
   waits_for_window_ = cut_waits(setup_.cut, standbys.list.size());
   if (!window_closed()) return ok();
   TRY(gently(rounds, vacuum_between(report_.table)));
@@ -360,7 +360,8 @@ Status CompactWork::move(care::Rounds& rounds) {
   Mover mover(rounds, throttle_, target_of(report_.facts.table, fit_),
               [&] { return still_fit(rounds); });
   if (setup_.throttle.wal_second.count > 0) {
-    const auto settings = vacuum_budget(setup_.throttle.wal_second, report_.facts.table.block_size);
+    const auto settings =
+        care::vacuum_budget(setup_.throttle.wal_second, report_.facts.table.block_size);
     for (const std::string& sql : settings) TRY(rounds.connection().exec(sql));
   }
   if (moves(report_.plan, report_.facts)) {
@@ -487,6 +488,8 @@ Status CompactWork::operator()(care::Rounds& rounds) {
   const Status status = [&]() -> Status {
     TRY(lock_out_others(rounds));
     TRY(drop_leftovers(rounds));
+    const Bytes disk = report_.plan.cost(report_.plan.pick).disk;
+    TRY(throttle_.find_room(report_.facts.table.oid, disk));
     report_.pages_before = report_.pages_after = TRY(pages(rounds));
     if (report_.plan.pick == Way::InPlace || report_.plan.pick == Way::Tail) TRY(move(rounds));
     if (report_.plan.pick == Way::Repack) TRY(repack(rounds));

@@ -58,7 +58,7 @@ class CompactWork {
   const CompactSetup& setup_;
   CompactFit fit_;
   CompactReport& report_;
-  Throttle throttle_;
+  care::Throttle throttle_;
   std::string toast_unfinished_ = {};
   bool waits_for_window_ = false;
   bool cutting_ = false;  // the statement that runs may cut the file

@@ -27,9 +27,9 @@ struct CompactPartsReport {
 Result<std::optional<std::vector<std::string>>> load_parts(const CompactSetup& setup);
 
 // Plans all `parts`, and with the gate's apply compacts them, most won first. One that fails does
-// not end the others; a cancel, and the end of the time of ThrottleLimits::over, do. What a stopped
-// run has not done is found by the next one. `on_event` gets a line when a partition begins, ends
-// or fails; may be empty.
+// not end the others; a cancel, and the end of the time of care::ThrottleLimits::over, do. What a
+// stopped run has not done is found by the next one. `on_event` gets a line when a partition
+// begins, ends or fails; may be empty.
 CompactPartsReport compact_parts(const CompactSetup& setup, const std::vector<std::string>& parts,
                                  const std::function<void(const std::string&)>& on_event);
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "care/rounds.h"
+#include "care/throttle.h"
 #include "vacuum/compact_fit.h"
 #include "vacuum/compact_rounds.h"
-#include "vacuum/compact_throttle.h"
 
 namespace pgtend::vacuum {
 
@@ -48,7 +48,7 @@ class ToastMover {
   using MakeRoom = std::function<Result<bool>()>;
 
   // `rounds` and `throttle` are borrowed.
-  ToastMover(care::Rounds& rounds, Throttle& throttle, ToastTarget target, MakeRoom make_room)
+  ToastMover(care::Rounds& rounds, care::Throttle& throttle, ToastTarget target, MakeRoom make_room)
       : rounds_(rounds),
         throttle_(throttle),
         target_(std::move(target)),
@@ -71,7 +71,7 @@ class ToastMover {
   void tell(int64_t page);
 
   care::Rounds& rounds_;
-  Throttle& throttle_;
+  care::Throttle& throttle_;
   ToastTarget target_;
   MakeRoom make_room_;
   RoundSize size_;  // in blocks of values

@@ -34,7 +34,7 @@ class Crew {
 
   TablesReport run() {
     if (setup_.latency) {
-      pressure_.emplace(PressureWatch::Setup{
+      pressure_.emplace(care::PressureWatch::Setup{
           .latency = setup_.latency,
           .limit = setup_.latency_max,
           .every = setup_.latency_every,
@@ -74,7 +74,7 @@ class Crew {
   std::deque<Waiting> waiting_;
   int running_ = 0;
   TablesReport report_;
-  std::optional<PressureWatch> pressure_;  // set before the workers begin; has its own lock
+  std::optional<care::PressureWatch> pressure_;  // set before the workers begin; has its own lock
 };
 
 void Crew::felt(bool high, const std::string& text) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "vacuum/pressure.h"
+#include "care/pressure.h"
 #include "vacuum/worklist.h"
 
 namespace pgtend::vacuum {

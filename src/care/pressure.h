@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 
 // High after three samples in a row above the limit, calm again after five in a row below it: one
 // slow statement stops nothing, and what was stopped does not begin again at the first good second.
@@ -71,4 +71,4 @@ struct Window {
   bool contains(int minute) const;
 };
 
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care

@@ -1,19 +1,21 @@
-// What holds a compaction back besides its own rounds: clients who wait, a budget of WAL, standbys
-// that do not follow. Whatever did is counted, for the report.
+// What holds long work in rounds back: clients who wait, a budget of WAL, standbys that do not
+// follow; and what ends it: its time, a disk that fills up. Whatever did is counted, for the
+// report.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/units.h"
+#include "care/pressure.h"
 #include "care/rounds.h"
-#include "vacuum/compact_standbys.h"
-#include "vacuum/pressure.h"
+#include "care/standbys.h"
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 
 struct ThrottleLimits {
   // How long clients wait now, asked each `latency_every` by another thread; empty: nobody asks.
@@ -23,6 +25,7 @@ struct ThrottleLimits {
   Bytes wal_second = {};         // that rounds and VACUUMs may write; 0: without a limit
   milliseconds lag_max{10'000};  // of each standby's replay; 0: nobody looks
   milliseconds lag_every{1'000};
+  Bytes room_min = {};  // left on the server's disk, where it is this machine's; 0: nobody looks
   // Why the run has to end, "" while it may go on.
   std::function<std::string()> over = {};
 };
@@ -62,13 +65,16 @@ class Throttle {
  public:
   explicit Throttle(ThrottleLimits limits);
   // Must be called before all others but stopped(); `rounds` is borrowed.
-  void use(care::Rounds& rounds) { rounds_ = &rounds; }
+  void use(Rounds& rounds) { rounds_ = &rounds; }
 
+  // Looks for the disks on which table `oid` grows, and whether `more` can be written. Errors:
+  // Limit, those of the connection.
+  Status find_room(uint32_t oid, Bytes more);
   // Around what writes WAL. Errors: those of the connection.
   Status begin();
   Status end();
   // Rests for `rest` or longer, for as long as anything holds back. Errors: Cancelled, also with
-  // the reason why the run is over; Timeout when standbys do not follow at all.
+  // the reason why the run is over; Timeout when standbys do not follow at all; Limit without room.
   Status rest(microseconds rest);
   // Why a statement that can be begun again must not go on, "" while it may.
   std::string stopped();
@@ -82,14 +88,17 @@ class Throttle {
   bool far_behind();
   Status make_room();
   Status follow_standbys();
+  Status look_around();
+  Status has_room_for(Bytes more) const;
 
   ThrottleLimits limits_;
-  care::Rounds* rounds_ = nullptr;
+  Rounds* rounds_ = nullptr;
   std::optional<WalBudget> budget_;
   ReplayLag lag_;
   HeldBack sums_;
   SteadyTime began_{};
   SteadyTime looked_{};
+  std::vector<std::string> folders_ = {};
   int64_t position_ = 0;
   bool held_ = false;
   std::optional<PressureWatch> pressure_;
@@ -99,4 +108,4 @@ json::object to_json(const HeldBack& held);
 // "4.0 s for clients (latency 87 ms, limit 50 ms), 1.2 s for the WAL budget", "" for nothing.
 std::string to_text(const HeldBack& held);
 
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care

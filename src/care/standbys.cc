@@ -1,8 +1,8 @@
-#include "vacuum/compact_standbys.h"
+#include "care/standbys.h"
 
 #include <algorithm>
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 namespace {
 
 constexpr size_t kSeenMax = 2'048;
@@ -53,4 +53,4 @@ milliseconds ReplayLag::behind(const Standby& standby, SteadyTime now) const {
   return std::max(seen, standby.delay.value_or(milliseconds(0)));
 }
 
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care

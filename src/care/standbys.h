@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "pg/connection.h"
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 
 struct Standby {
   std::string name = {};                   // application_name, as it is; "" when hidden
@@ -49,4 +49,4 @@ class ReplayLag {
   std::deque<Seen> seen_ = {};
 };
 
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care

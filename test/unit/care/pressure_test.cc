@@ -1,8 +1,8 @@
-#include "vacuum/pressure.h"
+#include "care/pressure.h"
 
 #include <gtest/gtest.h>
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 namespace {
 
 TEST(Pressure, OneSlowStatementStopsNothing) {
@@ -41,4 +41,4 @@ TEST(Window, MayGoOverMidnight) {
 }
 
 }  // namespace
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care

@@ -1,10 +1,11 @@
-#include "vacuum/compact_throttle.h"
+#include "care/throttle.h"
 
 #include <algorithm>
 
 #include "base/text.h"
+#include "care/room.h"
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 namespace {
 
 constexpr milliseconds kThrottleLook{100};
@@ -17,7 +18,7 @@ Result<int64_t> wal_position(pg::Connection& conn) {
   return rows[0].get<int64_t>(0);
 }
 
-milliseconds since(const Clock& clock, SteadyTime start) {
+milliseconds time_since(const Clock& clock, SteadyTime start) {
   return std::chrono::duration_cast<milliseconds>(clock.steady() - start);
 }
 
@@ -77,7 +78,7 @@ Status Throttle::rest(microseconds rest) {
   }
   TRY(rounds_->pause(std::max(rest, owed)));
   TRY(make_room());
-  TRY(follow_standbys());
+  TRY(look_around());
   std::string reason = over();
   if (reason.empty()) return ok();
   return Error{ErrorCode::Cancelled, std::move(reason)}.hinting(
@@ -92,10 +93,10 @@ Status Throttle::make_room() {
   while (pressure_->high() && over().empty()) {
     rounds_->tell(cat("making room: ", pressure_->describe()));
     const Status paused = rounds_->pause(kThrottleLook);
-    if (!paused) sums_.latency += since(rounds_->clock(), start);
+    if (!paused) sums_.latency += time_since(rounds_->clock(), start);
     if (!paused) return paused;
   }
-  sums_.latency += since(rounds_->clock(), start);
+  sums_.latency += time_since(rounds_->clock(), start);
   return ok();
 }
 
@@ -118,15 +119,38 @@ bool Throttle::far_behind() {
   return most.count() > 0;
 }
 
+Status Throttle::find_room(uint32_t oid, Bytes more) {
+  if (limits_.room_min.count <= 0) return ok();
+  folders_ = TRY(folders_here(rounds_->connection(), oid));
+  return has_room_for(more);
+}
+
+Status Throttle::has_room_for(Bytes more) const {
+  const auto room = room_in(folders_);
+  if (!room || room->count >= limits_.room_min.count + more.count) return ok();
+  return Error{ErrorCode::Limit, cat("the server's disk has ", human(*room), " left; ",
+                                     more.count > 0 ? cat(human(more), " are needed and ") : "",
+                                     human(limits_.room_min), " are to stay free")}
+      .hinting("what is done stays; make room, or give another --min-free");
+}
+
+// Once in a while.
+Status Throttle::look_around() {
+  const SteadyTime now = rounds_->clock().steady();
+  if (now - looked_ < limits_.lag_every) return ok();
+  looked_ = now;
+  TRY(has_room_for(Bytes{}));
+  return limits_.lag_max.count() > 0 ? follow_standbys() : ok();
+}
+
 Status Throttle::follow_standbys() {
-  if (limits_.lag_max.count() <= 0) return ok();
   const SteadyTime start = rounds_->clock().steady();
-  if (start - looked_ < limits_.lag_every || !far_behind()) return ok();
+  if (!far_behind()) return ok();
   do {
     rounds_->tell(cat("waiting for a standby: ", sums_.standby));
     const SteadyTime now = rounds_->clock().steady();
     const Status paused = rounds_->pause(kThrottleLook);
-    sums_.lag += since(rounds_->clock(), now);
+    sums_.lag += time_since(rounds_->clock(), now);
     TRY(paused);
     if (rounds_->clock().steady() - start >= kStandbyPatience) {
       return Error{ErrorCode::Timeout, cat("standby ", sums_.standby)}.hinting(
@@ -166,4 +190,4 @@ std::string to_text(const HeldBack& held) {
   return join(parts, ", ");
 }
 
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care

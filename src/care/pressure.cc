@@ -1,9 +1,9 @@
-#include "vacuum/pressure.h"
+#include "care/pressure.h"
 
 #include "base/text.h"
 #include "base/units.h"
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 namespace {
 
 constexpr int kSamplesToHigh = 3;
@@ -62,4 +62,4 @@ bool Window::contains(int minute) const {
   return minute >= from || minute < to;
 }
 
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care

@@ -1,11 +1,11 @@
 // What holds a compaction back, as numbers: the budget of WAL and how far standbys are behind.
-#include "vacuum/compact_throttle.h"
+#include "care/throttle.h"
 
 #include <gtest/gtest.h>
 
 #include "base/text.h"
 
-namespace pgtend::vacuum {
+namespace pgtend::care {
 namespace {
 
 constexpr SteadyTime kStart{seconds(1'000)};
@@ -94,4 +94,4 @@ TEST(CompactThrottle, TheReportNamesWhatHeldItBack) {
 }
 
 }  // namespace
-}  // namespace pgtend::vacuum
+}  // namespace pgtend::care
