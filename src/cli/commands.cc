@@ -10,6 +10,7 @@
 #include "cli/partition_index.h"
 #include "cli/partition_maintain.h"
 #include "cli/partition_prove.h"
+#include "cli/partition_recut.h"
 #include "cli/partition_status.h"
 #include "cli/pool.h"
 #include "cli/pool_top.h"
@@ -76,6 +77,8 @@ std::span<const Command> commands() {
        Needs::Connection, partition_plan_parameters(), run_partition_plan},
       {"partition", "convert", "Partitions a table while it is in use", Needs::Connection,
        partition_convert_parameters(), run_partition_convert},
+      {"partition", "recut", "Replaces partitions by wider or narrower ones while they are in use",
+       Needs::Connection, partition_recut_parameters(), run_partition_recut},
       {"partition", "resume", "Goes on with a conversion that was interrupted", Needs::Connection,
        partition_job_parameters(), run_partition_resume},
       {"partition", "abort", "Takes a conversion away that has not come to its end",

@@ -10,7 +10,6 @@
 #include "cli/lookout.h"
 #include "cli/partition_prove.h"
 #include "cli/partition_status.h"
-#include "cli/run_limits.h"
 #include "cli/table_holder.h"
 #include "partition/online.h"
 #include "partition/partition.h"
@@ -42,36 +41,13 @@ constexpr Parameter kPlan[] = {
      "prove pruning for the statements of this file instead of those in pg_stat_statements"},
     {"--pool", "CONNINFO", "prove pruning for what the console of pgtend-pool has counted"},
 };
-constexpr Parameter kWait = {
-    "--wait", "SECONDS",
-    "how long a lock is tried for while others are in the way, 600 by default"};
 constexpr Parameter kApply = {"--apply", "", "do it; without it the statements are shown"};
-constexpr Parameter kPool = {
-    "--pool", "CONNINFO",
-    "a pooler's console: while the tables change places, statements of them are held there; its "
-    "p99 is what --latency looks at"};
 constexpr Parameter kConvert[] = {
-    kPlan[0],
-    kPlan[1],
-    kPlan[2],
-    kPlan[3],
-    kPlan[4],
-    kPlan[5],
-    kPlan[6],
-    kPlan[7],
-    kPlan[8],
-    kWait,
-    kPool,
-    PGTEND_LATENCY,
-    PGTEND_WRITE_LIMITS,
-    kApply,
+    kPlan[0], kPlan[1], kPlan[2], kPlan[3],          kPlan[4], kPlan[5],
+    kPlan[6], kPlan[7], kPlan[8], PGTEND_JOB_LIMITS, kApply,
 };
-constexpr Parameter kJob[] = {{"TABLE", "", "the table whose conversion has begun"},
-                              kWait,
-                              kPool,
-                              PGTEND_LATENCY,
-                              PGTEND_WRITE_LIMITS,
-                              kApply};
+constexpr Parameter kJob[] = {
+    {"TABLE", "", "the table whose conversion has begun"}, PGTEND_JOB_LIMITS, kApply};
 constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
 constexpr int64_t kWaitMax = 7 * 86'400;
@@ -273,6 +249,8 @@ Status hold_at_pool(const Args& args, Output& output, const reshape::Job& job,
   return ok();
 }
 
+}  // namespace
+
 Result<int> run_verb(const Args& args, Output& output, const reshape::Job& job,
                      partition::Verb verb) {
   reshape::Setup setup;
@@ -289,6 +267,7 @@ Result<int> run_verb(const Args& args, Output& output, const reshape::Job& job,
   return 0;
 }
 
+namespace {
 Result<int> convert_online(const Args& args, Output& output, partition::Mode mode) {
   const partition::OnlinePlan plan = TRY(planned_online(args, output, mode));
   if (!plan.refusals.empty()) {

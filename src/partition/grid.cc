@@ -162,4 +162,22 @@ std::optional<Grid> infer_grid(const std::vector<MomentRange>& ranges) {
   return best;
 }
 
+std::vector<Stretch> uncovered(const Stretch& wanted, const std::vector<Stretch>& covered) {
+  std::vector<Stretch> out;
+  Stretch rest = wanted;
+  for (const Stretch& part : covered) {  // in order, without overlap
+    if (part.to_us <= rest.from_us) continue;
+    if (part.from_us >= rest.to_us) break;
+    if (part.from_us > rest.from_us) {
+      out.push_back(
+          {.from_us = rest.from_us, .to_us = part.from_us, .from = rest.from, .to = part.from});
+    }
+    rest.from_us = part.to_us;
+    rest.from = part.to;
+    if (rest.from_us >= rest.to_us) return out;
+  }
+  out.push_back(rest);
+  return out;
+}
+
 }  // namespace pgtend::partition

@@ -66,4 +66,14 @@ struct MomentRange {
 // nullopt when nothing fits.
 std::optional<Grid> infer_grid(const std::vector<MomentRange>& newest_first);
 
+// Cover of the time axis by partitions, epoch in microseconds, and what is left of `wanted`: its
+// pieces in order, as pairs of bounds. Pure.
+struct Stretch {
+  int64_t from_us = 0;
+  int64_t to_us = 0;
+  std::string from = {};
+  std::string to = {};
+};
+std::vector<Stretch> uncovered(const Stretch& wanted, const std::vector<Stretch>& covered);
+
 }  // namespace pgtend::partition

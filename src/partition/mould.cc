@@ -83,17 +83,21 @@ Status load_own(pg::Connection& conn, uint32_t oid, Mould& mould) {
     const std::string_view definition = row.text(0);
     const std::string_view head = row.text(1);
     CHECK(definition.starts_with(head));
-    mould.own.push_back({cat("CREATE ", TRY(row.get<bool>(2)) ? "UNIQUE " : "", "INDEX ON "),
-                         cat(" ", definition.substr(head.size()))});
+    mould.own_keys.push_back({cat("CREATE ", TRY(row.get<bool>(2)) ? "UNIQUE " : "", "INDEX ON "),
+                              cat(" ", definition.substr(head.size()))});
   }
   const pg::Rows constraints = TRY(conn.query(kOwnConstraints, {cat(oid)}));
   for (const pg::Row row : constraints) {
-    mould.own.push_back({"ALTER TABLE ", cat(" ADD ", row.text(0))});
+    mould.own_keys.push_back({"ALTER TABLE ", cat(" ADD ", row.text(0))});
   }
-  const pg::Rows policies =
-      TRY(conn.query(cat("select format('CREATE POLICY %I ON ', p.polname), ", kPolicyTailSql,
-                         " from pg_policy p where p.polrelid = $1 order by p.polname"),
-                     {cat(oid)}));
+  const pg::Rows policies = TRY(
+      conn.query(cat("select format('CREATE POLICY %I ON ', p.polname), ", kPolicyTailSql,
+                     ", 1 as o, p.polname as n from pg_policy p where p.polrelid = $1 union all "
+                     "select format('COMMENT ON POLICY %I ON ', p.polname), format(' IS %L', "
+                     "d.description), 2, p.polname from pg_policy p join pg_description d on "
+                     "d.objoid = p.oid and d.classoid = 'pg_policy'::regclass where p.polrelid "
+                     "= $1 order by o, n"),
+                 {cat(oid)}));
   for (const pg::Row row : policies) {
     mould.own.push_back({std::string(row.text(0)), std::string(row.text(1))});
   }
@@ -175,7 +179,8 @@ std::string strays_sql(const facts::Layout& layout, const facts::Partition& fall
              within_sql(layout, slice.from, slice.to), ")");
 }
 
-Result<Mould> load_mould(pg::Connection& conn, const facts::Layout& layout) {
+namespace {
+Result<Mould> load_parent(pg::Connection& conn, const facts::Layout& layout) {
   Mould mould{.layout = layout, .version = conn.server_version()};
   const pg::Rows rows = TRY_DURING(
       conn.query("select pg_get_userbyid(c.relowner), c.relowner = current_user::regrole, exists "
@@ -190,6 +195,19 @@ Result<Mould> load_mould(pg::Connection& conn, const facts::Layout& layout) {
   for (const facts::Partition& part : layout.partitions) {
     if (part.is_default) mould.fallback = part;
   }
+  return mould;
+}
+}  // namespace
+
+Result<Mould> load_mould(pg::Connection& conn, const facts::Layout& layout,
+                         const facts::Partition& like) {
+  Mould mould = TRY(load_parent(conn, layout));
+  TRY(load_like(conn, like, mould));
+  return mould;
+}
+
+Result<Mould> load_mould(pg::Connection& conn, const facts::Layout& layout) {
+  Mould mould = TRY(load_parent(conn, layout));
   const facts::Partition* newest = TRY(neighbour(layout));
   if (newest != nullptr) TRY(load_like(conn, *newest, mould));
   return mould;
@@ -209,6 +227,7 @@ care::Action birth_of(const Mould& mould, const Slice& slice) {
   if (mould.like) {
     for (std::string& sql : alter_columns(*mould.like, leaf)) add(std::move(sql));
   }
+  for (const About& own : mould.own_keys) add(own.of(leaf));
   for (const About& own : mould.own) add(own.of(leaf));
   if (!mould.owned) add(cat("ALTER TABLE ", leaf, " OWNER TO ", ident(mould.owner)));
   add(cat("ALTER TABLE ", parent, " ATTACH PARTITION ", leaf, " ", for_values(slice)),

@@ -22,8 +22,9 @@ struct Mould {
   bool owned = true;                    // by the connected role itself
   std::optional<Definition> like = {};  // the newest partition; nullopt: there is none
   bool unlogged = false;
-  std::string method = {};      // the access method, "" the usual one
-  std::vector<About> own = {};  // what the newest partition has and the parent has not
+  std::string method = {};           // the access method, "" the usual one
+  std::vector<About> own = {};       // rights, policies … of the newest partition
+  std::vector<About> own_keys = {};  // its keys and indexes that the parent has not
   // The parent's index whose part is the newest partition's replica identity, as an oid; "" none.
   std::string identity_index = {};
   std::optional<facts::Partition> fallback = {};  // the DEFAULT partition
@@ -37,6 +38,9 @@ inline constexpr Bytes kScannedUnderLockMax = 16_MiB;
 // Errors: Invalid (the partitions are divided further, or foreign tables), those of the connection.
 // Opens transactions of its own.
 Result<Mould> load_mould(pg::Connection& conn, const facts::Layout& layout);
+// The same with another partition in the place of the newest.
+Result<Mould> load_mould(pg::Connection& conn, const facts::Layout& layout,
+                         const facts::Partition& like);
 
 // CREATE TABLE with all keys and indexes, then ATTACH, in one transaction: the parent is locked in
 // ShareUpdateExclusive, nothing is scanned or built. With a DEFAULT partition that is locked, too.

@@ -15,16 +15,6 @@ using reshape::Make;
 
 constexpr double kShadowRowsPerSecond = 60'000;  // copied, compared and indexed, on two small cores
 
-// CHECKs, indexes and triggers of a table are its owner's code, which must not run with more
-// rights.
-void examine_owner(const Definition& d, Examined& out) {
-  if (d.owned) return;
-  out.refusals.push_back(cat("it belongs to role ", pg::ident(d.owner),
-                             ", whose code would run with other rights: run it as that role "
-                             "(PGOPTIONS='-c role=",
-                             d.owner, "' does, for whoever may)"));
-}
-
 }  // namespace
 
 OnlinePlan plan_shadow(const Definition& definition, const Proposal& proposal,
@@ -129,7 +119,9 @@ care::Action action_of(const reshape::Job& job, Verb verb) {
       break;
     case Verb::TakeBack:
       for (const std::string& sql : job.lock_first) step(sql, LockMode::AccessExclusive);
-      step(cat("LOCK TABLE ", job.table(), " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
+      for (const std::string& sql : reshape::swap_locks(job, true)) {
+        step(sql, LockMode::AccessExclusive);
+      }
       for (const std::string& sql : job.back) step(sql, LockMode::AccessExclusive);
       for (const Make& make : job.after_back) step(make.sql, make.lock);
       break;

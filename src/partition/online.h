@@ -34,6 +34,12 @@ Result<OnlinePlan> plan_online(pg::Connection& conn, Request request,
                                const ConvertOptions& options = {}, Mode mode = Mode::Shadow,
                                const Policy& policy = {});
 
+// Whether the role may do a job that copies, of which the server's block size is noted. Errors:
+// Denied, those of the connection.
+Status ready_to_copy(pg::Connection& conn, reshape::Job& job);
+// Errors: Invalid when a job is at work on `table`, or above it.
+Status nothing_begun(pg::Connection& conn, const std::string& table);
+
 struct OnlineReport {
   care::Outcome outcome = {};
   reshape::Report job = {};

@@ -1,6 +1,7 @@
 // Reads, plans and runs a conversion; and the JSON of what partition care says.
 #include "base/text.h"
 #include "facts/members.h"
+#include "facts/tables.h"
 #include "partition/instant.h"
 #include "partition/online.h"
 #include "partition/partition.h"
@@ -26,21 +27,6 @@ Result<std::vector<std::string>> names_taken(pg::Connection& conn, const std::st
 Error already_partitioned(const facts::Layout& layout) {
   return {ErrorCode::Invalid, cat(layout.qualified(), " is partitioned already, by ",
                                   layout.strategy, " ", layout.key)};
-}
-
-// A conversion that can still be taken back needs its partitions as they are.
-Status nothing_begun_above(pg::Connection& conn, uint32_t oid) {
-  const pg::Rows rows = TRY(
-      conn.query("select relid::text from pg_partition_ancestors($1::oid) where relid <> $1::oid",
-                 {cat(oid)}));
-  for (const pg::Row row : rows) {
-    const auto job = TRY(reshape::find_ledger(conn, std::string(row.text(0))));
-    if (!job) continue;
-    return Error{ErrorCode::Invalid,
-                 cat("the conversion of ", job->job.table(), " above it can still be taken back")}
-        .hinting(cat("pgtend partition finish ", job->job.table(), " first, or undo"));
-  }
-  return ok();
 }
 
 // New partitions have neither statistics nor a visibility map.
@@ -99,35 +85,54 @@ Result<Conversion> plan(pg::Connection& conn, const Request& request, const Conv
   return plan_conversion(table, proposal, options, taken, policy);
 }
 
-Result<OnlinePlan> plan_online(pg::Connection& conn, Request request, const ConvertOptions& options,
-                               Mode mode, const Policy& policy) {
-  const auto job = TRY(reshape::find_ledger(conn, request.table));
+Status nothing_begun(pg::Connection& conn, const std::string& table) {
+  const auto job = TRY(reshape::find_ledger(conn, table));
   if (job) {
     return Error{ErrorCode::Invalid, cat("a conversion of ", job->job.table(), " has begun: it is ",
                                          reshape::name(job->phase))}
         .hinting("pgtend partition resume, abort, undo or finish");
   }
+  // One that can still be taken back needs its partitions as they are.
+  const uint32_t oid = TRY(facts::resolve_table(conn, table));
+  const pg::Rows rows = TRY(
+      conn.query("select relid::text from pg_partition_ancestors($1::oid) where relid <> $1::oid",
+                 {cat(oid)}));
+  for (const pg::Row row : rows) {
+    const auto above = TRY(reshape::find_ledger(conn, std::string(row.text(0))));
+    if (!above) continue;
+    return Error{ErrorCode::Invalid,
+                 cat("the conversion of ", above->job.table(), " above it can still be taken back")}
+        .hinting(cat("pgtend partition finish ", above->job.table(), " first, or undo"));
+  }
+  return ok();
+}
+
+Status ready_to_copy(pg::Connection& conn, reshape::Job& job) {
+  const pg::Rows rows =
+      TRY(conn.query("select has_database_privilege(current_database(), 'TEMPORARY'), "
+                     "current_setting('block_size')::int"));
+  job.block_size = TRY(rows[0].get<int32_t>(1));
+  if (TRY(rows[0].get<bool>(0))) return ok();
+  return Error{ErrorCode::Denied,
+               "the role may not make temporary tables, in which changed keys "
+               "are kept at hand"}
+      .hinting("GRANT TEMPORARY ON DATABASE … TO it");
+}
+
+Result<OnlinePlan> plan_online(pg::Connection& conn, Request request, const ConvertOptions& options,
+                               Mode mode, const Policy& policy) {
+  TRY(nothing_begun(conn, request.table));
   const facts::Layout layout = TRY(facts::load_layout(conn, request.table));
   if (layout.partitioned) return already_partitioned(layout);
   const Definition table = TRY(load_definition(conn, request.table));
-  TRY(nothing_begun_above(conn, table.oid));
   if (mode == Mode::Instant) request.ahead += kInstantReserve;
   Proposal proposal = TRY(propose_for(conn, table, request, policy));
   const std::vector<std::string> taken = TRY(names_taken(conn, table.schema));
   if (mode == Mode::Instant) {
     return plan_instant(table, std::move(proposal), options, taken, request.ahead);
   }
-  const pg::Rows temporary =
-      TRY(conn.query("select has_database_privilege(current_database(), 'TEMPORARY')"));
-  if (!TRY(temporary[0].get<bool>(0))) {
-    return Error{ErrorCode::Denied,
-                 "the role may not make temporary tables, in which changed keys "
-                 "are kept at hand"}
-        .hinting("GRANT TEMPORARY ON DATABASE … TO it, or use --mode instant");
-  }
   OnlinePlan out = plan_shadow(table, proposal, options, taken, policy);
-  const pg::Rows block = TRY(conn.query("select current_setting('block_size')::int"));
-  out.job.block_size = TRY(block[0].get<int32_t>(0));
+  TRY(ready_to_copy(conn, out.job));
   return out;
 }
 

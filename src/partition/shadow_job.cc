@@ -33,19 +33,8 @@ ShadowBuilder::ShadowBuilder(const Definition& definition, const Proposal& propo
       old_(job_.old_table()) {}
 
 bool ShadowBuilder::find_key() {
-  for (const Constraint& constraint : d_.constraints) {
-    if (constraint.kind == "f") continue;
-    bool fit = true;
-    for (const std::string& name : constraint.columns) {
-      const Column* column = d_.column(name);
-      fit = fit && column != nullptr && column->not_null && !column->generated &&
-            column->plain_equality;
-    }
-    if (!fit) continue;
-    job_.key = constraint.columns;
-    return true;
-  }
-  return false;
+  job_.key = identifying_columns(d_);
+  return !job_.key.empty();
 }
 
 std::vector<std::string> ShadowBuilder::names_wanted() const {

@@ -9,6 +9,8 @@
 namespace pgtend::partition {
 namespace {
 
+constexpr int kNamesTried = 10;
+
 constexpr size_t kRangesRead = 400;  // of the newest, to read the width from
 
 bool zoned(const std::string& type) { return type.ends_with("with time zone"); }
@@ -146,6 +148,23 @@ Result<std::vector<Slice>> slices_of(pg::Connection& conn, const Axis& axis, con
                    .to = std::string(row.text(2))});
   }
   return out;
+}
+
+Result<std::string> free_name(pg::Connection& conn, const std::string& schema,
+                              const std::string& wanted, const std::vector<std::string>& used) {
+  for (int i = 1; i <= kNamesTried; ++i) {
+    const std::string name = i == 1 ? wanted : name_with(wanted, cat("_", i));
+    if (std::ranges::find(used, name) != used.end()) continue;
+    const pg::Rows rows = TRY_DURING(
+        conn.query("select exists (select from pg_class c join pg_namespace n on n.oid = "
+                   "c.relnamespace where n.nspname = $1 and c.relname = $2) or exists (select "
+                   "from pg_type t join pg_namespace n on n.oid = t.typnamespace where "
+                   "n.nspname = $1 and t.typname = $2)",
+                   {schema, name}),
+        "looking for a name");
+    if (!TRY(rows[0].get<bool>(0))) return name;
+  }
+  return std::string();
 }
 
 Result<Grid> grid_of_partitions(pg::Connection& conn, const facts::Layout& layout) {

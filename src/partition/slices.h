@@ -32,6 +32,10 @@ Result<Moment> moment_at(pg::Connection& conn, const Axis& axis, const std::stri
 // equal local times. Errors: Limit (more than kSlicesMax), Invalid (beyond what the type holds).
 Result<std::vector<Slice>> slices_of(pg::Connection& conn, const Axis& axis, const Grid& grid,
                                      int64_t first, int64_t last);
+// `wanted`, or with a number behind where a relation or type of `schema`, or one of `used`, is
+// called so; "" when many are. Errors: those of the connection.
+Result<std::string> free_name(pg::Connection& conn, const std::string& schema,
+                              const std::string& wanted, const std::vector<std::string>& used);
 // The grid that the newest partitions of `layout` lie on. Errors: Invalid, saying what to give.
 Result<Grid> grid_of_partitions(pg::Connection& conn, const facts::Layout& layout);
 

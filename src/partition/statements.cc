@@ -16,14 +16,6 @@ using pg::literal;
 
 constexpr int kCompressionSince = 140000;
 
-std::string columns_sql(const std::string& table) {
-  return cat(
-      "(SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', attname, atttypid, atttypmod, "
-      "attnotnull), ',' ORDER BY attname) FROM pg_catalog.pg_attribute WHERE attrelid = "
-      "pg_catalog.to_regclass(",
-      literal(table), ") AND attnum > 0 AND NOT attisdropped)");
-}
-
 void examine_key(const Definition& d, const Proposal& p, Examined& out) {
   const auto refuse = [&](std::string reason) { out.refusals.push_back(std::move(reason)); };
   const Column* key = d.column(p.column);
@@ -299,11 +291,7 @@ std::vector<std::string> create_new(const Definition& d, const Proposal& proposa
     out.push_back(about_place(grant, " ON TABLE ", table, " TO ").of(made));
   }
   // Default privileges may have added rights that the old table did not give.
-  out.push_back(cat(
-      "DO ", literal(cat("BEGIN IF NOT (", same_rights(table, made),
-                         ") THEN RAISE EXCEPTION 'the rights on the new table would not be those "
-                         "of the old one: look at its owner''s own rights and at ALTER DEFAULT "
-                         "PRIVILEGES'; END IF; END"))));
+  out.push_back(assert_same_rights(table, made));
   return out;
 }
 
@@ -325,6 +313,14 @@ std::string index_on(const Index& index, const std::string& table, const std::st
 std::string unchanged_sql(const Definition& table) {
   return cat("SELECT (", fingerprint_sql(table.qualified(), table.version),
              ") = ", literal(table.fingerprint));
+}
+
+std::string columns_sql(const std::string& table) {
+  return cat(
+      "(SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', attname, atttypid, atttypmod, "
+      "attnotnull), ',' ORDER BY attname) FROM pg_catalog.pg_attribute WHERE attrelid = "
+      "pg_catalog.to_regclass(",
+      literal(table), ") AND attnum > 0 AND NOT attisdropped)");
 }
 
 std::string returnable_sql(const Definition& table, const std::string& old) {
@@ -352,6 +348,28 @@ std::string same_rights(const std::string& one, const std::string& other) {
         literal(table), ")) x)");
   };
   return cat("SELECT ", rights(one), " IS NOT DISTINCT FROM ", rights(other));
+}
+
+std::string assert_same_rights(const std::string& one, const std::string& other) {
+  return cat("DO ",
+             literal(cat("BEGIN IF NOT (", same_rights(one, other),
+                         ") THEN RAISE EXCEPTION 'the rights on the new table would not be those "
+                         "of the old one: look at its owner''s own rights and at ALTER DEFAULT "
+                         "PRIVILEGES'; END IF; END")));
+}
+
+std::vector<std::string> identifying_columns(const Definition& table) {
+  for (const Constraint& constraint : table.constraints) {
+    if (constraint.kind == "f") continue;
+    bool fit = true;
+    for (const std::string& name : constraint.columns) {
+      const Column* column = table.column(name);
+      fit = fit && column != nullptr && column->not_null && !column->generated &&
+            column->plain_equality;
+    }
+    if (fit) return constraint.columns;
+  }
+  return {};
 }
 
 std::vector<std::string> index_names(const Definition& table) {
@@ -391,6 +409,14 @@ Examined examine(const Definition& table, const Proposal& proposal, const Conver
   examine_size(table, proposal, policy, out);
   examine_rest(table, out);
   return out;
+}
+
+void examine_owner(const Definition& table, Examined& out) {
+  if (table.owned) return;
+  out.refusals.push_back(cat("it belongs to role ", ident(table.owner),
+                             ", whose code would run with other rights: run it as that role "
+                             "(PGOPTIONS='-c role=",
+                             table.owner, "' does, for whoever may)"));
 }
 
 void examine_whole(const Definition& table, Examined& out) {

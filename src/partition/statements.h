@@ -70,6 +70,8 @@ std::string index_on(const Index& index, const std::string& table, const std::st
                      const std::string& on);
 // SQL of one boolean: the table is as it was read; what jobs of ours have added does not count.
 std::string unchanged_sql(const Definition& table);
+// SQL of one text: columns of `table`, in no order of theirs.
+std::string columns_sql(const std::string& table);
 // SQL of one boolean, once another table has its name: columns are those of `old`, and those who
 // follow are as they were when `table` was read.
 std::string returnable_sql(const Definition& table, const std::string& old);
@@ -78,6 +80,11 @@ std::string constraint_sql(const std::string& table, const std::string& name,
                            std::string_view also = "");
 // SQL of one boolean: both tables give everybody the same rights.
 std::string same_rights(const std::string& one, const std::string& other);
+// A statement that fails unless both give everybody the same rights.
+std::string assert_same_rights(const std::string& one, const std::string& other);
+// Columns that identify a row and cannot change their meaning with the search path: of the first
+// key that has such; empty if none has.
+std::vector<std::string> identifying_columns(const Definition& table);
 // Names of indexes, those behind constraints included.
 std::vector<std::string> index_names(const Definition& table);
 
@@ -92,6 +99,9 @@ struct Examined {
 // `wanted` are the bare names that will be made, `taken` those in use.
 Examined examine(const Definition& table, const Proposal& proposal, const ConvertOptions& options,
                  const Policy& policy);
+// Refuses whoever is not the owner: CHECKs, indexes and triggers of a table are its owner's code,
+// which must not run with more rights.
+void examine_owner(const Definition& table, Examined& out);
 // Refuses partitions: the only way that divides them is by copy.
 void examine_whole(const Definition& table, Examined& out);
 void examine_names(const Definition& table, std::vector<std::string> wanted,

@@ -16,7 +16,6 @@ namespace pgtend::partition {
 namespace {
 
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
-constexpr int kNamesTried = 9;
 
 bool calendar_key(const facts::Layout& layout) {
   return layout.partitioned && layout.strategy == "range" &&
@@ -249,30 +248,17 @@ Status Survey::find_old() {
   return ok();
 }
 
-// Names that are taken get a number behind.
 Status name_births(pg::Connection& conn, SetPlan& plan) {
   std::vector<std::string> used;
   for (Birth& birth : plan.births) {
-    const std::string wanted = birth.slice.name;
-    for (int i = 2;; ++i) {
-      const pg::Rows rows = TRY_DURING(
-          conn.query("select exists (select from pg_class c join pg_namespace n on n.oid = "
-                     "c.relnamespace where n.nspname = $1 and c.relname = $2) or exists (select "
-                     "from pg_type t join pg_namespace n on n.oid = t.typnamespace where "
-                     "n.nspname = $1 and t.typname = $2)",
-                     {plan.layout.schema, birth.slice.name}),
-          "looking for a name");
-      const bool taken =
-          TRY(rows[0].get<bool>(0)) || std::ranges::find(used, birth.slice.name) != used.end();
-      if (!taken) break;
-      if (i > kNamesTried) {
-        birth.refusal = cat("relation ", pg::qualified(plan.layout.schema, wanted),
-                            " exists already: rename it");
-        break;
-      }
-      birth.slice.name = name_with(wanted, cat("_", i));
+    const std::string free = TRY(free_name(conn, plan.layout.schema, birth.slice.name, used));
+    if (free.empty()) {
+      birth.refusal = cat("relation ", pg::qualified(plan.layout.schema, birth.slice.name),
+                          " exists already: rename it");
+      continue;
     }
-    used.push_back(birth.slice.name);
+    birth.slice.name = free;
+    used.push_back(free);
   }
   return ok();
 }
@@ -318,24 +304,6 @@ Status plan_births(pg::Connection& conn, SetPlan& plan, const std::vector<Slice>
 }
 
 }  // namespace
-
-std::vector<Stretch> uncovered(const Stretch& wanted, const std::vector<Stretch>& covered) {
-  std::vector<Stretch> out;
-  Stretch rest = wanted;
-  for (const Stretch& part : covered) {  // in order, without overlap
-    if (part.to_us <= rest.from_us) continue;
-    if (part.from_us >= rest.to_us) break;
-    if (part.from_us > rest.from_us) {
-      out.push_back(
-          {.from_us = rest.from_us, .to_us = part.from_us, .from = rest.from, .to = part.from});
-    }
-    rest.from_us = part.to_us;
-    rest.from = part.to;
-    if (rest.from_us >= rest.to_us) return out;
-  }
-  out.push_back(rest);
-  return out;
-}
 
 Result<SetPlan> plan_upkeep(pg::Connection& conn, const UpkeepPolicy& policy,
                             const std::string& now) {

@@ -86,14 +86,4 @@ Result<std::vector<SetReport>> run_upkeep(const UpkeepSetup& setup,
 
 json::object to_json(const SetReport& report);
 
-// Cover of the time axis by partitions, epoch in microseconds, and what is left of `wanted`: its
-// pieces in order, as pairs of bounds. Pure.
-struct Stretch {
-  int64_t from_us = 0;
-  int64_t to_us = 0;
-  std::string from = {};
-  std::string to = {};
-};
-std::vector<Stretch> uncovered(const Stretch& wanted, const std::vector<Stretch>& covered);
-
 }  // namespace pgtend::partition

@@ -28,11 +28,17 @@ Result<pg::Rows> patiently(care::Rounds& rounds, pg::Connection& conn, const std
   }
 }
 
+Result<std::vector<int64_t>> numbers(std::string_view text) {
+  std::vector<int64_t> out;
+  for (const std::string_view word : split(text, ' ')) {
+    if (!word.empty()) out.push_back(TRY(parse_int(word)));
+  }
+  return out;
+}
+
 Result<std::vector<size_t>> leaves_of(const pg::Row& row, const Flow& flow) {
   std::vector<size_t> out;
-  for (const std::string_view word : split(row.text(2), ' ')) {
-    if (word.empty()) continue;
-    const int64_t number = TRY(parse_int(word));
+  for (const int64_t number : TRY(numbers(row.text(2)))) {
     // A row before the first leaf was never there; if it is still in the source, inserting it
     // fails.
     if (number < 1) continue;
@@ -44,9 +50,15 @@ Result<std::vector<size_t>> leaves_of(const pg::Row& row, const Flow& flow) {
   return out;
 }
 
-// Empties the target: what was written after the TRUNCATE is in the log and comes with it.
-Status empty(pg::Connection& conn, const Flow& flow) {
-  return conn.exec(cat("TRUNCATE ", flow.target));
+// What was written after the TRUNCATE is in the log and comes with it.
+Status follow_truncates(pg::Connection& conn, const Flow& flow, std::string_view emptied) {
+  for (const int64_t number : TRY(numbers(emptied))) {
+    if (number < 1 || number > static_cast<int64_t>(flow.sources.size())) {
+      return Error{ErrorCode::Internal, cat("there is no source ", number)};
+    }
+    TRY_DURING(conn.exec(empty_target(flow, static_cast<size_t>(number))), "following a TRUNCATE");
+  }
+  return ok();
 }
 
 struct Taken {
@@ -57,7 +69,7 @@ struct Taken {
 Result<Taken> take_over(pg::Connection& conn, const Flow& flow, int64_t most) {
   const pg::Rows rows = TRY_DURING(conn.query(take_keys(flow, most)), "taking changes of the log");
   Taken out{.entries = TRY(rows[0].get<int64_t>(0)), .leaves = TRY(leaves_of(rows[0], flow))};
-  if (TRY(rows[0].get<bool>(1))) TRY_DURING(empty(conn, flow), "following a TRUNCATE");
+  TRY(follow_truncates(conn, flow, rows[0].text(1)));
   if (out.entries == 0) return out;
   TRY(conn.exec(kByIndex));
   for (const size_t leaf : out.leaves) {
@@ -87,7 +99,7 @@ Result<int64_t> apply_last(pg::Connection& conn, const Flow& flow) {
     const std::string different = TRY(rows.scalar());
     if (different == "0") continue;
     return Error{ErrorCode::Internal, cat(different, " rows of ", flow.leaves[leaf],
-                                          " are not what was last written to ", flow.source)};
+                                          " are not what was last written to ", flow.name)};
   }
   return taken.entries;
 }
@@ -119,7 +131,7 @@ Result<int64_t> compare(care::Rounds& rounds, pg::Connection& conn, const Flow& 
   }
   if (count == 0) return total;
   return Error{ErrorCode::Internal,
-               cat("the rows of ", flow.target, " are not those of ", flow.source, ", in ", count,
+               cat("the rows of ", flow.target, " are not those of ", flow.name, ", in ", count,
                    count == 1 ? " part: " : " parts: ", differences)}
       .hinting("nothing was swapped; abort and begin anew, and please report it");
 }

@@ -40,17 +40,29 @@ Status Copier::rest(milliseconds took) {
   return throttle_.rest(answer && waiting > 0 ? took : milliseconds(0));
 }
 
+// The next pages, of one source.
+Pages Copier::next(const Ledger& ledger) const {
+  Pages out{.first = ledger.next_page};
+  while (out.source + 1 < ledger.sizes.size() && out.first >= ledger.sizes[out.source]) {
+    out.first -= ledger.sizes[out.source];
+    ++out.source;
+  }
+  out.last = std::min(ledger.sizes[out.source], out.first + pages_);
+  return out;
+}
+
 Status Copier::chunk(Ledger& ledger) {
   const SteadyTime start = rounds_.clock().steady();
   if (!start_) start_ = start;
-  const int64_t last = std::min(ledger.pages, ledger.next_page + pages_);
+  const Pages pages = next(ledger);
+  const int64_t last = ledger.next_page + pages.last - pages.first;
   int64_t copied = 0;
   TRY(throttle_.begin());
   const auto end = rounds_.round([&](pg::Connection& conn) -> Result<care::RoundEnd> {
     // A single page is the least there is: it may take as long as it takes.
     if (last - ledger.next_page == 1) TRY(conn.exec("SET LOCAL statement_timeout = 0"));
     const pg::Rows rows =
-        TRY_DURING(conn.query(copy_pages(job_, ledger.next_page, last)),
+        TRY_DURING(conn.query(copy_pages(job_, pages)),
                    cat("copying pages ", grouped(ledger.next_page), " to ", grouped(last - 1)));
     copied = rows.affected();
     TRY(conn.exec(note_pages(job_, last, copied)));

@@ -3,6 +3,7 @@
 
 #include "care/rounds.h"
 #include "care/throttle.h"
+#include "reshape/flow.h"
 #include "reshape/ledger.h"
 
 namespace pgtend::reshape {
@@ -28,6 +29,7 @@ class Copier {
   int64_t chunks() const { return chunks_; }
 
  private:
+  Pages next(const Ledger& ledger) const;
   void tell(const Ledger& ledger);
   Status rest(milliseconds took);
 

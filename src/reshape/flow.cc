@@ -73,8 +73,8 @@ std::string function(const Flow& flow, const std::string& body) {
 
 std::string loud_body(const Flow& flow) {
   return cat("BEGIN IF TG_OP = 'TRUNCATE' THEN INSERT INTO ", flow.log,
-             " (op) VALUES ('T'); ELSIF TG_OP = 'INSERT' THEN ", note(flow, "NEW"), " ELSE ",
-             note(flow, "OLD"), " IF TG_OP = 'UPDATE' AND (", moved(flow), ") THEN ",
+             " (emptied) VALUES (TG_ARGV[0]::int); ELSIF TG_OP = 'INSERT' THEN ", note(flow, "NEW"),
+             " ELSE ", note(flow, "OLD"), " IF TG_OP = 'UPDATE' AND (", moved(flow), ") THEN ",
              note(flow, "NEW"), " END IF; END IF; RETURN NULL; END");
 }
 
@@ -87,6 +87,24 @@ std::string untouched(const Flow& flow) {
   return cat("NOT EXISTS (SELECT FROM ", flow.log, " l WHERE ", same_key(flow, "l", "o"), ")");
 }
 
+std::vector<Source> sources_of(const std::vector<Part>& parts, const std::string& whole) {
+  if (parts.empty()) return {{.table = whole}};
+  std::vector<Source> out;
+  for (const Part& part : parts) {
+    out.push_back({.table = part.table, .condition = part.condition});
+  }
+  return out;
+}
+
+// Columns by name: parts may have them in another order.
+std::string all_rows(const Flow& flow) {
+  std::vector<std::string> out;
+  for (const Source& source : flow.sources) {
+    out.push_back(cat("SELECT ", join(flow.columns, ", "), " FROM ONLY ", source.table));
+  }
+  return cat("(", join(out, " UNION ALL "), ")");
+}
+
 }  // namespace
 
 Flow forward(const Job& job) {
@@ -94,8 +112,9 @@ Flow forward(const Job& job) {
   out.log = job.own("log");
   out.function = job.own("capture");
   out.trigger = job.own_bare("capture");
-  out.source = job.table();
-  out.rows = cat("ONLY ", job.table());
+  out.name = job.table();
+  out.sources = sources_of(job.sources, job.table());
+  out.rows = job.in_parts() ? all_rows(out) : cat("ONLY ", job.table());
   out.target = job.new_table();
   out.leaves = job.leaves;
   if (!job.divider.empty()) {
@@ -111,10 +130,19 @@ Flow backward(const Job& job) {
   out.log = job.own("back_log");
   out.function = job.own("back");
   out.trigger = job.own_bare("back");
-  out.source = out.rows = job.table();
+  out.name = job.table();
+  out.sources = sources_of(job.results, job.table());
+  out.rows = job.in_parts() ? all_rows(out) : job.table();
   out.target = job.old_table();
   out.leaves = {job.old_table()};
   return out;
+}
+
+Flow renamed(Flow flow, const std::string& table) {
+  if (flow.sources.size() == 1 && flow.sources[0].condition.empty()) {
+    flow.sources[0].table = flow.rows = table;
+  }
+  return flow;
 }
 
 std::string leaf_of(const Flow& flow, std::string_view value) {
@@ -140,29 +168,36 @@ std::vector<std::string> capture(const Flow& flow, bool silent) {
   if (!flow.divider.empty()) columns.push_back(cat(flow.divider, " AS p"));
   std::vector<std::string> out;
   // Made from the columns, so that types and collations are theirs.
-  out.push_back(cat("CREATE TABLE ", flow.log, " AS SELECT NULL::\"char\" AS op, ",
-                    join(columns, ", "), " FROM ", flow.rows, " WITH NO DATA"));
+  out.push_back(cat("CREATE TABLE ", flow.log, " AS SELECT NULL::int AS emptied, ",
+                    join(columns, ", "), " FROM ", flow.rows, " o WITH NO DATA"));
   out.push_back(ours_alone(flow.log));
   out.push_back(cat("CREATE INDEX ON ", flow.log, " (", ks(flow, ""), ")"));
-  out.push_back(cat("CREATE INDEX ON ", flow.log, " (op) WHERE op IS NOT NULL"));
+  out.push_back(cat("CREATE INDEX ON ", flow.log, " (emptied) WHERE emptied IS NOT NULL"));
   out.push_back(function(flow, silent ? "BEGIN RETURN NULL; END" : loud_body(flow)));
   out.push_back(cat("REVOKE ALL ON FUNCTION ", flow.function, "() FROM PUBLIC"));
   const std::string truncate = cat(flow.trigger, "_t");
-  out.push_back(cat("CREATE TRIGGER ", flow.trigger, " AFTER INSERT OR UPDATE OR DELETE ON ",
-                    flow.source, " FOR EACH ROW EXECUTE FUNCTION ", flow.function, "()"));
-  out.push_back(cat("CREATE TRIGGER ", truncate, " AFTER TRUNCATE ON ", flow.source,
-                    " FOR EACH STATEMENT EXECUTE FUNCTION ", flow.function, "()"));
-  // What a subscription or a session in replica mode writes counts as well.
-  out.push_back(cat("ALTER TABLE ", flow.source, " ENABLE ALWAYS TRIGGER ", flow.trigger));
-  out.push_back(cat("ALTER TABLE ", flow.source, " ENABLE ALWAYS TRIGGER ", truncate));
+  for (size_t i = 0; i < flow.sources.size(); ++i) {
+    const std::string& table = flow.sources[i].table;
+    out.push_back(cat("CREATE TRIGGER ", flow.trigger, " AFTER INSERT OR UPDATE OR DELETE ON ",
+                      table, " FOR EACH ROW EXECUTE FUNCTION ", flow.function, "()"));
+    out.push_back(cat("CREATE TRIGGER ", truncate, " AFTER TRUNCATE ON ", table,
+                      " FOR EACH STATEMENT EXECUTE FUNCTION ", flow.function, "(", i + 1, ")"));
+    // What a subscription or a session in replica mode writes counts as well.
+    out.push_back(cat("ALTER TABLE ", table, " ENABLE ALWAYS TRIGGER ", flow.trigger));
+    out.push_back(cat("ALTER TABLE ", table, " ENABLE ALWAYS TRIGGER ", truncate));
+  }
   return out;
 }
 
 std::string listen(const Flow& flow) { return function(flow, loud_body(flow)); }
 
-std::vector<std::string> uncapture(const Flow& flow, const std::string& source) {
-  return {cat("DROP TRIGGER IF EXISTS ", flow.trigger, " ON ", source),
-          cat("DROP TRIGGER IF EXISTS ", flow.trigger, "_t ON ", source)};
+std::vector<std::string> uncapture(const Flow& flow) {
+  std::vector<std::string> out;
+  for (const Source& source : flow.sources) {
+    out.push_back(cat("DROP TRIGGER IF EXISTS ", flow.trigger, " ON ", source.table));
+    out.push_back(cat("DROP TRIGGER IF EXISTS ", flow.trigger, "_t ON ", source.table));
+  }
+  return out;
 }
 
 std::vector<std::string> make_keys(const Flow& flow) {
@@ -171,8 +206,12 @@ std::vector<std::string> make_keys(const Flow& flow) {
               ks(flow, ""), " FROM ", flow.log, " WITH NO DATA")};
 }
 
-std::string copy_pages(const Job& job, int64_t first, int64_t last) {
+std::string copy_pages(const Job& job, const Pages& pages) {
   const Flow flow = forward(job);
+  const int64_t first = pages.first;
+  const int64_t last = pages.last;
+  const std::string& table = flow.sources[pages.source].table;
+  const uint32_t oid = job.in_parts() ? job.sources[pages.source].oid : job.oid;
   const int rows_page = (job.block_size - 24) / (24 + 4);  // MaxHeapTuplesPerPage
   const std::string range =
       job.version >= kVersionTidScan
@@ -182,31 +221,38 @@ std::string copy_pages(const Job& job, int64_t first, int64_t last) {
                 first, ", ", last - 1, ") page, pg_catalog.generate_series(1, ", rows_page,
                 ") item))");
   return cat("INSERT INTO ", flow.target, " (", join(flow.columns, ", "),
-             ") OVERRIDING SYSTEM VALUE SELECT ", prefixed(flow.columns, "o."), " FROM ", flow.rows,
-             " o WHERE ", range, " AND o.tableoid = ", job.oid, " AND ", untouched(flow));
+             ") OVERRIDING SYSTEM VALUE SELECT ", prefixed(flow.columns, "o."), " FROM ONLY ",
+             table, " o WHERE ", range, " AND o.tableoid = ", oid, " AND ", untouched(flow));
 }
 
 // All entries of a key go together: the first of them tells where its row stands in the target. A
 // TRUNCATE is there no later than what was written after it, so that it always goes along.
 std::string take_keys(const Flow& flow, int64_t most) {
-  const std::string truncates = cat("DELETE FROM ", flow.log, " WHERE op IS NOT NULL");
+  const std::string truncates = cat("DELETE FROM ", flow.log, " WHERE emptied IS NOT NULL");
   std::string entries;
   if (most == 0) {
-    entries = cat("DELETE FROM ", flow.log, " WHERE op IS NULL");
+    entries = cat("DELETE FROM ", flow.log, " WHERE emptied IS NULL");
   } else {
     std::vector<std::string> same;
     for (size_t i = 1; i <= flow.key.size(); ++i) same.push_back(cat("l.k", i, " = few.k", i));
-    entries = cat("DELETE FROM ", flow.log, " l USING (SELECT DISTINCT ", ks(flow, ""),
-                  " FROM (SELECT ", ks(flow, ""), " FROM ", flow.log, " WHERE op IS NULL LIMIT ",
-                  most, ") x) few WHERE l.op IS NULL AND ", join(same, " AND "));
+    entries =
+        cat("DELETE FROM ", flow.log, " l USING (SELECT DISTINCT ", ks(flow, ""), " FROM (SELECT ",
+            ks(flow, ""), " FROM ", flow.log, " WHERE emptied IS NULL LIMIT ", most,
+            ") x) few WHERE l.emptied IS NULL AND ", join(same, " AND "));
   }
-  return cat("WITH truncates AS (", truncates, " RETURNING op), gone AS (", entries, " RETURNING ",
-             ks(flow, most == 0 ? "" : "l."),
+  return cat("WITH truncates AS (", truncates, " RETURNING emptied), gone AS (", entries,
+             " RETURNING ", ks(flow, most == 0 ? "" : "l."),
              flow.divider.empty() ? "" : (most == 0 ? ", p" : ", l.p"), "), kept AS (INSERT INTO ",
              kKeys, " SELECT DISTINCT ", leaf_of(flow, "p"), ", ", ks(flow, ""),
              " FROM gone RETURNING leaf) SELECT (SELECT pg_catalog.count(*) FROM gone), "
-             "EXISTS (SELECT FROM truncates), "
+             "(SELECT pg_catalog.string_agg(DISTINCT emptied::text, ' ') FROM truncates), "
              "(SELECT pg_catalog.string_agg(DISTINCT leaf::text, ' ') FROM kept)");
+}
+
+std::string empty_target(const Flow& flow, size_t number) {
+  const std::string& condition = flow.sources[number - 1].condition;
+  if (condition.empty()) return cat("TRUNCATE ", flow.target);
+  return cat("DELETE FROM ", flow.target, " WHERE ", condition);
 }
 
 std::string delete_keys(const Flow& flow, size_t leaf) {

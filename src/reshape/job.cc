@@ -1,5 +1,7 @@
 #include "reshape/job.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "facts/members.h"
 #include "pg/quote.h"
@@ -35,6 +37,13 @@ void visit_make(facts::MemberReader& visit, Make& make) {
 }
 
 template <class Visitor, class Item>
+void visit_part(Visitor& visit, Item& part) {
+  visit("table", part.table);
+  visit("oid", part.oid);
+  visit("condition", part.condition);
+}
+
+template <class Visitor, class Item>
 void visit_job(Visitor& visit, Item& j) {
   const auto each = [](auto& inner, auto& make) { visit_make(inner, make); };
   visit("oid", j.oid);
@@ -42,6 +51,9 @@ void visit_job(Visitor& visit, Item& j) {
   visit("name", j.name);
   visit("shadow", j.shadow);
   visit("old", j.old);
+  const auto part = [](auto& inner, auto& item) { visit_part(inner, item); };
+  visit.list("sources", j.sources, part);
+  visit.list("results", j.results, part);
   visit("key", j.key);
   visit("columns", j.columns);
   visit("divider", j.divider);
@@ -93,6 +105,13 @@ Result<Job> job_from_json(const json::value& value) {
   }
   if (!job.divider.empty() && job.bounds.size() != job.leaves.size()) {
     return Error{ErrorCode::Invalid, cat("the job of ", job.name, " has leaves without a bound")};
+  }
+  const auto whole = [](const Part& part) {
+    return !part.table.empty() && !part.condition.empty();
+  };
+  if (job.sources.empty() != job.results.empty() || !std::ranges::all_of(job.sources, whole) ||
+      !std::ranges::all_of(job.results, whole)) {
+    return Error{ErrorCode::Invalid, cat("the job of ", job.name, " has parts without a place")};
   }
   return job;
 }

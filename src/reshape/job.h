@@ -22,14 +22,25 @@ struct Make {
   std::string creates = {};   // the index that a CONCURRENTLY form makes
 };
 
+// One of several relations whose rows change places together, each in a place of its own.
+struct Part {
+  std::string table = {};      // qualified
+  uint32_t oid = 0;            // 0: not made yet
+  std::string condition = {};  // SQL: what its place says of each of its rows
+};
+
 // All names are as SQL takes them (quoted, qualified) unless they are said to be bare. Statements
 // are run with an empty search path.
 struct Job {
-  uint32_t oid = 0;                       // of the table as it was at the beginning
-  std::string schema = {};                // bare
-  std::string name = {};                  // bare
-  std::string shadow = {};                // bare: the new table until the swap, in the same schema
-  std::string old = {};                   // bare: the old table afterwards
+  uint32_t oid = 0;         // of the table as it was at the beginning
+  std::string schema = {};  // bare
+  std::string name = {};    // bare
+  std::string shadow = {};  // bare: the new table until the swap, in the same schema
+  std::string old = {};     // bare: the old table afterwards
+  // Parts of the table that are written anew, while the rest of it stays: afterwards they lie in
+  // `old`, which is then the name of the shadow. Empty: the table itself is written anew.
+  std::vector<Part> sources = {};
+  std::vector<Part> results = {};         // the new ones: in the shadow, then in the table
   std::vector<std::string> key = {};      // bare columns: never null, and unique together
   std::vector<std::string> columns = {};  // bare: those that are copied; generated ones are not
   // How the new table is divided; empty for one that is not. A row belongs to the last leaf whose
@@ -64,6 +75,7 @@ struct Job {
   std::string table() const;      // qualified
   std::string new_table() const;  // the shadow, before the swap
   std::string old_table() const;  // after the swap
+  bool in_parts() const { return !sources.empty(); }
   // Qualified names of what belongs to the job alone: `what` is "ledger", "log", "capture" …
   std::string own(std::string_view what) const;
   std::string own_bare(std::string_view what) const;

@@ -23,7 +23,10 @@ Result<Ledger> ledger_from(const pg::Row& row, const std::string& where) {
   if (!known) {
     return Error{ErrorCode::Corrupt, cat(where, " tells of an unknown phase ", printable(phase))};
   }
-  out.pages = TRY(row.get<int64_t>(1));
+  for (const std::string_view word : split(row.text(1), ' ')) {
+    if (!word.empty()) out.sizes.push_back(TRY(parse_int(word)));
+    if (!word.empty()) out.pages += out.sizes.back();
+  }
   out.next_page = TRY(row.get<int64_t>(2));
   out.rows = TRY(row.get<int64_t>(3));
   const json::value job = TRY_DURING(parse_json(row.text(4)), cat("reading ", where));
@@ -33,7 +36,10 @@ Result<Ledger> ledger_from(const pg::Row& row, const std::string& where) {
 
 Result<Ledger> read_from(pg::Connection& conn, const std::string& ledger) {
   const pg::Rows rows = TRY_DURING(
-      conn.query(cat("SELECT phase, pages, next_page, copied, job FROM ", ledger)), ledger);
+      conn.query(
+          cat("SELECT phase, pg_catalog.array_to_string(sizes, ' '), next_page, copied, job FROM ",
+              ledger)),
+      ledger);
   if (rows.size() != 1) return Error{ErrorCode::Corrupt, cat(ledger, " is not a ledger of ours")};
   return ledger_from(rows[0], ledger);
 }
@@ -62,16 +68,25 @@ std::string_view name(Phase phase) {
 
 std::vector<std::string> make_ledger(const Job& job) {
   const std::string ledger = job.own("ledger");
-  return {
-      cat("CREATE TABLE ", ledger,
-          " (phase text NOT NULL, pages bigint NOT NULL, next_page bigint NOT NULL, copied "
-          "bigint NOT NULL, changed_at timestamptz NOT NULL, job text NOT NULL)"),
-      ours_alone(ledger),
-      cat("COMMENT ON TABLE ", ledger, " IS ",
-          pg::literal(cat("pgtend writes ", job.table(),
-                          " anew: pgtend partition resume, abort, undo or finish"))),
-      cat("INSERT INTO ", ledger, " VALUES (", pg::literal(name(Phase::Made)),
-          ", 0, 0, 0, pg_catalog.now(), ", pg::literal(to_text(json::value(to_json(job)))), ")")};
+  return {cat("CREATE TABLE ", ledger,
+              " (phase text NOT NULL, sizes bigint[] NOT NULL, next_page bigint NOT NULL, copied "
+              "bigint NOT NULL, changed_at timestamptz NOT NULL, job text NOT NULL)"),
+          ours_alone(ledger),
+          cat("COMMENT ON TABLE ", ledger, " IS ",
+              pg::literal(cat("pgtend writes ", job.table(),
+                              " anew: pgtend partition resume, abort, undo or finish"))),
+          cat("INSERT INTO ", ledger, " VALUES (", pg::literal(name(Phase::Made)),
+              ", '{}', 0, 0, pg_catalog.now(), ", pg::literal(to_text(json::value(to_json(job)))),
+              ")")};
+}
+
+std::string note_sizes(const Job& job) {
+  std::vector<std::string> sizes;
+  for (const Source& source : forward(job).sources) {
+    sizes.push_back(cat("pg_catalog.pg_relation_size(", pg::literal(source.table),
+                        "::pg_catalog.regclass) / ", job.block_size));
+  }
+  return cat("UPDATE ", job.own("ledger"), " SET sizes = ARRAY[", join(sizes, ", "), "]");
 }
 
 std::string note_phase(const Job& job, Phase phase) {

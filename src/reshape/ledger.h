@@ -25,14 +25,16 @@ std::string_view name(Phase phase);  // "made" …
 struct Ledger {
   Job job = {};
   Phase phase = Phase::Made;
-  int64_t pages = 0;      // of the table when the logging began
-  int64_t next_page = 0;  // those before it are copied
-  int64_t rows = 0;       // copied
+  std::vector<int64_t> sizes = {};  // pages of each source when the logging began
+  int64_t pages = 0;                // of all of them
+  int64_t next_page = 0;            // those before it are copied, counted through all sources
+  int64_t rows = 0;                 // copied
 };
 
 // Statements that make the ledger of a job (in the transaction that makes its table), and note the
-// next phase.
+// sources' sizes, the next phase, what is copied.
 std::vector<std::string> make_ledger(const Job& job);
+std::string note_sizes(const Job& job);
 std::string note_phase(const Job& job, Phase phase);
 std::string note_pages(const Job& job, int64_t next_page, int64_t rows_more);
 

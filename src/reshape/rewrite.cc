@@ -24,14 +24,6 @@ constexpr int kVersionCheckClient = 140000;
 constexpr int kCatchUpMax = 100'000;
 constexpr int kCatchUpAtLeast = 3;  // rounds that may find more than a few before the swap
 
-std::vector<std::string> locks_of(const std::vector<std::string>& tables) {
-  std::vector<std::string> out;
-  for (const std::string& table : tables) {
-    out.push_back(cat("LOCK TABLE ", table, " IN ACCESS EXCLUSIVE MODE"));
-  }
-  return out;
-}
-
 care::Step sweep_log(const Flow& flow) {
   return {.sql = cat("VACUUM (ANALYZE) ", flow.log), .in_transaction = false};
 }
@@ -53,6 +45,17 @@ bool unique_or_reference(const Error& error) {
 }
 
 }  // namespace
+
+// A table that is written anew in parts leaves others to those who find them without it.
+std::vector<std::string> swap_locks(const Job& job, bool back) {
+  const auto lock = [](const std::string& table) {
+    return cat("LOCK TABLE ", table, " IN ACCESS EXCLUSIVE MODE");
+  };
+  std::vector<std::string> out{lock(cat(job.in_parts() ? "ONLY " : "", job.table()))};
+  for (const Part& part : back ? job.results : job.sources) out.push_back(lock(part.table));
+  if (back) out.push_back(lock(job.old_table()));
+  return out;
+}
 
 json::object to_json(const Report& report) {
   json::array warnings;
@@ -149,21 +152,23 @@ Status Rewrite::make(Rounds& rounds) {
 
 Status Rewrite::start_capture(Rounds& rounds) {
   std::vector<std::string> statements = capture(forward(job_), false);
-  statements.push_back(cat("UPDATE ", job_.own("ledger"),
-                           " SET pages = pg_catalog.pg_relation_size(", pg::literal(job_.table()),
-                           "::pg_catalog.regclass) / ", job_.block_size));
+  statements.push_back(note_sizes(job_));
   statements.push_back(note_phase(job_, Phase::Capturing));
   return together(rounds, "noticing changes", statements.front(), statements);
 }
 
 Status Rewrite::copy(Rounds& rounds) {
+  std::vector<std::string> sizes;
+  for (const Source& source : forward(job_).sources) {
+    sizes.push_back(cat("pg_total_relation_size(", pg::literal(source.table), ")"));
+  }
   const pg::Rows size =
-      TRY(rounds.connection().query("select pg_total_relation_size($1::oid)", {cat(job_.oid)}));
+      TRY(rounds.connection().query(cat("select (", join(sizes, " + "), ")::int8")));
   const int64_t left = TRY(size[0].get<int64_t>(0)) / std::max<int64_t>(ledger_.pages, 1) *
                        (ledger_.pages - ledger_.next_page);
   TRY(throttle_.find_room(job_.oid, Bytes{left}));
   Copier copier(rounds, throttle_, job_, {.wanted = setup_.chunk});
-  const care::Step shown{.sql = copy_pages(job_, 0, 1), .lock = LockMode::AccessShare};
+  const care::Step shown{.sql = copy_pages(job_, {.last = 1}), .lock = LockMode::AccessShare};
   const Status status = rounds.series(shown, [&]() -> Status {
     while (ledger_.next_page < ledger_.pages) {
       if (copier.due_for_a_look()) TRY(still_unchanged(rounds));
@@ -227,7 +232,7 @@ Status Rewrite::catch_up(Rounds& rounds, const Flow& flow) {
       TRY(throttle_.rest(microseconds(0)));
     }
     return Error{ErrorCode::Limit,
-                 cat("changes of ", flow.source, " come faster than they can be brought over")}
+                 cat("changes of ", flow.name, " come faster than they can be brought over")}
         .hinting("resume in a quieter hour");
   });
 }
@@ -266,7 +271,7 @@ Status Rewrite::change_places(pg::Connection& conn, const Flow& flow) {
   TRY(bring_last(conn, flow));
   TRY_DURING(conn.exec(join(job_.swap, ";\n")), "changing places");
   if (job_.copies) {
-    for (const std::string& sql : uncapture(flow, job_.old_table())) TRY(conn.exec(sql));
+    for (const std::string& sql : uncapture(renamed(flow, job_.old_table()))) TRY(conn.exec(sql));
     TRY(conn.exec(listen(backward(job_))));
   }
   return note(conn, Phase::Swapped);
@@ -278,7 +283,7 @@ Status Rewrite::swap(Rounds& rounds) {
   Exchange places{.what = "changing places",
                   .oid = job_.oid,
                   .lock_first = job_.lock_first,
-                  .locks = locks_of({job_.table()}),
+                  .locks = swap_locks(job_, false),
                   .snapshots = job_.copies,
                   .swaps = true,
                   .then = [&](pg::Connection& conn) { return change_places(conn, flow); }};
@@ -326,9 +331,7 @@ Status Rewrite::settle(Rounds& rounds) {
 Status Rewrite::prepare_back(Rounds& rounds) {
   std::vector<std::string> statements;
   if (job_.copies) {
-    Flow back = backward(job_);
-    back.source = back.rows = job_.new_table();
-    statements = capture(back, true);
+    statements = capture(renamed(backward(job_), job_.new_table()), true);
   }
   statements.push_back(note_phase(job_, Phase::Built));
   return together(rounds, "preparing the way back", statements.front(), statements);
@@ -449,7 +452,7 @@ Status Rewrite::swap_back(Rounds& rounds) {
   Exchange places{.what = "changing places back",
                   .oid = static_cast<uint32_t>(TRY(oid[0].get<int64_t>(0))),
                   .lock_first = job_.lock_first,
-                  .locks = locks_of({job_.table(), job_.old_table()}),
+                  .locks = swap_locks(job_, true),
                   .snapshots = true,
                   .swaps = true,
                   .then = [&](pg::Connection& conn) { return return_places(conn, flow); }};
@@ -491,7 +494,7 @@ Status Rewrite::finish(Rounds& rounds) {
 std::vector<std::string> finish_statements(const Job& job) {
   std::vector<std::string> out = job.finish;
   if (job.copies) {
-    out = uncapture(backward(job), job.table());
+    out = uncapture(backward(job));
     out.push_back(cat("DROP TABLE IF EXISTS ", job.old_table()));
   }
   std::ranges::move(drop_notes(job), std::back_inserter(out));
@@ -500,7 +503,7 @@ std::vector<std::string> finish_statements(const Job& job) {
 
 std::vector<std::string> abort_statements(const Job& job, Phase phase) {
   std::vector<std::string> out;
-  if (job.copies && phase >= Phase::Capturing) out = uncapture(forward(job), job.table());
+  if (job.copies && phase >= Phase::Capturing) out = uncapture(forward(job));
   out.insert(out.end(), job.abort.begin(), job.abort.end());
   out.push_back(cat("DROP TABLE IF EXISTS ", job.new_table()));
   std::ranges::move(drop_notes(job), std::back_inserter(out));
@@ -519,7 +522,7 @@ std::vector<care::Step> shown_steps(const Job& job) {
       const bool on_table = sql.starts_with("CREATE TRIGGER") || sql.starts_with("ALTER TABLE");
       add(sql, on_table ? LockMode::ShareRowExclusive : LockMode::None);
     }
-    add(copy_pages(job, 0, 1'000), LockMode::AccessShare, false);
+    add(copy_pages(job, {.last = 1'000}), LockMode::AccessShare, false);
   }
   for (const Make& make : job.build) add(make.sql, make.lock, false);
   if (job.copies) {
@@ -527,7 +530,7 @@ std::vector<care::Step> shown_steps(const Job& job) {
     add(compare_all(flow), LockMode::AccessShare, false);
   }
   for (const std::string& sql : job.lock_first) add(sql, LockMode::AccessExclusive);
-  add(cat("LOCK TABLE ", job.table(), " IN ACCESS EXCLUSIVE MODE"), LockMode::AccessExclusive);
+  for (const std::string& sql : swap_locks(job, false)) add(sql, LockMode::AccessExclusive);
   for (const std::string& sql : job.swap) add(sql, LockMode::AccessExclusive);
   for (const Make& make : job.after) add(make.sql, make.lock, false);
   return out;

@@ -13,6 +13,9 @@ namespace pgtend::reshape {
 
 // The statements of a job as a dry run shows them, in order.
 std::vector<care::Step> shown_steps(const Job& job);
+// What is locked, in this order, so that the tables change places, or change back. Both are in
+// ACCESS EXCLUSIVE mode.
+std::vector<std::string> swap_locks(const Job& job, bool back);
 // What abort and finish run; `phase` is how far the job has come.
 std::vector<std::string> abort_statements(const Job& job, Phase phase);
 std::vector<std::string> finish_statements(const Job& job);

@@ -125,8 +125,10 @@ TEST_F(ReshapeSteps, AChunkAndItsNoteAreOneTransaction) {
   const auto status = work(
       [&](Rounds& rounds) -> Status {
         reshape::Ledger ledger = TRY(reshape::read_ledger(rounds.connection(), job_));
-        ledger.pages = 10;
-        reshape::Copier copier(rounds, job_, {.pages_max = 3});
+        ledger.sizes = {10};
+        care::Throttle throttle({});
+        throttle.use(rounds);
+        reshape::Copier copier(rounds, throttle, job_, {.pages_max = 3});
         TRY(copier.chunk(ledger));
         TRY(copier.chunk(ledger));
         EXPECT_EQ(copier.chunks(), 2);

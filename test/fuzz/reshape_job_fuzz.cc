@@ -26,6 +26,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)compare_all(flow);
     for (size_t leaf = 0; leaf < flow.leaves.size(); ++leaf) (void)compare_keys(flow, leaf);
   }
-  (void)copy_pages(*job, 0, 10);
+  (void)copy_pages(*job, {.last = 10});
   return 0;
 }

@@ -47,16 +47,19 @@ TEST(ReshapeFlow, CaptureHearsEveryWayOfWritingWithAPinnedSearchPath) {
 
 TEST(ReshapeFlow, PagesAreReadAsARangeWhereTheServerKnowsHow) {
   Job job = divided();
-  EXPECT_TRUE(has(copy_pages(job, 10, 20), "o.ctid >= '(10,0)' AND o.ctid < '(20,0)'"));
-  EXPECT_TRUE(has(copy_pages(job, 10, 20), "NOT EXISTS (SELECT FROM s.pgtend_7_log l"));
+  EXPECT_TRUE(
+      has(copy_pages(job, {.first = 10, .last = 20}), "o.ctid >= '(10,0)' AND o.ctid < '(20,0)'"));
+  EXPECT_TRUE(
+      has(copy_pages(job, {.first = 10, .last = 20}), "NOT EXISTS (SELECT FROM s.pgtend_7_log l"));
   job.version = 130000;
-  EXPECT_TRUE(has(copy_pages(job, 10, 20), "generate_series(10, 19)"));
+  EXPECT_TRUE(has(copy_pages(job, {.first = 10, .last = 20}), "generate_series(10, 19)"));
 }
 
 // One that is taken without the others would leave its row where it stood before.
 TEST(ReshapeFlow, AllEntriesOfAKeyAreTakenTogether) {
   const std::string some = take_keys(forward(divided()), 100);
-  EXPECT_TRUE(has(some, "LIMIT 100) x) few WHERE l.op IS NULL AND l.k1 = few.k1 AND l.k2 = few.k2"))
+  EXPECT_TRUE(
+      has(some, "LIMIT 100) x) few WHERE l.emptied IS NULL AND l.k1 = few.k1 AND l.k2 = few.k2"))
       << some;
   EXPECT_FALSE(has(take_keys(forward(divided()), 0), "LIMIT"));
 }
@@ -80,6 +83,45 @@ TEST(ReshapeFlow, TheWayBackReadsTheNewTableAndWritesTheOldOne) {
   EXPECT_TRUE(has(insert_keys(flow), "JOIN s.t o"));
   EXPECT_TRUE(has(compare_keys(flow, 0), "s.t_old t JOIN"));
   EXPECT_TRUE(has(compare_leaf(flow, 1, 5), "LIMIT 5"));
+}
+
+Job in_parts() {
+  Job job = divided();
+  job.shadow = job.old = "t_aside";
+  job.sources = {{"s.p1", 11, "at < '2025-02-01'"}, {"s.p2", 12, "at >= '2025-02-01'"}};
+  job.results = {{"s.t_1", 0, "at IS NOT NULL"}};
+  return job;
+}
+
+TEST(ReshapeFlow, PartsAreReadTogetherAndCopiedOneByOne) {
+  const Flow flow = forward(in_parts());
+  EXPECT_TRUE(has(insert_keys(flow), "UNION ALL SELECT id, \"Key\", at, v FROM ONLY s.p2) o ON"));
+  const std::string second = copy_pages(in_parts(), {.source = 1, .first = 0, .last = 3});
+  EXPECT_TRUE(has(second, "FROM ONLY s.p2 o WHERE")) << second;
+  EXPECT_TRUE(has(second, "o.tableoid = 12"));
+  EXPECT_EQ(uncapture(flow).size(), 4U);
+  const Flow back = backward(in_parts());
+  EXPECT_TRUE(has(insert_keys(back), "INSERT INTO s.t_aside"));
+  EXPECT_EQ(renamed(back, "x").sources[0].table, "s.t_1");
+}
+
+TEST(ReshapeFlow, ATruncateOfOnePartTakesItsRowsOnly) {
+  const Flow flow = forward(in_parts());
+  std::string text;
+  for (const std::string& sql : capture(flow, false)) text += sql + ";\n";
+
+  EXPECT_TRUE(has(text,
+                  "AFTER TRUNCATE ON s.p2 FOR EACH STATEMENT EXECUTE FUNCTION "
+                  "s.pgtend_7_capture(2)"))
+      << text;
+  EXPECT_EQ(empty_target(flow, 2), "DELETE FROM s.t_aside WHERE at >= '2025-02-01'");
+  EXPECT_EQ(empty_target(forward(divided()), 1), "TRUNCATE s.t_new");
+}
+
+TEST(ReshapeRewrite, TheRestOfATableInPartsIsNotLocked) {
+  EXPECT_EQ(swap_locks(in_parts(), false)[0], "LOCK TABLE ONLY s.t IN ACCESS EXCLUSIVE MODE");
+  EXPECT_EQ(swap_locks(in_parts(), false).size(), 3U);
+  EXPECT_EQ(swap_locks(in_parts(), true).back(), "LOCK TABLE s.t_aside IN ACCESS EXCLUSIVE MODE");
 }
 
 TEST(ReshapeRewrite, ADryRunShowsTheLocksOfTheSwap) {

@@ -44,6 +44,12 @@ TEST(ReshapeJob, WhatIsNotWholeIsRefused) {
     broken.erase(member);
     EXPECT_FALSE(job_from_json(json::value(broken))) << member;
   }
+  Job homeless = sample();
+  homeless.sources = {{"s.p", 1, ""}};
+  homeless.results = {{"s.q", 0, "true"}};
+  EXPECT_FALSE(job_from_json(json::value(to_json(homeless))));
+  homeless.sources[0].condition = "at > now()";
+  EXPECT_TRUE(job_from_json(json::value(to_json(homeless))));
   json::object strange = to_json(sample());
   strange["more"] = 1;
   EXPECT_FALSE(job_from_json(json::value(strange)));

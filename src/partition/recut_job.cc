@@ -1,0 +1,239 @@
+#include "partition/recut_job.h"
+
+#include "base/text.h"
+#include "partition/names.h"
+#include "pg/quote.h"
+#include "reshape/flow.h"
+
+namespace pgtend::partition {
+namespace {
+
+using care::LockMode;
+using pg::ident;
+using pg::literal;
+using reshape::Make;
+
+constexpr int kRecutCompression = 140000;
+
+class RecutBuilder {
+ public:
+  RecutBuilder(const RecutParts& parts, const std::vector<std::string>& key)
+      : parts_(parts), layout_(parts.mould.layout), like_(*parts.mould.like) {
+    job_.oid = layout_.oid;
+    job_.schema = layout_.schema;
+    job_.name = layout_.name;
+    job_.shadow = job_.old = recut_names(parts).front();
+    job_.key = key;
+    job_.columns = stored_columns(like_);
+    job_.version = parts.mould.version;
+    table_ = job_.table();
+    aside_ = job_.new_table();
+    check_ = job_.own_bare("range");
+  }
+
+  reshape::Job build();
+
+ private:
+  std::string leaf(const Slice& slice) const { return pg::qualified(layout_.schema, slice.name); }
+  std::string like(const std::string& table) const;
+  void places();
+  void create();
+  void create_leaf(const Slice& slice, const std::string& condition);
+  void keys();
+  void swap();
+  Make drop_check(const std::string& table) const;
+
+  const RecutParts& parts_;
+  const facts::Layout& layout_;
+  const Definition& like_;
+  reshape::Job job_;
+  std::string table_;
+  std::string aside_;
+  std::string check_;  // a constraint's bare name
+};
+
+std::string RecutBuilder::like(const std::string& table) const {
+  return cat("LIKE ", table,
+             " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE "
+             "INCLUDING COMMENTS",
+             job_.version >= kRecutCompression ? " INCLUDING COMPRESSION" : "");
+}
+
+void RecutBuilder::places() {
+  for (size_t i = 0; i < parts_.sources.size(); ++i) {
+    const facts::Partition& part = parts_.sources[i];
+    job_.sources.push_back(
+        {.table = part.qualified(), .oid = part.oid, .condition = parts_.conditions[i]});
+  }
+  for (const Slice& slice : parts_.slices) {
+    std::string condition =
+        cat(ident(layout_.column), " IS NOT NULL AND ", within_sql(layout_, slice.from, slice.to));
+    if (!parts_.above.empty()) condition += cat(" AND (", parts_.above, ")");
+    job_.results.push_back({.table = leaf(slice), .condition = std::move(condition)});
+    job_.bounds.push_back(slice.from);
+    job_.leaves.push_back(leaf(slice));
+  }
+  job_.divider = layout_.column;
+  job_.divider_type = layout_.type;
+}
+
+// As a partition that was made by hand: not by PARTITION OF, because what the newest source alone
+// has is wanted, too.
+void RecutBuilder::create_leaf(const Slice& slice, const std::string& condition) {
+  const std::string made = leaf(slice);
+  job_.create.push_back(cat("CREATE TABLE ", made, " (", like(like_.qualified()), ", CONSTRAINT ",
+                            check_, " CHECK (", condition, "))", storage_clause(like_)));
+  append(job_.create, alter_columns(like_, made));
+  append(job_.create, create_statistics(like_, made, [&](const Statistics& one) {
+           return name_of_part(slice.name, like_.name, one.name);
+         }));
+  job_.create.push_back(reshape::ours_alone(made));
+  for (const About& own : parts_.mould.own) job_.create.push_back(own.of(made));
+  job_.create.push_back(assert_same_rights(like_.qualified(), made));
+  job_.create.push_back(
+      cat("ALTER TABLE ", aside_, " ATTACH PARTITION ", made, " ", for_values(slice)));
+}
+
+void RecutBuilder::create() {
+  job_.create.push_back(cat("CREATE TABLE ", aside_, " (", like(table_), ") PARTITION BY RANGE (",
+                            ident(layout_.column), ")"));
+  job_.create.push_back(reshape::ours_alone(aside_));
+  for (size_t i = 0; i < parts_.slices.size(); ++i) {
+    create_leaf(parts_.slices[i], job_.results[i].condition);
+  }
+}
+
+Make RecutBuilder::drop_check(const std::string& table) const {
+  return {.sql = cat("ALTER TABLE ", table, " DROP CONSTRAINT IF EXISTS ", check_),
+          .lock = LockMode::AccessExclusive};
+}
+
+// The CHECK says of a source what its place does, so that it can take another place, and come back,
+// without being read. Keys and indexes of the new ones are made once the rows are there.
+void RecutBuilder::keys() {
+  for (const Slice& slice : parts_.slices) {
+    const std::string made = leaf(slice);
+    const auto name = [&](const std::string& index) {
+      return name_of_part(slice.name, like_.name, index);
+    };
+    const auto add = [&](const std::string& index, std::string sql) {
+      job_.build.push_back(
+          {.sql = std::move(sql),
+           .done_sql = cat("SELECT pg_catalog.to_regclass(",
+                           literal(pg::qualified(layout_.schema, index)), ") IS NOT NULL")});
+    };
+    for (const Constraint& constraint : like_.constraints) {
+      const std::string index = name(constraint.index);
+      add(index,
+          cat("ALTER TABLE ", made, " ADD CONSTRAINT ", ident(index), " ", constraint.definition));
+    }
+    for (const Index& index : like_.indexes) {
+      add(name(index.name), index_on(index, like_.qualified(), name(index.name), made));
+    }
+  }
+  job_.build.push_back({.sql = cat("VACUUM (FREEZE, ANALYZE) ", aside_), .alone = true});
+  for (const reshape::Part& source : job_.sources) {
+    job_.build.push_back({.sql = cat("ALTER TABLE ", source.table, " ADD CONSTRAINT ", check_,
+                                     " CHECK (", source.condition, ") NOT VALID"),
+                          .lock = LockMode::AccessExclusive,
+                          .done_sql = constraint_sql(source.table, check_)});
+    job_.build.push_back({.sql = cat("ALTER TABLE ", source.table, " VALIDATE CONSTRAINT ", check_),
+                          .lock = LockMode::ShareUpdateExclusive,
+                          .done_sql = constraint_sql(source.table, check_, " AND convalidated")});
+    job_.abort.push_back(drop_check(source.table).sql);
+    job_.after_back.push_back(drop_check(source.table));
+  }
+}
+
+void RecutBuilder::swap() {
+  const auto detach = [](const std::string& parent, const std::string& table) {
+    return cat("ALTER TABLE ", parent, " DETACH PARTITION ", table);
+  };
+  const auto attach = [](const std::string& parent, const std::string& table,
+                         const std::string& bound) {
+    return cat("ALTER TABLE ", parent, " ATTACH PARTITION ", table, " ", bound);
+  };
+  for (const facts::Partition& part : parts_.sources) {
+    job_.swap.push_back(detach(table_, part.qualified()));
+    job_.back.push_back(detach(aside_, part.qualified()));
+  }
+  for (const Slice& slice : parts_.slices) {
+    job_.swap.push_back(detach(aside_, leaf(slice)));
+    job_.back.push_back(detach(table_, leaf(slice)));
+  }
+  for (const Slice& slice : parts_.slices) {
+    job_.swap.push_back(attach(table_, leaf(slice), for_values(slice)));
+    job_.after.push_back(drop_check(leaf(slice)));
+  }
+  for (const facts::Partition& part : parts_.sources) {
+    job_.swap.push_back(attach(aside_, part.qualified(), part.bound));
+    job_.back.push_back(attach(table_, part.qualified(), part.bound));
+  }
+  for (const Slice& slice : parts_.slices) job_.back.push_back(cat("DROP TABLE ", leaf(slice)));
+  job_.back.push_back(cat("DROP TABLE ", aside_));
+}
+
+reshape::Job RecutBuilder::build() {
+  places();
+  create();
+  keys();
+  swap();
+  return std::move(job_);
+}
+
+}  // namespace
+
+std::vector<std::string> recut_names(const RecutParts& parts) {
+  std::vector<std::string> out{name_with(parts.mould.layout.name, "_aside")};
+  for (const Slice& slice : parts.slices) {
+    for (const std::string& index : index_names(*parts.mould.like)) {
+      out.push_back(name_of_part(slice.name, parts.mould.like->name, index));
+    }
+  }
+  return out;
+}
+
+reshape::Job recut_job(const RecutParts& parts, const std::vector<std::string>& key) {
+  return RecutBuilder(parts, key).build();
+}
+
+std::string print_of_all_sql(const std::vector<uint32_t>& oids) {
+  std::vector<std::string> list;
+  for (const uint32_t oid : oids) list.push_back(cat(oid));
+  const std::string all = cat("= ANY ('{", join(list, ","), "}'::oid[])");
+  const auto rows = [&](std::string_view what, std::string_view from, std::string_view table,
+                        std::string_view also = "") {
+    return cat(
+        "(SELECT pg_catalog.string_agg(x, ',' ORDER BY x) FROM (SELECT pg_catalog.concat_ws(' "
+        "', ",
+        what, ") AS x FROM pg_catalog.", from, " WHERE ", table, " ", all, also, ") r)");
+  };
+  return cat(
+      "pg_catalog.md5(pg_catalog.concat_ws('|', ",
+      rows("oid, relname, relowner, relacl, reloptions, relrowsecurity, relforcerowsecurity, "
+           "relreplident, pg_catalog.pg_get_expr(relpartbound, oid)",
+           "pg_class", "oid"),
+      ", ",
+      rows("attrelid, attnum, attname, atttypid, atttypmod, attcollation, attnotnull, "
+           "attgenerated, attisdropped, attacl",
+           "pg_attribute", "attrelid", " AND attnum > 0"),
+      ", ", rows("adrelid, adnum, pg_catalog.pg_get_expr(adbin, adrelid)", "pg_attrdef", "adrelid"),
+      ", ",
+      rows("conrelid, conname, convalidated, pg_catalog.pg_get_constraintdef(oid)", "pg_constraint",
+           "conrelid", " AND conname NOT LIKE 'pgtend\\_%'"),
+      ", ",
+      rows("conrelid, conname, pg_catalog.pg_get_constraintdef(oid)", "pg_constraint", "confrelid"),
+      ", ", rows("indrelid, indexrelid, indisvalid, indisreplident", "pg_index", "indrelid"), ", ",
+      rows("tgrelid, tgname, tgenabled", "pg_trigger", "tgrelid",
+           " AND NOT tgisinternal AND tgname NOT LIKE 'pgtend\\_%'"),
+      ", ",
+      rows("polrelid, polname, pg_catalog.pg_get_expr(polqual, polrelid), "
+           "pg_catalog.pg_get_expr(polwithcheck, polrelid)",
+           "pg_policy", "polrelid"),
+      ", ",
+      rows("refobjid, classid, objid", "pg_depend", "refobjid",
+           " AND deptype = 'n' AND classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass"),
+      "))");
+}
+
+}  // namespace pgtend::partition
