@@ -79,6 +79,8 @@ std::span<const Command> commands() {
        partition_convert_parameters(), run_partition_convert},
       {"partition", "recut", "Replaces partitions by wider or narrower ones while they are in use",
        Needs::Connection, partition_recut_parameters(), run_partition_recut},
+      {"partition", "drain", "Makes partitions for the rows of a DEFAULT partition, in use",
+       Needs::Connection, partition_drain_parameters(), run_partition_drain},
       {"partition", "resume", "Goes on with a conversion that was interrupted", Needs::Connection,
        partition_job_parameters(), run_partition_resume},
       {"partition", "abort", "Takes a conversion away that has not come to its end",

@@ -399,11 +399,7 @@ constexpr std::string_view kRefusals[] = {
     R"(select 'it is part of an inheritance tree: take it out first' from pg_class c
        where c.oid = $1 and exists (select from pg_inherits i where i.inhparent = $1
                                     or i.inhrelid = $1 and not c.relispartition))",
-    R"(select 'it is the DEFAULT partition of ' || t.partrelid::regclass || ': make partitions for ' ||
-         'its rows first'
-       from pg_partitioned_table t where t.partdefid = $1
-       union all
-       select 'a DEFAULT partition stands beside it, ' || t.partdefid::regclass || ', which would ' ||
+    R"(select 'a DEFAULT partition stands beside it, ' || t.partdefid::regclass || ', which would ' ||
          'be read under the lock: empty and drop it first'
        from pg_partitioned_table t join pg_inherits i on i.inhparent = t.partrelid
        where i.inhrelid = $1 and t.partdefid not in (0, $1))",

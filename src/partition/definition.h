@@ -101,6 +101,7 @@ struct Definition {
 
   std::string qualified() const;
   bool seated() const { return !seat.parent.empty(); }
+  bool is_default() const { return seat.bound == "DEFAULT"; }
   // nullptr if there is none of that name.
   const Column* column(std::string_view column) const;
 };

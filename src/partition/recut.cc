@@ -137,6 +137,9 @@ Status name_slices(pg::Connection& conn, RecutPlan& plan) {
     slice.name = free;
     used.push_back(free);
   }
+  if (plan.rest.empty()) return ok();
+  plan.rest = TRY(free_name(conn, plan.layout.schema, plan.rest, used));
+  if (plan.rest.empty()) plan.refusals.emplace_back("no name is free for a new DEFAULT partition");
   return ok();
 }
 
@@ -229,17 +232,10 @@ Error nothing_to_do(const RecutPlan& plan, const RecutRequest& request) {
 
 Result<RecutPlan> looked_at(pg::Connection& conn, const RecutRequest& request) {
   RecutPlan plan{.layout = TRY(facts::load_layout(conn, request.table, request.time_zone))};
-  const std::string& type = plan.layout.type;
-  if (!plan.layout.partitioned || plan.layout.strategy != "range" ||
-      !(type == "date" || type.starts_with("timestamp"))) {
-    return Error{ErrorCode::Invalid, cat(plan.layout.qualified(),
-                                         " is not partitioned by ranges of one date or timestamp "
-                                         "column")};
-  }
+  TRY(time_ranges(plan.layout));
   Recutter recutter(conn, request, plan);
   TRY(in_time_zone(conn, request.time_zone, [&] { return recutter.look(); }));
   if (plan.sources.empty()) return nothing_to_do(plan, request);
-  TRY(name_slices(conn, plan));
   return plan;
 }
 
@@ -273,11 +269,17 @@ Cuts cut(const std::vector<Stretch>& sources, const std::vector<Stretch>& slices
   return out;
 }
 
-Result<RecutPlan> plan_recut(pg::Connection& conn, const RecutRequest& request,
-                             const Policy& policy) {
-  TRY(nothing_begun(conn, request.table));
-  RecutPlan plan = TRY(looked_at(conn, request));
+Status time_ranges(const facts::Layout& layout) {
+  const bool time = layout.type == "date" || layout.type.starts_with("timestamp");
+  if (layout.partitioned && layout.strategy == "range" && time) return ok();
+  return Error{
+      ErrorCode::Invalid,
+      cat(layout.qualified(), " is not partitioned by ranges of one date or timestamp column")};
+}
+
+Status complete_recut(pg::Connection& conn, const Policy& policy, RecutPlan& plan) {
   plan.action = {.kind = "partition", .object = plan.layout.qualified()};
+  TRY(name_slices(conn, plan));
   TRY(examine_sources(conn, plan));
   const Mould mould = TRY(load_mould(conn, plan.layout, plan.sources.back()));
   const std::vector<std::string> conditions = TRY(conditions_of(conn, plan));
@@ -285,6 +287,7 @@ Result<RecutPlan> plan_recut(pg::Connection& conn, const RecutRequest& request,
                          .sources = plan.sources,
                          .conditions = conditions,
                          .slices = plan.slices,
+                         .rest = plan.rest,
                          .above = TRY(place_of(conn, plan.layout.oid))};
   TRY(examine_plan(conn, mould, policy, recut_names(parts), plan));
   const std::vector<std::string> key = identifying_columns(*mould.like);
@@ -293,7 +296,7 @@ Result<RecutPlan> plan_recut(pg::Connection& conn, const RecutRequest& request,
         "it has no primary key or unique constraint by which a changed row could be found again, "
         "on columns that are never null and of types of PostgreSQL's own: add one");
   }
-  if (!plan.refusals.empty()) return plan;
+  if (!plan.refusals.empty()) return ok();
   for (const std::string& warning : mould.warnings) plan.warnings.push_back(warning);
   plan.job = recut_job(parts, key);
   TRY(ready_to_copy(conn, plan.job));
@@ -302,6 +305,14 @@ Result<RecutPlan> plan_recut(pg::Connection& conn, const RecutRequest& request,
   Bytes size;
   for (const facts::Partition& part : plan.sources) size = size + part.bytes;
   plan.action.extra_disk = plan.action.wal = size;
+  return ok();
+}
+
+Result<RecutPlan> plan_recut(pg::Connection& conn, const RecutRequest& request,
+                             const Policy& policy) {
+  TRY(nothing_begun(conn, request.table));
+  RecutPlan plan = TRY(looked_at(conn, request));
+  TRY(complete_recut(conn, policy, plan));
   return plan;
 }
 

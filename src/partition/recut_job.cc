@@ -34,11 +34,18 @@ class RecutBuilder {
   reshape::Job build();
 
  private:
-  std::string leaf(const Slice& slice) const { return pg::qualified(layout_.schema, slice.name); }
+  // A relation to be, with what its place is and says.
+  struct Made {
+    std::string name = {};  // bare
+    std::string table = {};
+    std::string bound = {};
+    std::string condition = {};
+  };
+  Made made_of(const std::string& name, std::string bound, std::string condition) const;
   std::string like(const std::string& table) const;
   void places();
   void create();
-  void create_leaf(const Slice& slice, const std::string& condition);
+  void create_leaf(const Made& made);
   void keys();
   void swap();
   Make drop_check(const std::string& table) const;
@@ -47,6 +54,7 @@ class RecutBuilder {
   const facts::Layout& layout_;
   const Definition& like_;
   reshape::Job job_;
+  std::vector<Made> made_;
   std::string table_;
   std::string aside_;
   std::string check_;  // a constraint's bare name
@@ -59,48 +67,69 @@ std::string RecutBuilder::like(const std::string& table) const {
              job_.version >= kRecutCompression ? " INCLUDING COMPRESSION" : "");
 }
 
+RecutBuilder::Made RecutBuilder::made_of(const std::string& name, std::string bound,
+                                         std::string condition) const {
+  if (!parts_.above.empty()) condition += cat(" AND (", parts_.above, ")");
+  return {.name = name,
+          .table = pg::qualified(layout_.schema, name),
+          .bound = std::move(bound),
+          .condition = std::move(condition)};
+}
+
+// A row belongs to the leaf of its time; where a DEFAULT partition takes what is left, the server
+// finds its place.
 void RecutBuilder::places() {
+  std::vector<std::string> taken;
   for (size_t i = 0; i < parts_.sources.size(); ++i) {
     const facts::Partition& part = parts_.sources[i];
     job_.sources.push_back(
         {.table = part.qualified(), .oid = part.oid, .condition = parts_.conditions[i]});
   }
   for (const Slice& slice : parts_.slices) {
-    std::string condition =
-        cat(ident(layout_.column), " IS NOT NULL AND ", within_sql(layout_, slice.from, slice.to));
-    if (!parts_.above.empty()) condition += cat(" AND (", parts_.above, ")");
-    job_.results.push_back({.table = leaf(slice), .condition = std::move(condition)});
-    job_.bounds.push_back(slice.from);
-    job_.leaves.push_back(leaf(slice));
+    const std::string within = within_sql(layout_, slice.from, slice.to);
+    taken.push_back(cat("(", within, ")"));
+    made_.push_back(made_of(slice.name, for_values(slice),
+                            cat(ident(layout_.column), " IS NOT NULL AND ", within)));
   }
-  job_.divider = layout_.column;
-  job_.divider_type = layout_.type;
+  if (!parts_.rest.empty()) {
+    made_.push_back(
+        made_of(parts_.rest, "DEFAULT",
+                cat("(", parts_.conditions.front(), ") AND NOT (", ident(layout_.column),
+                    " IS NOT NULL AND (", join(taken, " OR "), "))")));
+    job_.leaves = {aside_};
+  } else {
+    job_.divider = layout_.column;
+    job_.divider_type = layout_.type;
+    for (const Slice& slice : parts_.slices) job_.bounds.push_back(slice.from);
+    for (const Made& made : made_) job_.leaves.push_back(made.table);
+  }
+  for (const Made& made : made_) {
+    job_.results.push_back({.table = made.table, .condition = made.condition});
+  }
 }
 
 // As a partition that was made by hand: not by PARTITION OF, because what the newest source alone
 // has is wanted, too.
-void RecutBuilder::create_leaf(const Slice& slice, const std::string& condition) {
-  const std::string made = leaf(slice);
-  job_.create.push_back(cat("CREATE TABLE ", made, " (", like(like_.qualified()), ", CONSTRAINT ",
-                            check_, " CHECK (", condition, "))", storage_clause(like_)));
-  append(job_.create, alter_columns(like_, made));
-  append(job_.create, create_statistics(like_, made, [&](const Statistics& one) {
-           return name_of_part(slice.name, like_.name, one.name);
+void RecutBuilder::create_leaf(const Made& made) {
+  job_.create.push_back(cat("CREATE TABLE ", made.table, " (", like(like_.qualified()),
+                            ", CONSTRAINT ", check_, " CHECK (", made.condition, "))",
+                            storage_clause(like_)));
+  append(job_.create, alter_columns(like_, made.table));
+  append(job_.create, create_statistics(like_, made.table, [&](const Statistics& one) {
+           return name_of_part(made.name, like_.name, one.name);
          }));
-  job_.create.push_back(reshape::ours_alone(made));
-  for (const About& own : parts_.mould.own) job_.create.push_back(own.of(made));
-  job_.create.push_back(assert_same_rights(like_.qualified(), made));
+  job_.create.push_back(reshape::ours_alone(made.table));
+  for (const About& own : parts_.mould.own) job_.create.push_back(own.of(made.table));
+  job_.create.push_back(assert_same_rights(like_.qualified(), made.table));
   job_.create.push_back(
-      cat("ALTER TABLE ", aside_, " ATTACH PARTITION ", made, " ", for_values(slice)));
+      cat("ALTER TABLE ", aside_, " ATTACH PARTITION ", made.table, " ", made.bound));
 }
 
 void RecutBuilder::create() {
   job_.create.push_back(cat("CREATE TABLE ", aside_, " (", like(table_), ") PARTITION BY RANGE (",
                             ident(layout_.column), ")"));
   job_.create.push_back(reshape::ours_alone(aside_));
-  for (size_t i = 0; i < parts_.slices.size(); ++i) {
-    create_leaf(parts_.slices[i], job_.results[i].condition);
-  }
+  for (const Made& made : made_) create_leaf(made);
 }
 
 Make RecutBuilder::drop_check(const std::string& table) const {
@@ -111,10 +140,9 @@ Make RecutBuilder::drop_check(const std::string& table) const {
 // The CHECK says of a source what its place does, so that it can take another place, and come back,
 // without being read. Keys and indexes of the new ones are made once the rows are there.
 void RecutBuilder::keys() {
-  for (const Slice& slice : parts_.slices) {
-    const std::string made = leaf(slice);
+  for (const Made& made : made_) {
     const auto name = [&](const std::string& index) {
-      return name_of_part(slice.name, like_.name, index);
+      return name_of_part(made.name, like_.name, index);
     };
     const auto add = [&](const std::string& index, std::string sql) {
       job_.build.push_back(
@@ -124,11 +152,11 @@ void RecutBuilder::keys() {
     };
     for (const Constraint& constraint : like_.constraints) {
       const std::string index = name(constraint.index);
-      add(index,
-          cat("ALTER TABLE ", made, " ADD CONSTRAINT ", ident(index), " ", constraint.definition));
+      add(index, cat("ALTER TABLE ", made.table, " ADD CONSTRAINT ", ident(index), " ",
+                     constraint.definition));
     }
     for (const Index& index : like_.indexes) {
-      add(name(index.name), index_on(index, like_.qualified(), name(index.name), made));
+      add(name(index.name), index_on(index, like_.qualified(), name(index.name), made.table));
     }
   }
   job_.build.push_back({.sql = cat("VACUUM (FREEZE, ANALYZE) ", aside_), .alone = true});
@@ -157,19 +185,19 @@ void RecutBuilder::swap() {
     job_.swap.push_back(detach(table_, part.qualified()));
     job_.back.push_back(detach(aside_, part.qualified()));
   }
-  for (const Slice& slice : parts_.slices) {
-    job_.swap.push_back(detach(aside_, leaf(slice)));
-    job_.back.push_back(detach(table_, leaf(slice)));
+  for (const Made& made : made_) {
+    job_.swap.push_back(detach(aside_, made.table));
+    job_.back.push_back(detach(table_, made.table));
   }
-  for (const Slice& slice : parts_.slices) {
-    job_.swap.push_back(attach(table_, leaf(slice), for_values(slice)));
-    job_.after.push_back(drop_check(leaf(slice)));
+  for (const Made& made : made_) {
+    job_.swap.push_back(attach(table_, made.table, made.bound));
+    job_.after.push_back(drop_check(made.table));
   }
   for (const facts::Partition& part : parts_.sources) {
     job_.swap.push_back(attach(aside_, part.qualified(), part.bound));
     job_.back.push_back(attach(table_, part.qualified(), part.bound));
   }
-  for (const Slice& slice : parts_.slices) job_.back.push_back(cat("DROP TABLE ", leaf(slice)));
+  for (const Made& made : made_) job_.back.push_back(cat("DROP TABLE ", made.table));
   job_.back.push_back(cat("DROP TABLE ", aside_));
 }
 
@@ -185,11 +213,13 @@ reshape::Job RecutBuilder::build() {
 
 std::vector<std::string> recut_names(const RecutParts& parts) {
   std::vector<std::string> out{name_with(parts.mould.layout.name, "_aside")};
-  for (const Slice& slice : parts.slices) {
+  const auto add = [&](const std::string& made) {
     for (const std::string& index : index_names(*parts.mould.like)) {
-      out.push_back(name_of_part(slice.name, parts.mould.like->name, index));
+      out.push_back(name_of_part(made, parts.mould.like->name, index));
     }
-  }
+  };
+  for (const Slice& slice : parts.slices) add(slice.name);
+  if (!parts.rest.empty()) add(parts.rest);
   return out;
 }
 

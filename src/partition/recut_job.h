@@ -12,6 +12,7 @@ struct RecutParts {
   const std::vector<facts::Partition>& sources;
   const std::vector<std::string>& conditions;  // what the place of each source says of its rows
   const std::vector<Slice>& slices;
+  std::string rest = {};   // bare name of a new DEFAULT partition; "" none
   std::string above = {};  // what the table's own place says of its rows, "" if it is no partition
 };
 

@@ -406,6 +406,10 @@ Examined examine(const Definition& table, const Proposal& proposal, const Conver
                                ident(proposal.column),
                                ": drop it or make it an ordinary index first"));
   }
+  if (table.is_default()) {
+    out.refusals.push_back(cat("it is the DEFAULT partition of ", table.seat.parent,
+                               ": pgtend partition drain makes partitions for its rows"));
+  }
   examine_size(table, proposal, policy, out);
   examine_rest(table, out);
   return out;

@@ -271,10 +271,8 @@ Status refuse_strays(pg::Connection& conn, const Mould& mould, Birth& birth) {
                  cat("looking for rows of the new partition in ", mould.fallback->qualified()));
   if (!TRY(rows[0].get<bool>(0))) return ok();
   birth.refusal = cat("DEFAULT partition ", mould.fallback->qualified(), " has rows from ",
-                      birth.slice.from, " to ", birth.slice.to,
-                      ", which draining is not done yet: move them away first, they are those "
-                      "WHERE ",
-                      within_sql(mould.layout, birth.slice.from, birth.slice.to));
+                      birth.slice.from, " to ", birth.slice.to, ": pgtend partition drain ",
+                      mould.layout.qualified(), " makes partitions for them");
   return ok();
 }
 

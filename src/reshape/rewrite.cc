@@ -17,7 +17,8 @@ using care::RoundEnd;
 using care::Rounds;
 
 constexpr int64_t kKeysAtOnce = 5'000;
-constexpr int64_t kKeysFew = 500;  // so few are left for the swap, or as many as come in that time
+constexpr int64_t kKeysLeast = 50;  // take as long as they take
+constexpr int64_t kKeysFew = 500;   // so few are left for the swap, or as many as come in that time
 constexpr int kRoundsPerSweep = 50;
 constexpr milliseconds kLookAgain{200};
 constexpr int kVersionCheckClient = 140000;
@@ -206,16 +207,21 @@ Status Rewrite::catch_up(Rounds& rounds, const Flow& flow) {
   mark_ = TRY(mark.scalar());
   TRY(rounds.step(sweep_log(flow)));
   return rounds.series(shown, [&]() -> Status {
+    int64_t at_once = kKeysAtOnce;
     for (int round = 0; round < kCatchUpMax; ++round) {
       int64_t entries = 0;
-      int64_t most = kKeysAtOnce;
+      int64_t most = at_once;
       const auto body = [&](pg::Connection& conn) -> Result<RoundEnd> {
-        if (most == 0) TRY(conn.exec("SET LOCAL statement_timeout = 0"));
+        if (most <= kKeysLeast) TRY(conn.exec("SET LOCAL statement_timeout = 0"));
         entries = TRY(apply(conn, flow, most));
         return RoundEnd::Commit;
       };
       TRY(throttle_.begin());
       auto end = rounds.round(body);
+      if (!end && end.error().code == ErrorCode::Timeout && at_once > kKeysLeast) {
+        at_once = std::max(at_once / 4, kKeysLeast);
+        continue;
+      }
       if (!end && unique_or_reference(end.error())) {
         // Part of the changes may be at odds with what has not been brought over yet: all of them
         // are as consistent as the table is.
@@ -227,7 +233,8 @@ Status Rewrite::catch_up(Rounds& rounds, const Flow& flow) {
       report_.keys_applied += entries;
       // What was taken stands in the way of what comes until it is swept out.
       if (round % kRoundsPerSweep == kRoundsPerSweep - 1) TRY(rounds.step(sweep_log(flow)));
-      if (entries < kKeysFew && (entries == 0 || round + 1 >= kCatchUpAtLeast)) return ok();
+      if (entries < std::min(kKeysFew, at_once) && (entries == 0 || round + 1 >= kCatchUpAtLeast))
+        return ok();
       rounds.tell(cat("catching up: ", grouped(report_.keys_applied), " changes brought over"));
       TRY(throttle_.rest(microseconds(0)));
     }

@@ -1,6 +1,7 @@
 // pgtend is killed at random moments of a conversion, and the server crashes, while clients write:
 // it is gone on with, and nothing is lost or there twice.
 #include <atomic>
+#include <cmath>
 #include <random>
 #include <thread>
 
@@ -85,7 +86,8 @@ TEST_P(PartitionKill, KilledAtRandomMomentsItIsGoneOnWith) {
     Outcome outcome;
     do {
       // Longer and longer, so that it comes to its end on any machine.
-      const milliseconds after(300 + static_cast<int64_t>(random() % 600) * (1 + killed / 2));
+      const double longer = std::pow(1.15, killed);
+      const milliseconds after(std::llround((300 + static_cast<double>(random() % 600)) * longer));
       outcome = once(way, begun(), after);
       if (outcome.exit_code == kKilled) ++killed;
     } while (outcome.exit_code == kKilled && killed < 60);

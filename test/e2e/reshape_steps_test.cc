@@ -117,6 +117,28 @@ TEST_F(ReshapeSteps, ChangesThatFitOnlyTogetherAreBroughtTogether) {
   EXPECT_EQ(one("SELECT count(*) FROM pgtend_" + cat(job_.oid) + "_log"), "0");
 }
 
+// On a server that is slow today fewer are brought over at once.
+TEST_F(ReshapeSteps, ChangesThatTakeTooLongTogetherAreBroughtBitByBit) {
+  must(
+      conn_->exec("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM "
+                  "pg_catalog.pg_sleep(0.002); RETURN NEW; END'"));
+  job_.create.emplace_back(
+      "CREATE TRIGGER slow BEFORE INSERT ON public.t_new FOR EACH ROW WHEN "
+      "(NEW.v < 0) EXECUTE FUNCTION public.slow()");
+  job_.build.push_back({.sql = "UPDATE public.t SET v = -id WHERE id <= 1000"});
+  job_.swap.emplace_back("DROP TRIGGER slow ON public.t");
+  care::GateSetup short_rounds = gate();
+  short_rounds.policy.round_timeout = milliseconds(1'000);
+  reshape::Report report;
+  reshape::Rewrite rewrite({.patience = seconds(20)}, job_, report);
+
+  const Status status = work([&](Rounds& rounds) { return rewrite.run(rounds); }, short_rounds);
+
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(report.keys_applied, 1000);
+  EXPECT_EQ(one("SELECT count(*) FROM t WHERE v = -id"), "1000");
+}
+
 TEST_F(ReshapeSteps, AChunkAndItsNoteAreOneTransaction) {
   all(reshape::make_ledger(job_));
   all(job_.create);
