@@ -107,15 +107,15 @@ class Server:
 class Clients:
     """pgbench with a log of each transaction, of which those of `text` are made."""
 
-    def __init__(self, server, options, text):
+    def __init__(self, server, options, text, mode="prepared", count=CLIENTS):
         self.server = server
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=server.folder))
         script = self.folder / "script.sql"
         script.write_text(text)
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
-            [server.programs / "pgbench", "-n", "-c", str(CLIENTS), "-j", str(CLIENTS), "-T", "3600", "-R",
-             str(options.rate), "-M", "prepared", "-l", "-f", script], env=server.environment, cwd=self.folder,
+            [server.programs / "pgbench", "-n", "-c", str(count), "-j", str(CLIENTS), "-T", "3600", "-R",
+             str(options.rate), "-M", mode, "-l", "-f", script], env=server.environment, cwd=self.folder,
             stdout=subprocess.DEVNULL, stderr=open(self.folder / "errors", "w", encoding="utf-8"))
 
     def errors(self):
@@ -137,13 +137,13 @@ class Clients:
 class LockWatch:
     """When ACCESS EXCLUSIVE on the table was seen."""
 
-    def __init__(self, server):
+    def __init__(self, server, table="ledger"):
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(["psql", "-XAtq"], env=server.environment, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.process.stdin.write(
             "select extract(epoch from clock_timestamp()), count(*) from pg_locks where granted and mode = "
-            "'AccessExclusiveLock' and relation = to_regclass('ledger') \\watch 0.002\n")
+            f"'AccessExclusiveLock' and relation = to_regclass('{table}') \\watch 0.002\n")
         self.process.stdin.flush()
 
     def stop(self):

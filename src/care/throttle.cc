@@ -178,7 +178,7 @@ json::object to_json(const HeldBack& held) {
           {"lag_unknown", held.lag_unknown}};
 }
 
-std::string to_text(const HeldBack& held) {
+std::string held_text(const HeldBack& held) {
   std::vector<std::string> parts;
   if (held.latency.count() > 0) {
     parts.push_back(cat(human(held.latency), " for clients (", held.clients, ")"));

@@ -106,6 +106,6 @@ class Throttle {
 
 json::object to_json(const HeldBack& held);
 // "4.0 s for clients (latency 87 ms, limit 50 ms), 1.2 s for the WAL budget", "" for nothing.
-std::string to_text(const HeldBack& held);
+std::string held_text(const HeldBack& held);
 
 }  // namespace pgtend::care

@@ -227,7 +227,7 @@ void print_report(Output& output, const partition::OnlineReport& report) {
                     job.swap_tries == 1 ? "" : cat(", at try ", job.swap_tries),
                     job.swap_holds == 0 ? "" : ", while the pooler held their statements"));
   }
-  if (job.held.any()) output.line(cat("held back: ", care::to_text(job.held)));
+  if (job.held.any()) output.line(cat("held back: ", care::held_text(job.held)));
   if (!job.waited_for.empty()) output.line(cat("waited for: ", printable(job.waited_for)));
 }
 

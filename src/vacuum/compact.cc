@@ -174,7 +174,7 @@ std::string to_text(const CompactReport& report) {
     lines.push_back(cat("  rounds       ", report.rounds.too_long, " over 20 ms, the longest ",
                         human(nanoseconds(report.rounds.longest))));
   }
-  if (report.held.any()) lines.push_back(cat("  held back    ", to_text(report.held)));
+  if (report.held.any()) lines.push_back(cat("  held back    ", care::held_text(report.held)));
   if (report.held.lag_unknown) {
     lines.emplace_back(
         "  standbys     how far they are behind may not be seen: GRANT pg_read_all_stats");

@@ -103,7 +103,7 @@ class CompactPace : public ::testing::TestWithParam<std::string> {
 TEST_P(CompactPace, WithoutAnyOfItNothingHoldsItBack) {
   const CompactReport report = compacted(setup());
 
-  EXPECT_FALSE(report.held.any()) << vacuum::to_text(report.held);
+  EXPECT_FALSE(report.held.any()) << care::held_text(report.held);
   EXPECT_EQ(to_text(report).find("held back"), std::string::npos);
 }
 

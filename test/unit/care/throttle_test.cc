@@ -83,8 +83,8 @@ TEST(CompactThrottle, TheServersOwnMeasureCountsWhileSomethingIsNotReplayed) {
 }
 
 TEST(CompactThrottle, TheReportNamesWhatHeldItBack) {
-  EXPECT_EQ(to_text(HeldBack{}), "");
-  EXPECT_EQ(to_text(HeldBack{.latency = seconds(4),
+  EXPECT_EQ(held_text(HeldBack{}), "");
+  EXPECT_EQ(held_text(HeldBack{.latency = seconds(4),
                              .wal = milliseconds(1'200),
                              .lag = seconds(2),
                              .clients = "latency 87.0 ms, limit 50.0 ms",
