@@ -197,8 +197,11 @@ void RecutBuilder::swap() {
     job_.swap.push_back(attach(aside_, part.qualified(), part.bound));
     job_.back.push_back(attach(table_, part.qualified(), part.bound));
   }
-  for (const Made& made : made_) job_.back.push_back(cat("DROP TABLE ", made.table));
-  job_.back.push_back(cat("DROP TABLE ", aside_));
+  // Not under the lock: their files take time.
+  for (const Made& made : made_) {
+    job_.after_back.push_back({.sql = cat("DROP TABLE IF EXISTS ", made.table)});
+  }
+  job_.after_back.push_back({.sql = cat("DROP TABLE IF EXISTS ", aside_)});
 }
 
 reshape::Job RecutBuilder::build() {

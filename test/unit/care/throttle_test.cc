@@ -85,10 +85,10 @@ TEST(CompactThrottle, TheServersOwnMeasureCountsWhileSomethingIsNotReplayed) {
 TEST(CompactThrottle, TheReportNamesWhatHeldItBack) {
   EXPECT_EQ(held_text(HeldBack{}), "");
   EXPECT_EQ(held_text(HeldBack{.latency = seconds(4),
-                             .wal = milliseconds(1'200),
-                             .lag = seconds(2),
-                             .clients = "latency 87.0 ms, limit 50.0 ms",
-                             .standby = "walreceiver is 12.0 s behind"}),
+                               .wal = milliseconds(1'200),
+                               .lag = seconds(2),
+                               .clients = "latency 87.0 ms, limit 50.0 ms",
+                               .standby = "walreceiver is 12.0 s behind"}),
             "4.00 s for clients (latency 87.0 ms, limit 50.0 ms), 1.20 s for the WAL budget, "
             "2.00 s for standbys (walreceiver is 12.0 s behind)");
 }
