@@ -194,7 +194,11 @@ void RecutBuilder::swap() {
     job_.after.push_back(drop_check(made.table));
   }
   for (const facts::Partition& part : parts_.sources) {
-    job_.swap.push_back(attach(aside_, part.qualified(), part.bound));
+    const Make aside{.sql = attach(aside_, part.qualified(), part.bound),
+                     .done_sql = cat("SELECT relispartition FROM pg_catalog.pg_class WHERE oid = ",
+                                     part.oid)};
+    job_.after.push_back(aside);
+    job_.before_back.push_back(aside);  // of a run that ended at the swap
     job_.back.push_back(attach(table_, part.qualified(), part.bound));
   }
   // Not under the lock: their files take time.

@@ -6,6 +6,7 @@
 namespace pgtend::reshape {
 namespace {
 
+constexpr std::string_view kSilentBody = "BEGIN RETURN NULL; END";
 constexpr int kVersionTidScan = 140000;  // before, WHERE ctid >= … reads the whole table
 
 std::vector<std::string> quoted(const std::vector<std::string>& names) {
@@ -173,7 +174,7 @@ std::vector<std::string> capture(const Flow& flow, bool silent) {
   out.push_back(ours_alone(flow.log));
   out.push_back(cat("CREATE INDEX ON ", flow.log, " (", ks(flow, ""), ")"));
   out.push_back(cat("CREATE INDEX ON ", flow.log, " (emptied) WHERE emptied IS NOT NULL"));
-  out.push_back(function(flow, silent ? "BEGIN RETURN NULL; END" : loud_body(flow)));
+  out.push_back(function(flow, silent ? std::string(kSilentBody) : loud_body(flow)));
   out.push_back(cat("REVOKE ALL ON FUNCTION ", flow.function, "() FROM PUBLIC"));
   const std::string truncate = cat(flow.trigger, "_t");
   for (size_t i = 0; i < flow.sources.size(); ++i) {
@@ -190,6 +191,8 @@ std::vector<std::string> capture(const Flow& flow, bool silent) {
 }
 
 std::string listen(const Flow& flow) { return function(flow, loud_body(flow)); }
+
+std::string silence(const Flow& flow) { return function(flow, std::string(kSilentBody)); }
 
 std::vector<std::string> uncapture(const Flow& flow) {
   std::vector<std::string> out;

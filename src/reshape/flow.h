@@ -47,6 +47,8 @@ std::string ours_alone(const std::string& table);
 std::vector<std::string> capture(const Flow& flow, bool silent);
 // The function, made anew so that it writes the log. Takes no lock on tables.
 std::string listen(const Flow& flow);
+// And so that it writes nothing any more.
+std::string silence(const Flow& flow);
 // Takes the triggers away: ACCESS EXCLUSIVE on the sources.
 std::vector<std::string> uncapture(const Flow& flow);
 

@@ -278,7 +278,7 @@ Status Rewrite::change_places(pg::Connection& conn, const Flow& flow) {
   TRY(bring_last(conn, flow));
   TRY_DURING(conn.exec(join(job_.swap, ";\n")), "changing places");
   if (job_.copies) {
-    for (const std::string& sql : uncapture(renamed(flow, job_.old_table()))) TRY(conn.exec(sql));
+    TRY(conn.exec(silence(flow)));  // its triggers go afterwards
     TRY(conn.exec(listen(backward(job_))));
   }
   return note(conn, Phase::Swapped);
@@ -326,12 +326,19 @@ Status Rewrite::bring_over(Rounds& rounds, const Flow& flow) {
   return catch_up(rounds, flow);
 }
 
+// What noticed changes of the old table, which nobody uses any more.
+Status Rewrite::tidy(Rounds& rounds, Phase then) {
+  std::vector<std::string> statements;
+  if (job_.copies) statements = uncapture(renamed(forward(job_), job_.old_table()));
+  statements.push_back(cat("DROP FUNCTION IF EXISTS ", job_.own("capture"), "()"));
+  statements.push_back(cat("DROP TABLE IF EXISTS ", job_.own("log")));
+  statements.push_back(note_phase(job_, then));
+  return together(rounds, "tidying up", cat("DROP TABLE ", job_.own("log")), statements);
+}
+
 Status Rewrite::settle(Rounds& rounds) {
   TRY(build(rounds, job_.after));
-  return together(
-      rounds, "tidying up", cat("DROP TABLE ", job_.own("log")),
-      {cat("DROP FUNCTION IF EXISTS ", job_.own("capture"), "()"),
-       cat("DROP TABLE IF EXISTS ", job_.own("log")), note_phase(job_, Phase::Settled)});
+  return tidy(rounds, Phase::Settled);
 }
 
 // Before the swap the roles are still the other way round.
@@ -481,6 +488,7 @@ Status Rewrite::take_back(Rounds& rounds) {
         "pgtend partition abort ends the job");
   }
   TRY(begin_throttle(rounds));
+  if (ledger_.phase == Phase::Swapped) TRY(tidy(rounds, Phase::Swapped));
   const Status back = ledger_.phase == Phase::Returned ? ok() : swap_back(rounds);
   report_.held = throttle_.sums();
   TRY(back);

@@ -59,6 +59,7 @@ class Rewrite {
   Status bring_over(care::Rounds& rounds, const Flow& flow);
   Status swap(care::Rounds& rounds);
   Status settle(care::Rounds& rounds);
+  Status tidy(care::Rounds& rounds, Phase then);
   Status change_places(pg::Connection& conn, const Flow& flow);
   Status swap_back(care::Rounds& rounds);
   Status return_places(pg::Connection& conn, const Flow& flow);
