@@ -13,6 +13,7 @@
 #include "cli/table_holder.h"
 #include "partition/online.h"
 #include "partition/partition.h"
+#include "partition/words.h"
 #include "pg/connection.h"
 #include "pg/quote.h"
 
@@ -26,6 +27,8 @@ constexpr Parameter kShow[] = {
 constexpr Parameter kPlan[] = {
     {"TABLE", "", "the table, or the partition of one, to divide"},
     {"--by", "COLUMN", "the key; without it the only date or time column that cannot be null"},
+    {"--hash", "COLUMN[,COLUMN]", "divide by the hash of columns instead of by ranges of time"},
+    {"--partitions", "N", "--hash: how many, 2 to 2000"},
     {"--every", "INTERVAL", "day, week, month or year; without it chosen by rows"},
     {"--zone", "ZONE", "whose midnights divide, UTC by default"},
     {"--from", "DATE", "cover at least from here; without it from the oldest row"},
@@ -43,19 +46,36 @@ constexpr Parameter kPlan[] = {
 };
 constexpr Parameter kApply = {"--apply", "", "do it; without it the statements are shown"};
 constexpr Parameter kConvert[] = {
-    kPlan[0], kPlan[1], kPlan[2], kPlan[3],          kPlan[4], kPlan[5],
-    kPlan[6], kPlan[7], kPlan[8], PGTEND_JOB_LIMITS, kApply,
+    kPlan[0], kPlan[1], kPlan[2], kPlan[3],  kPlan[4],          kPlan[5], kPlan[6],
+    kPlan[7], kPlan[8], kPlan[9], kPlan[10], PGTEND_JOB_LIMITS, kApply,
 };
 constexpr Parameter kJob[] = {
     {"TABLE", "", "the table whose conversion has begun"}, PGTEND_JOB_LIMITS, kApply};
 constexpr const char* kLockTimeout = "SET lock_timeout = 5000";
 constexpr int64_t kAheadMax = 1000;
+constexpr int64_t kPartitionsMax = 2000;
 constexpr int64_t kWaitMax = 7 * 86'400;
 constexpr size_t kSlicesShown = 6;
+
+Status hash_request(const Args& args, partition::Request& request) {
+  for (const std::string_view other : {"--by", "--every", "--zone", "--from", "--ahead"}) {
+    if (args.has(other)) return Error{ErrorCode::Invalid, cat(other, " is not for --hash")};
+  }
+  request.method = partition::Method::Hash;
+  for (const partition::Word& word : TRY(partition::words_of(args.get("--hash"), '"'))) {
+    request.columns.push_back(word.text);
+  }
+  request.partitions = static_cast<int>(TRY(args.number("--partitions", 0, 2, kPartitionsMax)));
+  return ok();
+}
 
 Result<partition::Request> layout_request(const Args& args) {
   partition::Request request;
   request.table = args.get("TABLE");
+  if (args.has("--hash")) TRY(hash_request(args, request));
+  if (args.has("--partitions") && !args.has("--hash")) {
+    return Error{ErrorCode::Invalid, "--partitions is for --hash"};
+  }
   request.column = args.get("--by");
   if (args.has("--every")) request.interval = TRY(partition::interval_from(args.get("--every")));
   request.time_zone = args.get("--zone", "UTC");
@@ -68,13 +88,25 @@ partition::ConvertOptions convert_options(const Args& args) {
   return {.drop_old = args.has("--drop-old"), .widen_unique = args.has("--widen-unique")};
 }
 
+std::string key_text(const partition::Proposal& proposal) {
+  if (proposal.method == partition::Method::Hash) {
+    return cat("the hash of ", printable(join(proposal.key(), ", ")));
+  }
+  return cat(proposal.column, ", every ", partition::name(proposal.interval));
+}
+
+std::string bound_text(const partition::Slice& slice) {
+  if (!slice.bound.empty()) return printable(slice.bound);
+  return cat(slice.from.empty() ? "the beginning" : slice.from, " to ",
+             slice.to.empty() ? "the end" : slice.to);
+}
+
 void print_proposal(Output& output, const partition::Proposal& proposal,
                     const std::vector<std::string>& changes,
                     const std::vector<std::string>& refusals) {
   output.line(output.styled(
-      Style::Bold,
-      cat(pg::qualified(proposal.schema, proposal.table), " by ", proposal.column, ", every ",
-          partition::name(proposal.interval), ": ", proposal.slices.size(), " partitions")));
+      Style::Bold, cat(pg::qualified(proposal.schema, proposal.table), " by ", key_text(proposal),
+                       ": ", proposal.slices.size(), " partitions")));
   output.line(cat("  ", printable(proposal.reason)));
   if (!proposal.data_from.empty()) {
     output.line(cat("  rows from ", proposal.data_from, " to ", proposal.data_to));
@@ -88,9 +120,7 @@ void print_proposal(Output& output, const partition::Proposal& proposal,
     }
     if (middle) continue;
     const partition::Slice& slice = proposal.slices[i];
-    output.line(cat("  ", printable(slice.name), "  ",
-                    slice.from.empty() ? "the beginning" : slice.from, " to ",
-                    slice.to.empty() ? "the end" : slice.to));
+    output.line(cat("  ", printable(slice.name), "  ", bound_text(slice)));
   }
   output.line(fmt::format("  planning a query that does not name the key: about {:.1f} ms",
                           proposal.planning_ms));

@@ -140,7 +140,7 @@ void Builder::copy_rows() {
 void Builder::add_constraints() {
   for (const Constraint& constraint : d_.constraints) {
     step(cat("ALTER TABLE ", table_, " ADD CONSTRAINT ", ident(constraint.name), " ",
-             constraint_definition(constraint, p_.column)),
+             constraint_definition(constraint, p_.key())),
          constraint.kind == "f" ? LockMode::ShareRowExclusive : LockMode::AccessExclusive);
     if (!constraint.comment.empty()) {
       step(cat("COMMENT ON CONSTRAINT ", ident(constraint.name), " ON ", table_, " IS ",

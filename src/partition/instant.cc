@@ -141,7 +141,7 @@ void InstantBuilder::create() {
     const std::string name =
         constraint.kind == "f" ? constraint.name : name_with(constraint.index, "_new");
     out.push_back(cat("ALTER TABLE ", new_, " ADD CONSTRAINT ", ident(name), " ",
-                      constraint_definition(constraint, p_.column)));
+                      constraint_definition(constraint, p_.key())));
     if (constraint.comment.empty()) continue;
     out.push_back(cat("COMMENT ON CONSTRAINT ", ident(name), " ON ", new_, " IS ",
                       literal(constraint.comment)));

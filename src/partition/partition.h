@@ -16,15 +16,24 @@
 
 namespace pgtend::partition {
 
+// How rows are told apart: by ranges of time, or by the hash of columns.
+enum class Method : uint8_t { Range, Hash };
+std::string_view name(Method method);  // "range", "hash", as facts::Layout::strategy
+
 // One partition to be: bounds are texts of the key's type, with offset where it has one.
 struct Slice {
-  std::string name = {};  // bare; in the table's schema
-  std::string from = {};  // "" MINVALUE
-  std::string to = {};    // exclusive; "" MAXVALUE
+  std::string name = {};   // bare; in the table's schema
+  std::string from = {};   // "" MINVALUE
+  std::string to = {};     // exclusive; "" MAXVALUE
+  std::string bound = {};  // of what is no range, instead of both: "FOR VALUES WITH (…)"
 };
 
 struct Request {
-  std::string table = {};   // as the user wrote it
+  std::string table = {};  // as the user wrote it
+  Method method = Method::Range;
+  std::vector<std::string> columns = {};  // of Hash: the key
+  int partitions = 0;                     // of Hash
+  // All below is of Range.
   std::string column = {};  // "" chooses the only date or time column that cannot be null
   std::optional<Interval> interval = {};  // nullopt chooses by rows and planner cost
   std::string time_zone = "UTC";          // whose midnights divide; the server's name for it
@@ -35,8 +44,10 @@ struct Request {
 struct Proposal {
   std::string schema = {};
   std::string table = {};
-  std::string column = {};
-  std::string type = {};
+  Method method = Method::Range;
+  std::string column = {};             // of the key; the first one
+  std::vector<std::string> more = {};  // further columns of a hashed key
+  std::string type = {};               // of the first
   std::string time_zone = {};
   Interval interval = Interval::Month;
   std::string reason = {};         // of the interval
@@ -45,6 +56,8 @@ struct Proposal {
   std::string data_to = {};
   double planning_ms = 0;  // about, of a query that does not name the key
   std::vector<std::string> warnings = {};
+
+  std::vector<std::string> key() const;  // all its columns
 };
 
 // The layout of `table`, times in `time_zone`. Errors: as facts::load_layout.
@@ -52,9 +65,10 @@ Result<facts::Layout> show(pg::Connection& conn, const std::string& table,
                            const std::string& time_zone = "UTC");
 
 // Divides a plain table, or a partition: by its parent's key it is tiled from bound to bound. The
-// server computes all bounds. Reads the smallest and the largest key,
+// server computes all bounds. Of ranges it reads the smallest and the largest key,
 // which is a full scan if no index helps. Errors: NotFound, Invalid (no such column or zone, more
-// than one candidate, infinite values), Limit (more partitions than the policy's most).
+// than one candidate, infinite values, a type that cannot be hashed), Limit (more partitions than
+// the policy's most).
 Result<Proposal> propose(pg::Connection& conn, const Request& request, const Policy& policy = {});
 
 struct ConvertOptions {

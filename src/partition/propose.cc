@@ -8,6 +8,7 @@
 #include "partition/calendar.h"
 #include "partition/names.h"
 #include "partition/propose.h"
+#include "partition/statements.h"
 #include "pg/quote.h"
 
 namespace pgtend::partition {
@@ -155,10 +156,8 @@ Result<std::vector<Slice>> tiled(pg::Connection& conn, const std::vector<Slice>&
   return out;
 }
 
-}  // namespace
-
-Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, const Request& request,
-                             const Policy& policy) {
+Result<Proposal> propose_ranges(pg::Connection& conn, const Definition& table,
+                                const Request& request, const Policy& policy) {
   if (request.ahead < 0 || request.ahead > policy.partitions_max) {
     return Error{ErrorCode::Invalid, cat("ahead must be 0 to ", policy.partitions_max)};
   }
@@ -203,11 +202,20 @@ Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, cons
     return ok();
   };
   TRY(in_time_zone(conn, request.time_zone, divided));
+  return out;
+}
+
+}  // namespace
+
+Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, const Request& request,
+                             const Policy& policy) {
+  Proposal out = request.method == Method::Hash ? TRY(propose_hash(conn, table, request, policy))
+                                                : TRY(propose_ranges(conn, table, request, policy));
   const auto count = static_cast<double>(out.slices.size());
   out.planning_ms = planning_ms_without_key(count);
   if (out.slices.size() > static_cast<size_t>(policy.partitions_good)) {
     out.warnings.push_back(cat(out.slices.size(), " partitions: a query that does not name ",
-                               pg::ident(out.column), " takes about ",
+                               column_list(out.key()), " takes about ",
                                std::llround(out.planning_ms), " ms to plan"));
   }
   return out;

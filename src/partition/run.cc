@@ -48,6 +48,7 @@ void visit_proposal(Visitor& visit, Item& p) {
   visit("schema", p.schema);
   visit("table", p.table);
   visit("column", p.column);
+  visit("more", p.more);
   visit("type", p.type);
   visit("time_zone", p.time_zone);
   visit("reason", p.reason);
@@ -55,6 +56,7 @@ void visit_proposal(Visitor& visit, Item& p) {
     inner("name", slice.name);
     inner("from", slice.from);
     inner("to", slice.to);
+    inner("bound", slice.bound);
   });
   visit("data_from", p.data_from);
   visit("data_to", p.data_to);
@@ -68,7 +70,30 @@ json::array to_array(const std::vector<std::string>& texts) {
   return out;
 }
 
+Result<Method> method_from(std::string_view word) {
+  for (const Method known : {Method::Range, Method::Hash}) {
+    if (name(known) == word) return known;
+  }
+  return Error{ErrorCode::Invalid, cat("method ", printable(word), " is not range or hash")};
+}
+
 }  // namespace
+
+std::string_view name(Method method) {
+  switch (method) {
+    case Method::Range:
+      return "range";
+    case Method::Hash:
+      return "hash";
+  }
+  return "";
+}
+
+std::vector<std::string> Proposal::key() const {
+  std::vector<std::string> out{column};
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
+}
 
 Result<facts::Layout> show(pg::Connection& conn, const std::string& table,
                            const std::string& time_zone) {
@@ -125,6 +150,12 @@ Result<OnlinePlan> plan_online(pg::Connection& conn, Request request, const Conv
   const facts::Layout layout = TRY(facts::load_layout(conn, request.table));
   if (layout.partitioned) return already_partitioned(layout);
   const Definition table = TRY(load_definition(conn, request.table));
+  if (mode == Mode::Instant && request.method != Method::Range) {
+    return Error{ErrorCode::Invalid,
+                 cat("the table cannot become a partition by ", name(request.method),
+                     " as it is: that would be one of all its rows")}
+        .hinting("--mode shadow copies the rows, and so does locked");
+  }
   if (mode == Mode::Instant) request.ahead += kInstantReserve;
   Proposal proposal = TRY(propose_for(conn, table, request, policy));
   const std::vector<std::string> taken = TRY(names_taken(conn, table.schema));
@@ -161,6 +192,7 @@ Result<ConvertReport> convert(const care::GateSetup& gate, const Conversion& con
 json::object to_json(const Proposal& proposal) {
   facts::MemberWriter writer;
   visit_proposal(writer, proposal);
+  writer("method", std::string(name(proposal.method)));
   writer("interval", std::string(name(proposal.interval)));
   return std::move(writer).take();
 }
@@ -169,11 +201,14 @@ Result<Proposal> proposal_from_json(const json::value& value) {
   if (!value.is_object()) return Error{ErrorCode::Invalid, "a proposal must be an object"};
   Proposal proposal;
   std::string interval(name(proposal.interval));
+  std::string method(name(proposal.method));
   facts::MemberReader reader(value.as_object());
   visit_proposal(reader, proposal);
   reader("interval", interval);
+  reader("method", method);
   TRY_DURING(reader.finish(), "proposal");
   proposal.interval = TRY(interval_from(interval));
+  proposal.method = TRY(method_from(method));
   return proposal;
 }
 

@@ -34,7 +34,17 @@ ShadowBuilder::ShadowBuilder(const Definition& definition, const Proposal& propo
 
 bool ShadowBuilder::find_key() {
   job_.key = identifying_columns(d_);
-  return !job_.key.empty();
+  if (job_.key.empty()) return false;
+  if (p_.method != Method::Range) add_partition_key();
+  return true;
+}
+
+// So that a changed row is looked for in its partition alone. Without it, it is looked for in all.
+void ShadowBuilder::add_partition_key() {
+  for (const std::string& name : lacking(job_.key, p_.key())) {
+    const Column* column = d_.column(name);
+    if (column != nullptr && column->not_null && column->plain_equality) job_.key.push_back(name);
+  }
 }
 
 std::vector<std::string> ShadowBuilder::names_wanted() const {
@@ -56,6 +66,10 @@ std::vector<std::string> ShadowBuilder::names_wanted() const {
 
 void ShadowBuilder::rows() {
   job_.columns = stored_columns(d_);
+  if (p_.method != Method::Range) {
+    job_.leaves = {new_};  // the server finds the partition
+    return;
+  }
   job_.divider = p_.column;
   job_.divider_type = p_.type;
   for (const Slice& slice : p_.slices) {
@@ -87,7 +101,7 @@ void ShadowBuilder::build_index(const Divided& index) {
 void ShadowBuilder::build_indexes() {
   for (const Constraint& constraint : d_.constraints) {
     if (constraint.kind == "f") continue;
-    const std::string definition = constraint_definition(constraint, p_.column);
+    const std::string definition = constraint_definition(constraint, p_.key());
     const std::string on_parent = cat("ALTER TABLE ONLY ", new_, " ADD CONSTRAINT ",
                                       ident(name_with(constraint.index, "_new")), " ", definition);
     const auto on_leaf = [&](const std::string& leaf, const std::string& index) {
@@ -184,7 +198,8 @@ void ShadowBuilder::swap_references() {
       job_.swap.push_back(cat(add(table_), " NOT VALID"));
       job_.after.push_back(validate(table_));
     } else {
-      for (const std::string& leaf : job_.leaves) {
+      for (const Slice& slice : p_.slices) {
+        const std::string leaf = in_schema(slice.name);
         job_.swap.push_back(cat(add(leaf), " NOT VALID"));
         job_.after.push_back(validate(leaf));
       }

@@ -25,6 +25,7 @@ class ShadowBuilder {
 
  private:
   std::string in_schema(const std::string& name) const { return pg::qualified(d_.schema, name); }
+  void add_partition_key();
   void rows();
   // One index: its bare name, on the parent alone, and how to make it on a leaf.
   struct Divided {

@@ -16,26 +16,38 @@ using pg::literal;
 
 constexpr int kCompressionSince = 140000;
 
-void examine_key(const Definition& d, const Proposal& p, Examined& out) {
+// Whether keys that lack `column` have to take it in.
+bool taken_in(const Definition& d, const std::string& column) {
+  return std::ranges::any_of(d.constraints, [&](const Constraint& constraint) {
+    return constraint.kind != "f" && !contains(constraint.columns, column);
+  });
+}
+
+void examine_column(const Definition& d, const Proposal& p, const std::string& column,
+                    Examined& out) {
   const auto refuse = [&](std::string reason) { out.refusals.push_back(std::move(reason)); };
-  const Column* key = d.column(p.column);
-  if (key == nullptr) return refuse(cat("it has no column ", ident(p.column)));
-  if (!key->not_null) {
-    refuse(cat("column ", ident(p.column), " may be null: ALTER TABLE ", d.qualified(),
-               " ALTER COLUMN ", ident(p.column), " SET NOT NULL first"));
+  const Column* key = d.column(column);
+  if (key == nullptr) return refuse(cat("it has no column ", ident(column)));
+  const bool range = p.method == Method::Range;
+  if (!key->not_null && (range || taken_in(d, column))) {
+    refuse(cat("column ", ident(column), " may be null",
+               range ? "" : ", and a primary key or unique constraint has to take it in",
+               ": ALTER TABLE ", d.qualified(), " ALTER COLUMN ", ident(column),
+               " SET NOT NULL first"));
   }
   if (key->generated) {
-    refuse(cat("column ", ident(p.column),
+    refuse(cat("column ", ident(column),
                " is generated, which a partition key cannot be: choose another column"));
   }
-  if (key->type != "date" && !key->type.starts_with("timestamp")) {
-    refuse(cat("column ", ident(p.column), " is of type ", key->type,
+  if (range && key->type != "date" && !key->type.starts_with("timestamp")) {
+    refuse(cat("column ", ident(column), " is of type ", key->type,
                "; only date and timestamp keys have calendar partitions"));
   }
 }
 
-void examine_constraint(const Constraint& constraint, const Proposal& p,
+void examine_constraint(const Constraint& constraint, const std::vector<std::string>& missing,
                         const ConvertOptions& options, Examined& out) {
+  const std::string key = column_list(missing);
   const std::string what = cat(constraint.kind == "p" ? "primary key " : "unique constraint ",
                                ident(constraint.name), " (", column_list(constraint.columns), ")");
   if (constraint.includes) {
@@ -45,7 +57,7 @@ void examine_constraint(const Constraint& constraint, const Proposal& p,
   }
   if (constraint.kind == "u" && !options.widen_unique) {
     out.refusals.push_back(
-        cat(what, " lacks the partition key ", ident(p.column),
+        cat(what, " lacks the partition key ", key,
             ": drop it first, or allow it to be widened, which makes only pairs unique"));
     return;
   }
@@ -54,10 +66,10 @@ void examine_constraint(const Constraint& constraint, const Proposal& p,
         cat(what, " is NULLS NOT DISTINCT and lacks the partition key: replace it first"));
     return;
   }
-  out.changes.push_back(
-      cat(what, " becomes (", column_list(constraint.columns), ", ", ident(p.column),
-          "): the server then keeps only these pairs unique, not ", column_list(constraint.columns),
-          " alone; ON CONFLICT and joins that rely on it must name both"));
+  out.changes.push_back(cat(what, " becomes (", column_list(constraint.columns), ", ", key,
+                            "): the server then keeps only these pairs unique, not ",
+                            column_list(constraint.columns),
+                            " alone; ON CONFLICT and joins that rely on it must name both"));
 }
 
 void examine_rest(const Definition& d, Examined& out) {
@@ -86,19 +98,21 @@ void examine_rest(const Definition& d, Examined& out) {
 
 void examine_size(const Definition& d, const Proposal& p, const Policy& policy, Examined& out) {
   const auto count = static_cast<int64_t>(p.slices.size());
+  const std::string fewer =
+      p.method == Method::Range ? "choose a wider interval" : "choose fewer of them";
   if (count == 0) {
     out.refusals.emplace_back("there is nothing to divide into");
     return;
   }
   if (count > policy.partitions_max) {
-    out.refusals.push_back(cat(count, " partitions are more than ", policy.partitions_max,
-                               ": choose a wider interval"));
+    out.refusals.push_back(
+        cat(count, " partitions are more than ", policy.partitions_max, ": ", fewer));
   }
   const int64_t locks = count * static_cast<int64_t>(2 + index_names(d).size());
   if (d.locks_max > 0 && locks > d.locks_max * 8 / 10) {
     out.refusals.push_back(cat("one transaction would need about ", grouped(locks),
                                " locks and the server has ", grouped(d.locks_max),
-                               ": raise max_locks_per_transaction, or choose a wider interval"));
+                               ": raise max_locks_per_transaction, or ", fewer));
   }
 }
 
@@ -150,7 +164,8 @@ std::string create_like(const Definition& table, const Proposal& proposal, const
           table.seated() ? "" : " INCLUDING IDENTITY", " INCLUDING STORAGE INCLUDING COMMENTS");
   if (table.version >= kCompressionSince) like += " INCLUDING COMPRESSION";
   std::string sql =
-      cat("CREATE TABLE ", made, " (", like, ") PARTITION BY RANGE (", ident(proposal.column), ")");
+      cat("CREATE TABLE ", made, " (", like, ") PARTITION BY ",
+          proposal.method == Method::Hash ? "HASH (" : "RANGE (", column_list(proposal.key()), ")");
   if (!table.tablespace.empty()) sql += cat(" TABLESPACE ", ident(table.tablespace));
   return sql;
 }
@@ -239,6 +254,7 @@ std::string for_values(const facts::Partition& part) {
 }
 
 std::string for_values(const Slice& slice) {
+  if (!slice.bound.empty()) return slice.bound;
   facts::Partition part;
   if (!slice.from.empty()) part.from = slice.from;
   if (!slice.to.empty()) part.to = slice.to;
@@ -295,10 +311,21 @@ std::vector<std::string> create_new(const Definition& d, const Proposal& proposa
   return out;
 }
 
-std::string constraint_definition(const Constraint& constraint, const std::string& key) {
-  if (constraint.kind == "f" || contains(constraint.columns, key)) return constraint.definition;
+std::vector<std::string> lacking(const std::vector<std::string>& columns,
+                                 const std::vector<std::string>& key) {
+  std::vector<std::string> out;
+  for (const std::string& column : key) {
+    if (!contains(columns, column)) out.push_back(column);
+  }
+  return out;
+}
+
+std::string constraint_definition(const Constraint& constraint,
+                                  const std::vector<std::string>& key) {
+  const std::vector<std::string> missing = lacking(constraint.columns, key);
+  if (constraint.kind == "f" || missing.empty()) return constraint.definition;
   return cat(constraint.kind == "p" ? "PRIMARY KEY (" : "UNIQUE (", column_list(constraint.columns),
-             ", ", ident(key), ")", constraint.options);
+             ", ", column_list(missing), ")", constraint.options);
 }
 
 std::string index_on(const Index& index, const std::string& table, const std::string& name,
@@ -395,15 +422,25 @@ reshape::Job begin_job(const Definition& table, std::string_view old) {
 Examined examine(const Definition& table, const Proposal& proposal, const ConvertOptions& options,
                  const Policy& policy) {
   Examined out{.refusals = table.refusals};
-  examine_key(table, proposal, out);
+  const std::vector<std::string> key = proposal.key();
+  for (const std::string& column : key) examine_column(table, proposal, column, out);
   for (const Constraint& constraint : table.constraints) {
-    if (constraint.kind == "f" || contains(constraint.columns, proposal.column)) continue;
-    examine_constraint(constraint, proposal, options, out);
+    const std::vector<std::string> missing = lacking(constraint.columns, key);
+    if (constraint.kind == "f" || missing.empty()) continue;
+    if (table.seated()) {
+      out.refusals.push_back(cat("constraint ", ident(constraint.name), " lacks ",
+                                 column_list(missing), ", and what ", table.seat.parent,
+                                 " above it keeps unique cannot be widened here: choose a key "
+                                 "whose columns it has"));
+      continue;
+    }
+    examine_constraint(constraint, missing, options, out);
   }
   for (const Index& index : table.indexes) {
-    if (!index.unique || contains(index.columns, proposal.column)) continue;
+    const std::vector<std::string> missing = lacking(index.columns, key);
+    if (!index.unique || missing.empty()) continue;
     out.refusals.push_back(cat("unique index ", ident(index.name), " lacks the partition key ",
-                               ident(proposal.column),
+                               column_list(missing),
                                ": drop it or make it an ordinary index first"));
   }
   if (table.is_default()) {

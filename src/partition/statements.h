@@ -34,7 +34,7 @@ void append(std::vector<std::string>& out, std::vector<std::string> more);
 // order changes (h, i).
 std::string digest_sql(const std::string& from);
 
-// CREATE TABLE `made` (LIKE `source` …) PARTITION BY RANGE.
+// CREATE TABLE `made` (LIKE `source` …) PARTITION BY …
 std::string create_like(const Definition& table, const Proposal& proposal, const std::string& made,
                         const std::string& source);
 // What LIKE forgets about columns.
@@ -52,7 +52,7 @@ std::vector<std::string> rename_statistics(const Definition& table, std::string_
 std::vector<std::string> create_triggers(const Definition& table);
 // " WITH (…) TABLESPACE …" as far as the table has such.
 std::string storage_clause(const Definition& table);
-// "FOR VALUES FROM ('…') TO ('…')"
+// "FOR VALUES FROM ('…') TO ('…')", or its bound.
 std::string for_values(const Slice& slice);
 std::string for_values(const facts::Partition& part);
 // CREATE TABLE … PARTITION OF `made`, one for each slice, and the replica identity of all.
@@ -63,8 +63,12 @@ std::vector<std::string> create_slices(const Definition& table, const Proposal& 
 // and statistics get their name with _new behind.
 std::vector<std::string> create_new(const Definition& table, const Proposal& proposal,
                                     const std::string& name, const std::string& made);
+// Those of `key` that are not among `columns`.
+std::vector<std::string> lacking(const std::vector<std::string>& columns,
+                                 const std::vector<std::string>& key);
 // "PRIMARY KEY (id, at)": a unique one takes the partition key in.
-std::string constraint_definition(const Constraint& constraint, const std::string& key);
+std::string constraint_definition(const Constraint& constraint,
+                                  const std::vector<std::string>& key);
 // CREATE INDEX `name` ON `on` (a table, or "ONLY parent") as `index` of `table` is.
 std::string index_on(const Index& index, const std::string& table, const std::string& name,
                      const std::string& on);

@@ -49,8 +49,8 @@ class PartitionOnline : public AuditedTest {
   }
   // The same while others write, of whom nobody may get an error; nothing may be lost.
   OracleDeeds under_load(const reshape::Job& job, partition::Verb verb,
-                         partition::OnlineReport& report) {
-    OracleLoad load(options(), kOnlineRows);
+                         partition::OnlineReport& report, int64_t fresh = 1'000'000) {
+    OracleLoad load(options(), kOnlineRows, fresh);
     const Status done = run(job, verb, report);
     OracleDeeds deeds = load.end();
     EXPECT_TRUE(done) << done.error().message;

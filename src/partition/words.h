@@ -1,0 +1,24 @@
+// Lists of names and values as people write them on a command line.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace pgtend::partition {
+
+struct Word {
+  std::string text = {};
+  bool quoted = false;  // so that 'null' is a text and null is none
+
+  friend bool operator==(const Word&, const Word&) = default;
+};
+
+// "a, b c, 'd, e'": what stands between commas, without the blanks around it. In `quote`s a word
+// keeps all it has; a quote in it is doubled. Pure. Errors: Invalid (nothing between two commas, a
+// quote that is not closed or stands within a word).
+Result<std::vector<Word>> words_of(std::string_view text, char quote);
+
+}  // namespace pgtend::partition
