@@ -29,6 +29,10 @@ constexpr Parameter kPlan[] = {
     {"--by", "COLUMN", "the key; without it the only date or time column that cannot be null"},
     {"--hash", "COLUMN[,COLUMN]", "divide by the hash of columns instead of by ranges of time"},
     {"--partitions", "N", "--hash: how many, 2 to 2000"},
+    {"--list", "COLUMN", "divide by the values of a column: a partition for each that is there"},
+    {"--values", "NAME=VALUES",
+     "--list: one partition for these, as in eu=de,'a, b',null; may be given several times", true},
+    {"--default", "", "--list: a DEFAULT partition for all other values"},
     {"--every", "INTERVAL", "day, week, month or year; without it chosen by rows"},
     {"--zone", "ZONE", "whose midnights divide, UTC by default"},
     {"--from", "DATE", "cover at least from here; without it from the oldest row"},
@@ -46,8 +50,8 @@ constexpr Parameter kPlan[] = {
 };
 constexpr Parameter kApply = {"--apply", "", "do it; without it the statements are shown"};
 constexpr Parameter kConvert[] = {
-    kPlan[0], kPlan[1], kPlan[2], kPlan[3],  kPlan[4],          kPlan[5], kPlan[6],
-    kPlan[7], kPlan[8], kPlan[9], kPlan[10], PGTEND_JOB_LIMITS, kApply,
+    kPlan[0], kPlan[1],  kPlan[2],  kPlan[3],  kPlan[4],  kPlan[5],          kPlan[6], kPlan[7], kPlan[8],
+    kPlan[9], kPlan[10], kPlan[11], kPlan[12], kPlan[13], PGTEND_JOB_LIMITS, kApply,
 };
 constexpr Parameter kJob[] = {
     {"TABLE", "", "the table whose conversion has begun"}, PGTEND_JOB_LIMITS, kApply};
@@ -57,10 +61,43 @@ constexpr int64_t kPartitionsMax = 2000;
 constexpr int64_t kWaitMax = 7 * 86'400;
 constexpr size_t kSlicesShown = 6;
 
-Status hash_request(const Args& args, partition::Request& request) {
-  for (const std::string_view other : {"--by", "--every", "--zone", "--from", "--ahead"}) {
-    if (args.has(other)) return Error{ErrorCode::Invalid, cat(other, " is not for --hash")};
+// Each way to divide has parameters of its own.
+Status one_way(const Args& args) {
+  struct Way {
+    std::string_view chosen_by;
+    std::vector<std::string_view> parameters;
+  };
+  const Way ways[] = {{"--hash", {"--partitions"}},
+                      {"--list", {"--values", "--default"}},
+                      {"", {"--by", "--every", "--zone", "--from", "--ahead"}}};
+  const std::string_view chosen = args.has("--hash")   ? "--hash"
+                                  : args.has("--list") ? "--list"
+                                                       : "";
+  for (const Way& way : ways) {
+    if (way.chosen_by == chosen) continue;
+    if (!way.chosen_by.empty() && args.has(way.chosen_by)) {
+      return Error{ErrorCode::Invalid, cat("choose one of ", chosen, " and ", way.chosen_by)};
+    }
+    for (const std::string_view parameter : way.parameters) {
+      if (!args.has(parameter)) continue;
+      return Error{ErrorCode::Invalid, chosen.empty() ? cat(parameter, " is for ", way.chosen_by)
+                                                      : cat(parameter, " is not for ", chosen)};
+    }
   }
+  return ok();
+}
+
+Status list_request(const Args& args, partition::Request& request) {
+  request.method = partition::Method::List;
+  request.columns = {args.get("--list")};
+  for (const std::string& text : args.list("--values")) {
+    request.groups.push_back(TRY(partition::group_of(text)));
+  }
+  request.add_default = args.has("--default");
+  return ok();
+}
+
+Status hash_request(const Args& args, partition::Request& request) {
   request.method = partition::Method::Hash;
   for (const partition::Word& word : TRY(partition::words_of(args.get("--hash"), '"'))) {
     request.columns.push_back(word.text);
@@ -72,10 +109,9 @@ Status hash_request(const Args& args, partition::Request& request) {
 Result<partition::Request> layout_request(const Args& args) {
   partition::Request request;
   request.table = args.get("TABLE");
+  TRY(one_way(args));
   if (args.has("--hash")) TRY(hash_request(args, request));
-  if (args.has("--partitions") && !args.has("--hash")) {
-    return Error{ErrorCode::Invalid, "--partitions is for --hash"};
-  }
+  if (args.has("--list")) TRY(list_request(args, request));
   request.column = args.get("--by");
   if (args.has("--every")) request.interval = TRY(partition::interval_from(args.get("--every")));
   request.time_zone = args.get("--zone", "UTC");
@@ -91,6 +127,9 @@ partition::ConvertOptions convert_options(const Args& args) {
 std::string key_text(const partition::Proposal& proposal) {
   if (proposal.method == partition::Method::Hash) {
     return cat("the hash of ", printable(join(proposal.key(), ", ")));
+  }
+  if (proposal.method == partition::Method::List) {
+    return cat("the values of ", printable(proposal.column));
   }
   return cat(proposal.column, ", every ", partition::name(proposal.interval));
 }

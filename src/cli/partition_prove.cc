@@ -142,9 +142,11 @@ Result<int> run_partition_prove(const Args& args, Output& output) {
 Status show_pruning(const Args& args, Output& output, pg::Connection& conn,
                     const partition::Proposal& proposal) {
   if (proposal.method != partition::Method::Range) {
-    output.line(
-        "  pruning is not proven: that is done for ranges of time only; with = on all columns of "
-        "the key one partition is read, with < or BETWEEN all are");
+    output.line(proposal.method == partition::Method::Hash
+                    ? "  pruning is not proven: that is done for ranges of time only; with = on "
+                      "all columns "
+                      "of the key one partition is read, with < or BETWEEN all are"
+                    : "  pruning is not proven: that is done for ranges of time only");
     return ok();
   }
   double all_ms = 0;

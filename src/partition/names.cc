@@ -1,5 +1,7 @@
 #include "partition/names.h"
 
+#include <set>
+
 #include "base/check.h"
 #include "base/text.h"
 
@@ -7,6 +9,7 @@ namespace pgtend::partition {
 namespace {
 
 constexpr size_t kNameBytesMax = 63;
+constexpr size_t kWordBytesMax = 30;
 constexpr size_t kOwnBytesMax = 40;  // of a part's name: the rest is for the partition's
 
 // The beginning of `name`, cut between characters of UTF-8.
@@ -29,6 +32,35 @@ std::string name_of_part(std::string_view partition, std::string_view table, std
   const std::string_view own = prefixed ? name.substr(table.size()) : name;
   const std::string tail = number == 0 ? std::string() : cat(number);
   return name_with(partition, cat(prefixed ? "" : "_", cut(own, kOwnBytesMax), tail));
+}
+
+std::string name_word(std::string_view value) {
+  std::string out;
+  for (const char c : lower(value)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    if (plain) {
+      out += c;
+    } else if (!out.empty() && out.back() != '_') {
+      out += '_';
+    }
+    if (out.size() == kWordBytesMax) break;
+  }
+  while (out.ends_with('_')) out.pop_back();
+  return out.empty() ? value.empty() ? "empty" : "v" : out;
+}
+
+std::vector<std::string> names_of_parts(std::string_view table,
+                                        const std::vector<std::string>& words) {
+  std::vector<std::string> out;
+  std::set<std::string> used;
+  for (const std::string& word : words) {
+    std::string name = name_with(table, cat("_", word));
+    for (int number = 2; !used.insert(name).second; ++number) {
+      name = name_with(table, cat("_", word, "_", number));
+    }
+    out.push_back(std::move(name));
+  }
+  return out;
 }
 
 }  // namespace pgtend::partition

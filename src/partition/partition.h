@@ -12,27 +12,30 @@
 #include "facts/partitions.h"
 #include "partition/choose.h"
 #include "partition/definition.h"
+#include "partition/words.h"
 #include "pg/connection.h"
 
 namespace pgtend::partition {
 
-// How rows are told apart: by ranges of time, or by the hash of columns.
-enum class Method : uint8_t { Range, Hash };
-std::string_view name(Method method);  // "range", "hash", as facts::Layout::strategy
+// How rows are told apart: by ranges of time, by values of a column, or by the hash of columns.
+enum class Method : uint8_t { Range, List, Hash };
+std::string_view name(Method method);  // "range" …, as facts::Layout::strategy
 
 // One partition to be: bounds are texts of the key's type, with offset where it has one.
 struct Slice {
   std::string name = {};   // bare; in the table's schema
   std::string from = {};   // "" MINVALUE
   std::string to = {};     // exclusive; "" MAXVALUE
-  std::string bound = {};  // of what is no range, instead of both: "FOR VALUES WITH (…)"
+  std::string bound = {};  // of what is no range, instead of both: "FOR VALUES IN (…)"
 };
 
 struct Request {
   std::string table = {};  // as the user wrote it
   Method method = Method::Range;
-  std::vector<std::string> columns = {};  // of Hash: the key
+  std::vector<std::string> columns = {};  // of List and Hash: the key
   int partitions = 0;                     // of Hash
+  std::vector<Group> groups = {};         // of List; none: a partition for each value that is there
+  bool add_default = false;               // of List: a partition for all other values
   // All below is of Range.
   std::string column = {};  // "" chooses the only date or time column that cannot be null
   std::optional<Interval> interval = {};  // nullopt chooses by rows and planner cost
@@ -65,10 +68,10 @@ Result<facts::Layout> show(pg::Connection& conn, const std::string& table,
                            const std::string& time_zone = "UTC");
 
 // Divides a plain table, or a partition: by its parent's key it is tiled from bound to bound. The
-// server computes all bounds. Of ranges it reads the smallest and the largest key,
-// which is a full scan if no index helps. Errors: NotFound, Invalid (no such column or zone, more
-// than one candidate, infinite values, a type that cannot be hashed), Limit (more partitions than
-// the policy's most).
+// server computes all bounds. Of ranges it reads the smallest and the largest key, of lists all
+// values, which is a full scan if no index helps. Errors: NotFound, Invalid (no such column or
+// zone, more than one candidate, infinite values, a type that cannot be a key, a value that is in
+// no group), Limit (more partitions than the policy's most).
 Result<Proposal> propose(pg::Connection& conn, const Request& request, const Policy& policy = {});
 
 struct ConvertOptions {

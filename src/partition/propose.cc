@@ -209,8 +209,10 @@ Result<Proposal> propose_ranges(pg::Connection& conn, const Definition& table,
 
 Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, const Request& request,
                              const Policy& policy) {
-  Proposal out = request.method == Method::Hash ? TRY(propose_hash(conn, table, request, policy))
-                                                : TRY(propose_ranges(conn, table, request, policy));
+  const auto propose_so = request.method == Method::Hash   ? propose_hash
+                          : request.method == Method::List ? propose_list
+                                                           : propose_ranges;
+  Proposal out = TRY(propose_so(conn, table, request, policy));
   const auto count = static_cast<double>(out.slices.size());
   out.planning_ms = planning_ms_without_key(count);
   if (out.slices.size() > static_cast<size_t>(policy.partitions_good)) {

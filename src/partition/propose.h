@@ -8,8 +8,10 @@ namespace pgtend::partition {
 // As propose(). Thread: that of the connection.
 Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, const Request& request,
                              const Policy& policy);
-// The part of it that is no range: what it says of numbers of partitions is left to propose_for().
+// The parts of it that are no ranges; what there is to say of any proposal is not theirs.
 Result<Proposal> propose_hash(pg::Connection& conn, const Definition& table, const Request& request,
+                              const Policy& policy);
+Result<Proposal> propose_list(pg::Connection& conn, const Definition& table, const Request& request,
                               const Policy& policy);
 
 }  // namespace pgtend::partition

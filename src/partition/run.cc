@@ -71,10 +71,10 @@ json::array to_array(const std::vector<std::string>& texts) {
 }
 
 Result<Method> method_from(std::string_view word) {
-  for (const Method known : {Method::Range, Method::Hash}) {
+  for (const Method known : {Method::Range, Method::List, Method::Hash}) {
     if (name(known) == word) return known;
   }
-  return Error{ErrorCode::Invalid, cat("method ", printable(word), " is not range or hash")};
+  return Error{ErrorCode::Invalid, cat("method ", printable(word), " is not range, list or hash")};
 }
 
 }  // namespace
@@ -83,6 +83,8 @@ std::string_view name(Method method) {
   switch (method) {
     case Method::Range:
       return "range";
+    case Method::List:
+      return "list";
     case Method::Hash:
       return "hash";
   }

@@ -16,6 +16,23 @@ using pg::literal;
 
 constexpr int kCompressionSince = 140000;
 
+std::string_view method_word(Method method) {
+  return method == Method::Hash ? "HASH" : method == Method::List ? "LIST" : "RANGE";
+}
+
+// Rows that a list does not know.
+void examine_list(const Proposal& p, Examined& out) {
+  if (p.method != Method::List) return;
+  const bool rest = std::ranges::any_of(
+      p.slices, [](const Slice& slice) { return slice.bound == kDefaultBound; });
+  out.changes.push_back(
+      rest ? cat("other values of ", ident(p.column),
+                 " go to a DEFAULT partition, which is read and locked whenever a partition is "
+                 "added")
+           : cat("rows with another ", ident(p.column),
+                 " than those listed will be refused: a new value needs its partition first"));
+}
+
 // Whether keys that lack `column` have to take it in.
 bool taken_in(const Definition& d, const std::string& column) {
   return std::ranges::any_of(d.constraints, [&](const Constraint& constraint) {
@@ -163,9 +180,8 @@ std::string create_like(const Definition& table, const Proposal& proposal, const
       cat("LIKE ", source, " INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED",
           table.seated() ? "" : " INCLUDING IDENTITY", " INCLUDING STORAGE INCLUDING COMMENTS");
   if (table.version >= kCompressionSince) like += " INCLUDING COMPRESSION";
-  std::string sql =
-      cat("CREATE TABLE ", made, " (", like, ") PARTITION BY ",
-          proposal.method == Method::Hash ? "HASH (" : "RANGE (", column_list(proposal.key()), ")");
+  std::string sql = cat("CREATE TABLE ", made, " (", like, ") PARTITION BY ",
+                        method_word(proposal.method), " (", column_list(proposal.key()), ")");
   if (!table.tablespace.empty()) sql += cat(" TABLESPACE ", ident(table.tablespace));
   return sql;
 }
@@ -447,6 +463,7 @@ Examined examine(const Definition& table, const Proposal& proposal, const Conver
     out.refusals.push_back(cat("it is the DEFAULT partition of ", table.seat.parent,
                                ": pgtend partition drain makes partitions for its rows"));
   }
+  examine_list(proposal, out);
   examine_size(table, proposal, policy, out);
   examine_rest(table, out);
   return out;

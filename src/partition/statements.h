@@ -52,6 +52,7 @@ std::vector<std::string> rename_statistics(const Definition& table, std::string_
 std::vector<std::string> create_triggers(const Definition& table);
 // " WITH (…) TABLESPACE …" as far as the table has such.
 std::string storage_clause(const Definition& table);
+inline constexpr std::string_view kDefaultBound = "DEFAULT";
 // "FOR VALUES FROM ('…') TO ('…')", or its bound.
 std::string for_values(const Slice& slice);
 std::string for_values(const facts::Partition& part);

@@ -21,4 +21,15 @@ struct Word {
 // quote that is not closed or stands within a word).
 Result<std::vector<Word>> words_of(std::string_view text, char quote);
 
+// Values of one partition, and what stands for them in its name.
+struct Group {
+  std::string name = {};
+  std::vector<Word> values = {};
+
+  friend bool operator==(const Group&, const Group&) = default;
+};
+
+// "eu=de,'a, b',null". Pure. Errors: Invalid (no name of small letters, digits and _; as words_of).
+Result<Group> group_of(std::string_view text);
+
 }  // namespace pgtend::partition

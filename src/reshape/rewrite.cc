@@ -382,8 +382,9 @@ Status Rewrite::run(Rounds& rounds) {
   }
   if (status.error().sqlstate != "23514") return status;
   return std::move(status).error().hinting(
-      "a row lies outside of all partitions: abort, and plan with --from and --ahead so that its "
-      "time is covered");
+      "a row lies outside of all partitions: abort, and plan so that it has a place, with --from "
+      "and "
+      "--ahead, or --values or --default");
 }
 
 // Also after a cancel.

@@ -1,4 +1,4 @@
-// Lists of names and values of a command line.
+// Lists of names and values of a command line, and groups of them.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -28,5 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if ((*twice)[i].text != (*words)[i].text || !(*twice)[i].quoted) std::abort();
     }
   }
+  const auto group = pgtend::partition::group_of(text);
+  if (group && (group->name.empty() || group->values.empty())) std::abort();
   return 0;
 }

@@ -16,8 +16,9 @@ constexpr int kAfter = 20;  // transactions of each writer after the end was ask
 
 class OracleLoad::Writer {
  public:
-  Writer(pg::Options options, int number, int64_t rows, int64_t fresh)
+  Writer(pg::Options options, int number, int64_t rows, int64_t fresh, std::string move)
       : options_(std::move(options)),
+        move_(std::move(move)),
         number_(number),
         rows_(rows),
         fresh_(fresh),
@@ -40,7 +41,8 @@ class OracleLoad::Writer {
         both(cat("UPDATE % SET v = ", value, " WHERE id = ", id), deeds.updated);
         break;
       case 3:
-        both(cat("UPDATE % SET at = ", at, " WHERE id = ", id), deeds.moved);
+        both(cat("UPDATE % SET ", move_.empty() ? cat("at = ", at) : move_, " WHERE id = ", id),
+             deeds.moved);
         break;
       case 4:
         both(cat("UPDATE % SET id = ", next(), ", v = ", value, " WHERE id = ", id), deeds.renamed);
@@ -80,6 +82,7 @@ class OracleLoad::Writer {
   }
 
   pg::Options options_;
+  std::string move_;
   int number_;
   int64_t rows_;
   int64_t fresh_;
@@ -88,8 +91,9 @@ class OracleLoad::Writer {
   int64_t made_ = 0;
 };
 
-OracleLoad::OracleLoad(const pg::Options& options, int64_t rows, int64_t fresh) {
-  for (int i = 0; i < kWriters; ++i) writers_.emplace_back(options, i, rows, fresh);
+OracleLoad::OracleLoad(const pg::Options& options, int64_t rows, int64_t fresh,
+                       const std::string& move) {
+  for (int i = 0; i < kWriters; ++i) writers_.emplace_back(options, i, rows, fresh, move);
   for (Writer& writer : writers_) {
     threads_.emplace_back([this, &writer] {
       while (!stop_) writer.once();

@@ -16,7 +16,7 @@ namespace pgtend::e2e {
 struct OracleDeeds {
   int64_t inserted = 0;
   int64_t updated = 0;
-  int64_t moved = 0;    // to another time, so often to another partition
+  int64_t moved = 0;    // to another time, or by what moves them, so often to another partition
   int64_t renamed = 0;  // to another key
   int64_t deleted = 0;
   std::string error = {};  // the first; lost connections do not count, they are opened again
@@ -29,8 +29,10 @@ inline constexpr const char* kOracleStart = "(date_trunc('month', now()) - inter
 // with times from kOracleStart on for 89 days. Thread: each writer has its own.
 class OracleLoad {
  public:
-  // New ids are `fresh` and above: another load of the same tables needs others.
-  OracleLoad(const pg::Options& options, int64_t rows, int64_t fresh = 1'000'000);
+  // New ids are `fresh` and above: another load of the same tables needs others. `move` is what an
+  // UPDATE sets to take a row elsewhere; "" gives it another time.
+  OracleLoad(const pg::Options& options, int64_t rows, int64_t fresh = 1'000'000,
+             const std::string& move = "");
   ~OracleLoad();
   // Ends it, after some more transactions of each writer; all deeds together.
   OracleDeeds end();

@@ -47,10 +47,12 @@ class PartitionOnline : public AuditedTest {
   Status run(const reshape::Job& job, partition::Verb verb, partition::OnlineReport& report) {
     return partition::run_job(gate(), job, verb, small_chunks(), report);
   }
+  // What takes a row to another partition, as OracleLoad's.
+  virtual std::string move() const { return ""; }
   // The same while others write, of whom nobody may get an error; nothing may be lost.
   OracleDeeds under_load(const reshape::Job& job, partition::Verb verb,
                          partition::OnlineReport& report, int64_t fresh = 1'000'000) {
-    OracleLoad load(options(), kOnlineRows, fresh);
+    OracleLoad load(options(), kOnlineRows, fresh, move());
     const Status done = run(job, verb, report);
     OracleDeeds deeds = load.end();
     EXPECT_TRUE(done) << done.error().message;

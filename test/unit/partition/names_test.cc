@@ -32,5 +32,18 @@ TEST(PartitionNames, NamesNeverBecomeLongerThanPostgresKeepsThem) {
   }
 }
 
+TEST(PartitionNames, ValuesBecomeWordsThatNoTwoPartitionsShare) {
+  EXPECT_EQ(name_word("Grün, 5%"), "gr_n_5");
+  EXPECT_EQ(name_word("'; DROP"), "drop");
+  EXPECT_EQ(name_word(""), "empty");
+  EXPECT_EQ(name_word("_"), "v");
+  EXPECT_EQ(name_word(std::string(80, 'x')).size(), 30u);
+  EXPECT_EQ(names_of_parts("t", {"a", "a", "a_2", "b"}),
+            (std::vector<std::string>{"t_a", "t_a_2", "t_a_2_2", "t_b"}));
+  const auto parts = names_of_parts(std::string(63, 't'), {"a", "a"});
+  EXPECT_EQ(parts[0], std::string(61, 't') + "_a");
+  EXPECT_EQ(parts[1], std::string(59, 't') + "_a_2");
+}
+
 }  // namespace
 }  // namespace pgtend::partition
