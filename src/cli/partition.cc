@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <limits>
 #include <memory>
 
 #include "base/text.h"
@@ -33,9 +34,11 @@ constexpr Parameter kPlan[] = {
     {"--values", "NAME=VALUES",
      "--list: one partition for these, as in eu=de,'a, b',null; may be given several times", true},
     {"--default", "", "--list: a DEFAULT partition for all other values"},
-    {"--every", "INTERVAL", "day, week, month or year; without it chosen by rows"},
+    {"--every", "INTERVAL",
+     "day, week, month or year, by rows without it; of whole numbers how many, as in 1000000"},
     {"--zone", "ZONE", "whose midnights divide, UTC by default"},
-    {"--from", "DATE", "cover at least from here; without it from the oldest row"},
+    {"--from", "DATE",
+     "cover at least from here (a date or number); without it from the oldest row"},
     {"--ahead", "N", "partitions after the newest, 3 by default"},
     {"--mode", "MODE",
      "shadow (the default): rows are copied, readers and writers go on but for a moment at the "
@@ -106,6 +109,21 @@ Status hash_request(const Args& args, partition::Request& request) {
   return ok();
 }
 
+// A number of whole numbers, or an interval of time.
+Status width_request(const Args& args, partition::Request& request) {
+  if (!parse_int(args.get("--every"))) {
+    request.interval = TRY(partition::interval_from(args.get("--every")));
+    return ok();
+  }
+  request.step = TRY(args.number("--every", 0, 1, std::numeric_limits<int64_t>::max()));
+  if (!args.has("--by")) {
+    return Error{ErrorCode::Invalid, "--every with a number needs the column of numbers"}.hinting(
+        "--by COLUMN names it");
+  }
+  if (args.has("--zone")) return Error{ErrorCode::Invalid, "numbers have no --zone"};
+  return ok();
+}
+
 Result<partition::Request> layout_request(const Args& args) {
   partition::Request request;
   request.table = args.get("TABLE");
@@ -113,7 +131,7 @@ Result<partition::Request> layout_request(const Args& args) {
   if (args.has("--hash")) TRY(hash_request(args, request));
   if (args.has("--list")) TRY(list_request(args, request));
   request.column = args.get("--by");
-  if (args.has("--every")) request.interval = TRY(partition::interval_from(args.get("--every")));
+  if (args.has("--every")) TRY(width_request(args, request));
   request.time_zone = args.get("--zone", "UTC");
   request.from = args.get("--from");
   request.ahead = static_cast<int>(TRY(args.number("--ahead", 3, 0, kAheadMax)));
@@ -131,6 +149,7 @@ std::string key_text(const partition::Proposal& proposal) {
   if (proposal.method == partition::Method::List) {
     return cat("the values of ", printable(proposal.column));
   }
+  if (proposal.step > 0) return cat(proposal.column, ", every ", grouped(proposal.step));
   return cat(proposal.column, ", every ", partition::name(proposal.interval));
 }
 

@@ -141,7 +141,7 @@ Result<int> run_partition_prove(const Args& args, Output& output) {
 
 Status show_pruning(const Args& args, Output& output, pg::Connection& conn,
                     const partition::Proposal& proposal) {
-  if (proposal.method != partition::Method::Range) {
+  if (proposal.method != partition::Method::Range || proposal.step > 0) {
     output.line(proposal.method == partition::Method::Hash
                     ? "  pruning is not proven: that is done for ranges of time only; with = on "
                       "all columns "

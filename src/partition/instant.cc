@@ -40,6 +40,8 @@ std::string valid_sql(const std::string& index) {
 
 std::string instant_cutoff(const Proposal& proposal, int ahead) {
   const auto slices = static_cast<int>(proposal.slices.size());
+  // Where the type ends there are fewer.
+  if (proposal.step > 0 && slices > 0 && proposal.slices.back().to.empty()) return "";
   const int first = slices - ahead + kInstantReserve;
   return ahead > kInstantReserve && first >= 0 && first < slices
              ? proposal.slices[static_cast<size_t>(first)].from
@@ -107,12 +109,14 @@ void InstantBuilder::prepare_table() {
          .creates = index});
     job_.abort.push_back(cat("DROP INDEX IF EXISTS ", index));
   }
+  const std::string reached =
+      p_.step == 0 ? std::string("pg_catalog.now()")
+                   : cat("(SELECT pg_catalog.max(", ident(p_.column), ") FROM ONLY ", table_, ")");
   job_.build.push_back(
-      {.sql =
-           cat("DO ", literal(cat("BEGIN IF pg_catalog.now() >= ", literal(cutoff_), "::", p_.type,
-                                  " THEN RAISE 'the bound of the conversion has passed: pgtend "
-                                  "partition abort, then plan it anew, with more --ahead'; END "
-                                  "IF; END")))});
+      {.sql = cat("DO ", literal(cat("BEGIN IF ", reached, " >= ", literal(cutoff_), "::", p_.type,
+                                     " THEN RAISE 'the bound of the conversion has passed: pgtend "
+                                     "partition abort, then plan it anew, with more --ahead'; END "
+                                     "IF; END")))});
   // Written in the key's own type, or it would prove nothing.
   job_.build.push_back(
       {.sql = cat("ALTER TABLE ", table_, " ADD CONSTRAINT ", ident(check), " CHECK (",

@@ -17,7 +17,8 @@
 
 namespace pgtend::partition {
 
-// How rows are told apart: by ranges of time, by values of a column, or by the hash of columns.
+// How rows are told apart: by ranges of time or of whole numbers, by values of a column, or by the
+// hash of columns.
 enum class Method : uint8_t { Range, List, Hash };
 std::string_view name(Method method);  // "range" …, as facts::Layout::strategy
 
@@ -38,10 +39,11 @@ struct Request {
   bool add_default = false;               // of List: a partition for all other values
   // All below is of Range.
   std::string column = {};  // "" chooses the only date or time column that cannot be null
+  int64_t step = 0;         // of a column of whole numbers: how many a partition takes
   std::optional<Interval> interval = {};  // nullopt chooses by rows and planner cost
   std::string time_zone = "UTC";          // whose midnights divide; the server's name for it
-  std::string from = {};  // cover at least from here: a date or time in that zone; "" from the data
-  int ahead = 3;          // intervals after the present (or the newest row, if later)
+  std::string from = {};  // cover at least from here: a time in that zone, or a number; "" the data
+  int ahead = 3;  // partitions after the present (or the newest row, if later), or the largest
 };
 
 struct Proposal {
@@ -53,6 +55,7 @@ struct Proposal {
   std::string type = {};               // of the first
   std::string time_zone = {};
   Interval interval = Interval::Month;
+  int64_t step = 0;                // of whole numbers, which have no interval; else 0
   std::string reason = {};         // of the interval
   std::vector<Slice> slices = {};  // without gap or overlap, oldest first
   std::string data_from = {};      // smallest and largest key, "" if the table is empty

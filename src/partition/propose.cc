@@ -27,7 +27,8 @@ Result<const Column*> key_column(const Definition& table, const std::string& wan
     }
     if (!time_type(*column)) {
       return Error{ErrorCode::Invalid, cat("column ", pg::ident(wanted), " is of type ",
-                                           column->type, ", not a date or timestamp")};
+                                           column->type, ", not a date or timestamp")}
+          .hinting("of whole numbers say how many a partition takes: --every 1000000");
     }
     return column;
   }
@@ -211,6 +212,7 @@ Result<Proposal> propose_for(pg::Connection& conn, const Definition& table, cons
                              const Policy& policy) {
   const auto propose_so = request.method == Method::Hash   ? propose_hash
                           : request.method == Method::List ? propose_list
+                          : request.step > 0               ? propose_integers
                                                            : propose_ranges;
   Proposal out = TRY(propose_so(conn, table, request, policy));
   const auto count = static_cast<double>(out.slices.size());

@@ -51,6 +51,7 @@ void visit_proposal(Visitor& visit, Item& p) {
   visit("more", p.more);
   visit("type", p.type);
   visit("time_zone", p.time_zone);
+  visit("step", p.step);
   visit("reason", p.reason);
   visit.list("partitions", p.slices, [](auto& inner, auto& slice) {
     inner("name", slice.name);

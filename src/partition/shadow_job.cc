@@ -1,6 +1,7 @@
 #include "partition/shadow_job.h"
 
 #include "base/text.h"
+#include "partition/integers.h"
 #include "partition/names.h"
 #include "partition/statements.h"
 
@@ -72,8 +73,10 @@ void ShadowBuilder::rows() {
   }
   job_.divider = p_.column;
   job_.divider_type = p_.type;
+  const IntegerType* number = integer_type(p_.type);
+  const std::string lowest = number != nullptr ? cat(number->low) : "-infinity";
   for (const Slice& slice : p_.slices) {
-    job_.bounds.push_back(slice.from.empty() ? "-infinity" : slice.from);
+    job_.bounds.push_back(slice.from.empty() ? lowest : slice.from);
     job_.leaves.push_back(in_schema(slice.name));
   }
 }

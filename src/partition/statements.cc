@@ -56,7 +56,7 @@ void examine_column(const Definition& d, const Proposal& p, const std::string& c
     refuse(cat("column ", ident(column),
                " is generated, which a partition key cannot be: choose another column"));
   }
-  if (range && key->type != "date" && !key->type.starts_with("timestamp")) {
+  if (range && p.step == 0 && key->type != "date" && !key->type.starts_with("timestamp")) {
     refuse(cat("column ", ident(column), " is of type ", key->type,
                "; only date and timestamp keys have calendar partitions"));
   }
