@@ -53,8 +53,8 @@ constexpr Parameter kPlan[] = {
 };
 constexpr Parameter kApply = {"--apply", "", "do it; without it the statements are shown"};
 constexpr Parameter kConvert[] = {
-    kPlan[0], kPlan[1],  kPlan[2],  kPlan[3],  kPlan[4],  kPlan[5],          kPlan[6], kPlan[7], kPlan[8],
-    kPlan[9], kPlan[10], kPlan[11], kPlan[12], kPlan[13], PGTEND_JOB_LIMITS, kApply,
+    kPlan[0], kPlan[1], kPlan[2],  kPlan[3],  kPlan[4],  kPlan[5],  kPlan[6],          kPlan[7],
+    kPlan[8], kPlan[9], kPlan[10], kPlan[11], kPlan[12], kPlan[13], PGTEND_JOB_LIMITS, kApply,
 };
 constexpr Parameter kJob[] = {
     {"TABLE", "", "the table whose conversion has begun"}, PGTEND_JOB_LIMITS, kApply};

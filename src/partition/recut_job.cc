@@ -194,9 +194,9 @@ void RecutBuilder::swap() {
     job_.after.push_back(drop_check(made.table));
   }
   for (const facts::Partition& part : parts_.sources) {
-    const Make aside{.sql = attach(aside_, part.qualified(), part.bound),
-                     .done_sql = cat("SELECT relispartition FROM pg_catalog.pg_class WHERE oid = ",
-                                     part.oid)};
+    const Make aside{
+        .sql = attach(aside_, part.qualified(), part.bound),
+        .done_sql = cat("SELECT relispartition FROM pg_catalog.pg_class WHERE oid = ", part.oid)};
     job_.after.push_back(aside);
     job_.before_back.push_back(aside);  // of a run that ended at the swap
     job_.back.push_back(attach(table_, part.qualified(), part.bound));
