@@ -1,5 +1,6 @@
 #include "partition/names.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/check.h"
@@ -30,8 +31,14 @@ std::string name_of_part(std::string_view partition, std::string_view table, std
                          int number) {
   const bool prefixed = name.starts_with(table);
   const std::string_view own = prefixed ? name.substr(table.size()) : name;
-  const std::string tail = number == 0 ? std::string() : cat(number);
-  return name_with(partition, cat(prefixed ? "" : "_", cut(own, kOwnBytesMax), tail));
+  const std::string tail =
+      cat(prefixed ? "" : "_", cut(own, kOwnBytesMax), number == 0 ? std::string() : cat(number));
+  // What tells partitions apart stands behind the table's name: that is what is cut.
+  size_t same = 0;
+  while (same < std::min(partition.size(), table.size()) && partition[same] == table[same]) ++same;
+  const std::string_view from = cut(partition, same);
+  const std::string_view mark = cut(partition.substr(from.size()), kNameBytesMax - tail.size());
+  return cat(cut(from, kNameBytesMax - tail.size() - mark.size()), mark, tail);
 }
 
 std::string name_word(std::string_view value) {

@@ -11,6 +11,15 @@ TEST(PartitionNames, APartIsCalledAfterItsPartition) {
   EXPECT_EQ(name_of_part("t_2025_01", "t", "t_pkey", 2), "t_2025_01_pkey2");
 }
 
+TEST(PartitionNames, PartsOfALongNameAreToldApart) {
+  const std::string table(63, 't');
+  const std::string other(63, 'o');
+  const std::string one = name_of_part(std::string(55, 't') + "_2025_01", table, other);
+  const std::string two = name_of_part(std::string(55, 't') + "_2025_02", table, other);
+  EXPECT_EQ(one, std::string(14, 't') + "_2025_01_" + std::string(40, 'o'));
+  EXPECT_EQ(two, std::string(14, 't') + "_2025_02_" + std::string(40, 'o'));
+}
+
 // The longest names there are, of characters of one and of three bytes.
 TEST(PartitionNames, NamesNeverBecomeLongerThanPostgresKeepsThem) {
   const std::string plain(63, 'x');
