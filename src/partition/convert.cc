@@ -55,6 +55,11 @@ class Builder {
     steps_.push_back({.sql = std::move(sql), .check = true, .failure = std::move(failure)});
   }
 
+  void mark(const IndexTraits& traits, const std::string& index) {
+    all(comment_index(traits, qualified(d_.schema, index)), LockMode::ShareUpdateExclusive);
+    all(mark_index(traits, qualified(d_.schema, index)), LockMode::ShareUpdateExclusive);
+  }
+
   void move_away();
   void copy_rows();
   void add_constraints();
@@ -105,12 +110,15 @@ void Builder::move_away() {
     out_.changes.push_back(cat("during the conversion writers of ", constraint.references,
                                " wait, because a foreign key of the table points to it"));
   }
-  step("SET LOCAL search_path = ''", LockMode::None);
+  step(std::string(reshape::kPlainTexts), LockMode::None);
   step(std::string(kNoOldSnapshot), LockMode::None);
   if (!d_.fingerprint.empty()) {
     check(unchanged_sql(d_),
           cat(table_, " has changed since the conversion was planned; plan it again"));
   }
+  // What CHECKs say of rows may depend on the zone.
+  step(std::string(reshape::kTextsAsEver), LockMode::None);
+  step("SET LOCAL search_path = ''", LockMode::None);
   for (const std::string& index : index_names(d_)) {
     step(cat("ALTER INDEX ", qualified(d_.schema, index), " RENAME TO ",
              ident(name_with(index, "_old"))),
@@ -147,17 +155,14 @@ void Builder::add_constraints() {
                literal(constraint.comment)),
            LockMode::ShareUpdateExclusive);
     }
+    mark(constraint.traits, constraint.index);
   }
 }
 
 void Builder::add_indexes() {
   for (const Index& index : d_.indexes) {
-    step(index.definition, LockMode::Share);
-    if (!index.comment.empty()) {
-      step(cat("COMMENT ON INDEX ", qualified(d_.schema, index.name), " IS ",
-               literal(index.comment)),
-           LockMode::ShareUpdateExclusive);
-    }
+    step(index_on(index, table_, index.name, table_), LockMode::Share);
+    mark(index.traits, index.name);
   }
 }
 

@@ -1,9 +1,12 @@
 #include "partition/definition.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "facts/members.h"
 #include "facts/tables.h"
 #include "pg/quote.h"
+#include "reshape/job.h"
 
 namespace pgtend::partition {
 namespace {
@@ -25,6 +28,16 @@ void visit_column(Visitor& visit, Item& c) {
 }
 
 template <class Visitor, class Item>
+void visit_traits(Visitor& visit, Item& t) {
+  visit("index_with", t.with);
+  visit("index_tablespace", t.tablespace);
+  visit("index_clustered", t.clustered);
+  visit("index_identity", t.identity);
+  visit("index_alter", t.alter);
+  visit("index_comment", t.comment);
+}
+
+template <class Visitor, class Item>
 void visit_constraint(Visitor& visit, Item& c) {
   visit("name", c.name);
   visit("kind", c.kind);
@@ -33,17 +46,20 @@ void visit_constraint(Visitor& visit, Item& c) {
   visit("index", c.index);
   visit("references", c.references);
   visit("options", c.options);
-  visit("includes", c.includes);
+  visit("include", c.include);
   visit("comment", c.comment);
+  visit_traits(visit, c.traits);
 }
 
 template <class Visitor, class Item>
 void visit_index(Visitor& visit, Item& i) {
   visit("name", i.name);
   visit("definition", i.definition);
+  visit("where", i.where);
   visit("unique", i.unique);
+  visit("expressions", i.expressions);
   visit("columns", i.columns);
-  visit("comment", i.comment);
+  visit_traits(visit, i.traits);
 }
 
 template <class Visitor, class Item>
@@ -62,6 +78,7 @@ void visit_definition(Visitor& visit, Item& d) {
   visit.list("triggers", d.triggers, [](auto& v, auto& item) {
     v("name", item.name);
     v("definition", item.definition);
+    v("state", item.state);
     v("comment", item.comment);
   });
   visit.list("statistics", d.statistics, [](auto& v, auto& item) {
@@ -188,8 +205,30 @@ order by a.attnum)",
   return ok();
 }
 
+// Of row i of pg_index and x of pg_class.
+constexpr std::string_view kTraits = R"(
+       coalesce(' WITH (' || (select string_agg(format('%I=%L', split_part(o, '=', 1),
+                                                       substr(o, strpos(o, '=') + 1)), ', ')
+                              from unnest(x.reloptions) o) || ')', ''),
+       coalesce((select quote_ident(s.spcname) from pg_tablespace s where s.oid = x.reltablespace),
+                ''),
+       coalesce(i.indisclustered, false), coalesce(i.indisreplident, false),
+       coalesce((select json_agg(format('ALTER COLUMN %s SET STATISTICS %s', a.attnum,
+                                        a.attstattarget) order by a.attnum)
+                 from pg_attribute a where a.attrelid = x.oid and a.attstattarget >= 0), '[]'),
+       coalesce(obj_description(x.oid, 'pg_class'), ''))";
+
+Result<IndexTraits> traits(const pg::Row& row, int first) {
+  return IndexTraits{.with = std::string(row.text(first)),
+                     .tablespace = std::string(row.text(first + 1)),
+                     .clustered = TRY(row.get<bool>(first + 2)),
+                     .identity = TRY(row.get<bool>(first + 3)),
+                     .alter = TRY(strings(row.text(first + 4))),
+                     .comment = std::string(row.text(first + 5))};
+}
+
 Status load_constraints(pg::Connection& conn, Definition& d) {
-  const pg::Rows rows = TRY(conn.query(R"(
+  const pg::Rows rows = TRY(conn.query(cat(R"(
 select k.conname, k.contype::text,
        (select json_agg(a.attname order by u.n) from unnest(k.conkey) with ordinality u(attnum, n)
         join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum),
@@ -197,13 +236,18 @@ select k.conname, k.contype::text,
        case when k.confrelid <> 0 then k.confrelid::regclass::text else '' end,
        case when k.contype <> 'f' and k.condeferrable then ' DEFERRABLE' ||
             case when k.condeferred then ' INITIALLY DEFERRED' else '' end else '' end,
-       coalesce(i.indnatts > i.indnkeyatts, false),
-       coalesce(obj_description(k.oid, 'pg_constraint'), '')
+       coalesce(' INCLUDE (' || (
+         select string_agg(quote_ident(a.attname), ', ' order by u.n)
+         from unnest(i.indkey::int2[]) with ordinality u(attnum, n)
+         join pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
+         where u.n > i.indnkeyatts) || ')', ''),
+       coalesce(obj_description(k.oid, 'pg_constraint'), ''),)",
+                                           kTraits, R"(
 from pg_constraint k
 left join pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u')
 left join pg_class x on x.oid = i.indexrelid
 where k.conrelid = $1 and k.contype in ('p', 'u', 'f')
-order by k.contype = 'f', k.contype, k.conname)",
+order by k.contype = 'f', k.contype, k.conname)"),
                                        {cat(d.oid)}));
   for (const pg::Row row : rows) {
     d.constraints.push_back({.name = std::string(row.text(0)),
@@ -213,32 +257,37 @@ order by k.contype = 'f', k.contype, k.conname)",
                              .index = std::string(row.text(4)),
                              .references = std::string(row.text(5)),
                              .options = std::string(row.text(6)),
-                             .includes = TRY(row.get<bool>(7)),
-                             .comment = std::string(row.text(8))});
+                             .include = std::string(row.text(7)),
+                             .comment = std::string(row.text(8)),
+                             .traits = TRY(traits(row, 9))});
   }
   return ok();
 }
 
 Status load_indexes(pg::Connection& conn, Definition& d) {
-  const pg::Rows rows = TRY(conn.query(R"(
-select x.relname, pg_get_indexdef(i.indexrelid), i.indisunique,
+  const pg::Rows rows = TRY(conn.query(cat(R"(
+select x.relname, pg_get_indexdef(i.indexrelid),
+       coalesce(' WHERE ' || pg_get_expr(i.indpred, i.indrelid), ''), i.indisunique,
+       i.indexprs is not null,
        coalesce((select json_agg(a.attname order by u.n)
                  from unnest(i.indkey::int2[]) with ordinality u(attnum, n)
                  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
-                 where u.n <= i.indnkeyatts), '[]'),
-       coalesce(obj_description(x.oid, 'pg_class'), '')
+                 where u.n <= i.indnkeyatts), '[]'),)",
+                                           kTraits, R"(
 from pg_index i join pg_class x on x.oid = i.indexrelid
 where i.indrelid = $1 and i.indisvalid
   and not exists (select from pg_constraint k where k.conindid = i.indexrelid
                   and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x'))
-order by x.relname)",
+order by x.relname)"),
                                        {cat(d.oid)}));
   for (const pg::Row row : rows) {
     d.indexes.push_back({.name = std::string(row.text(0)),
                          .definition = std::string(row.text(1)),
-                         .unique = TRY(row.get<bool>(2)),
-                         .columns = TRY(strings(row.text(3))),
-                         .comment = std::string(row.text(4))});
+                         .where = std::string(row.text(2)),
+                         .unique = TRY(row.get<bool>(3)),
+                         .expressions = TRY(row.get<bool>(4)),
+                         .columns = TRY(strings(row.text(5))),
+                         .traits = TRY(traits(row, 6))});
   }
   return ok();
 }
@@ -278,22 +327,25 @@ from pg_attribute a, aclexplode(a.attacl) g where a.attrelid = $1 and not a.atti
 order by 1)",
                                          {cat(d.oid), d.qualified()}));
   for (const pg::Row row : grants) d.grants.emplace_back(row.text(0));
-  const pg::Rows triggers = TRY(conn.query(
-      "select t.tgname, pg_get_triggerdef(t.oid), coalesce(obj_description(t.oid, 'pg_trigger'), "
-      "'') from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal and t.tgparentid = 0"
-      " order by t.tgname",
-      {cat(d.oid)}));
+  const pg::Rows triggers =
+      TRY(conn.query("select t.tgname, pg_get_triggerdef(t.oid), case t.tgenabled when 'D' then "
+                     "'DISABLE' when 'R' "
+                     "then 'ENABLE REPLICA' when 'A' then 'ENABLE ALWAYS' else '' end, "
+                     "coalesce(obj_description(t.oid, 'pg_trigger'), '') from pg_trigger t where "
+                     "t.tgrelid = $1 and not t.tgisinternal and t.tgparentid = 0"
+                     " order by t.tgname",
+                     {cat(d.oid)}));
   for (const pg::Row row : triggers) {
     d.triggers.push_back({.name = std::string(row.text(0)),
                           .definition = std::string(row.text(1)),
-                          .comment = std::string(row.text(2))});
+                          .state = std::string(row.text(2)),
+                          .comment = std::string(row.text(3))});
   }
   return ok();
 }
 
 // Identity is the parent's affair, whose sequence numbers all rows.
 Status load_seat(pg::Connection& conn, Definition& d) {
-  TRY(conn.exec("SET LOCAL datestyle = 'ISO'"));
   const pg::Rows rows = TRY(conn.query(R"(
 select p.oid::regclass::text, p.relname, pg_get_expr(c.relpartbound, c.oid),
        pg_get_partition_constraintdef(c.oid),
@@ -354,8 +406,6 @@ constexpr std::string_view kRefusals[] = {
        left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
        left join pg_class c on c.oid = r.ev_class
        where k.conrelid = $1 and d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass))",
-    R"(select 'rule ' || quote_ident(r.rulename) || ' is disabled, replica or always: set it back first'
-       from pg_rewrite r where r.ev_class = $1 and r.ev_enabled <> 'O')",
     // Functions, columns of other tables and whatever else knows the table or its row type.
     R"(select distinct pg_describe_object(d.classid, d.objid, 0) ||
          ' depends on it: drop it first'
@@ -421,8 +471,6 @@ constexpr std::string_view kRefusals[] = {
                                                 else 'temporary' end
        from pg_class c where c.oid = $1 and c.relpersistence <> 'p')",
     R"(select 'it is a typed table' from pg_class c where c.oid = $1 and c.reloftype <> 0)",
-    R"(select 'its replica identity is an index: ALTER TABLE … REPLICA IDENTITY DEFAULT or FULL first'
-       from pg_class c where c.oid = $1 and c.relreplident = 'i')",
     R"(select 'its access method is not heap' from pg_class c join pg_am m on m.oid = c.relam
        where c.oid = $1 and m.amname <> 'heap')",
     R"(select 'constraint ' || quote_ident(k.conname) ||
@@ -433,15 +481,16 @@ constexpr std::string_view kRefusals[] = {
          ' cannot span partitions: drop it first'
        from pg_constraint k where k.conrelid = $1 and k.contype = 'x')",
     R"(select 'check ' || quote_ident(k.conname) ||
+         ' is on the whole row, whose type is another one''s then: name its columns in it first'
+       from pg_constraint k where k.conrelid = $1 and k.contype = 'c'
+         and k.conbin::text like '%:varattno 0 %')",
+    R"(select 'check ' || quote_ident(k.conname) ||
          ' is NO INHERIT, which partitioned tables cannot have'
        from pg_constraint k where k.conrelid = $1 and k.contype = 'c' and k.connoinherit)",
     R"(select 'trigger ' || quote_ident(t.tgname) ||
-         case when t.tgenabled <> 'O' then ' is disabled, replica or always: set it back first'
-              else ' is a row trigger with transition tables, which partitioned tables cannot have'
-         end
-       from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal
-         and t.tgname not like 'pgtend\_%' and (t.tgenabled <> 'O' or (t.tgtype & 1 = 1 and (t.tgoldtable is not null
-                                                           or t.tgnewtable is not null))))",
+         ' is a row trigger with transition tables, which partitioned tables cannot have'
+       from pg_trigger t where t.tgrelid = $1 and not t.tgisinternal and t.tgtype & 1 = 1
+         and (t.tgoldtable is not null or t.tgnewtable is not null))",
     R"(select 'index ' || x.indexrelid::regclass || ' is not valid: drop or rebuild it first'
        from pg_index x join pg_class i on i.oid = x.indexrelid
        where x.indrelid = $1 and not x.indisvalid and i.relname not like 'pgtend\_%')",
@@ -469,7 +518,7 @@ constexpr std::string_view kSchemaPublications =
        where r.prrelid = $1 and r.prattrs is not null)";
 
 Status load_inside(pg::Connection& conn, Definition& d) {
-  TRY(conn.exec("SET LOCAL search_path = ''"));
+  TRY(conn.exec(reshape::kPlainTexts));
   TRY(load_table(conn, d));
   TRY(load_columns(conn, d));
   TRY(load_constraints(conn, d));
@@ -494,6 +543,11 @@ std::string refusals_sql(uint32_t oid, int version) {
     sql.replace(at, 2, cat("'", oid, "'::oid"));
   }
   return sql;
+}
+
+bool Definition::row_security() const {
+  return std::ranges::any_of(followers,
+                             [](const Follower& one) { return one.what == "row security"; });
 }
 
 std::string Definition::qualified() const { return pg::qualified(schema, name); }
@@ -531,7 +585,8 @@ std::string fingerprint_sql(const std::string& qualified, int version) {
       " (select string_agg(concat_ws(',', k.conname, pg_get_constraintdef(k.oid)), ';'"
       " order by k.oid) from pg_constraint k where c.oid in (k.conrelid, k.confrelid)"
       " and k.conname not like 'pgtend\\_%'),"
-      " (select string_agg(concat_ws(',', i.indexrelid::text, i.indisvalid,"
+      " (select string_agg(concat_ws(',', i.indexrelid::text, i.indisvalid, i.indisclustered,"
+      " i.indisreplident,"
       " pg_get_indexdef(i.indexrelid)), ';' order by i.indexrelid) from pg_index i"
       " where i.indrelid = c.oid and i.indexrelid::regclass::text !~ 'pgtend_[0-9]+_'),"
       " (select string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ';' order by t.oid)"

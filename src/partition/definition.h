@@ -28,6 +28,16 @@ struct Column {
   std::vector<std::string> sequence_rest = {};
 };
 
+// What an index has beside its definition.
+struct IndexTraits {
+  std::string with = {};        // " WITH (fillfactor='70')"
+  std::string tablespace = {};  // as SQL takes it; "" for the database's own
+  bool clustered = false;
+  bool identity = false;                // rows are told apart by it in replication
+  std::vector<std::string> alter = {};  // "ALTER COLUMN 2 SET STATISTICS 321"
+  std::string comment = {};
+};
+
 // Primary key, unique, foreign key. Checks are copied by LIKE.
 struct Constraint {
   std::string name = {};
@@ -37,21 +47,25 @@ struct Constraint {
   std::string index = {};       // behind p and u: its bare name
   std::string references = {};  // of f: the qualified table
   std::string options = {};     // " DEFERRABLE INITIALLY DEFERRED" of p and u
-  bool includes = false;        // has INCLUDE columns
+  std::string include = {};     // " INCLUDE (a, b)"
   std::string comment = {};
+  IndexTraits traits = {};  // of the index
 };
 
 struct Index {
   std::string name = {};  // bare
   std::string definition = {};
+  std::string where = {};  // its end: " WHERE …"
   bool unique = false;
+  bool expressions = false;
   std::vector<std::string> columns = {};  // plain key columns
-  std::string comment = {};
+  IndexTraits traits = {};
 };
 
 struct Trigger {
   std::string name = {};
   std::string definition = {};  // CREATE TRIGGER …
+  std::string state = {};       // "DISABLE", "ENABLE ALWAYS"; "" for the ordinary one
   std::string comment = {};
 };
 
@@ -89,7 +103,7 @@ struct Definition {
   std::vector<Statistics> statistics = {};
   std::vector<Follower> followers = {};
   Seat seat = {};
-  std::string replica_identity = {};       // "FULL", "NOTHING"; "" the default
+  std::string replica_identity = {};       // "FULL", "NOTHING"; "" the default, or an index
   std::vector<std::string> grants = {};    // GRANT …
   std::vector<std::string> refusals = {};  // why it cannot be converted, each with the next step
   double rows = 0;
@@ -102,6 +116,7 @@ struct Definition {
   std::string qualified() const;
   bool seated() const { return !seat.parent.empty(); }
   bool is_default() const { return seat.bound == "DEFAULT"; }
+  bool row_security() const;
   // nullptr if there is none of that name.
   const Column* column(std::string_view column) const;
 };

@@ -48,7 +48,17 @@ where r.prrelid = $1)";
 constexpr std::string_view kRules = R"(
 select 'rule ' || quote_ident(r.rulename), '', rtrim(pg_get_ruledef(r.oid), ';'),
        format('DROP RULE %I ON ', r.rulename), false
-from pg_rewrite r where r.ev_class = $1)";
+from pg_rewrite r where r.ev_class = $1
+union all
+select 'state of rule ' || quote_ident(r.rulename), '',
+       format('ALTER TABLE %s %s RULE %I', $1::regclass, case r.ev_enabled when 'D' then 'DISABLE'
+              when 'R' then 'ENABLE REPLICA' else 'ENABLE ALWAYS' end, r.rulename), '', false
+from pg_rewrite r where r.ev_class = $1 and r.ev_enabled <> 'O'
+union all
+select 'comment on rule ' || quote_ident(r.rulename), '',
+       format('COMMENT ON RULE %I ON %s IS %L', r.rulename, $1::regclass,
+              obj_description(r.oid, 'pg_rewrite')), '', false
+from pg_rewrite r where r.ev_class = $1 and obj_description(r.oid, 'pg_rewrite') is not null)";
 constexpr std::string_view kRowPolicies = R"(
 select 'row security policy ' || quote_ident(p.polname), '',
        format('CREATE POLICY %I ON %s', p.polname, $1::regclass) || $2, '', true
@@ -63,7 +73,7 @@ select 'row security', '', format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.
        true
 from pg_class c where c.oid = $1 and c.relrowsecurity)";
 
-// By kind and name; a comment stands behind what it is on.
+// By kind and name; a comment or a state stands behind what it is of.
 constexpr std::string_view kOrder = " order by what like 'comment%', what, follow";
 
 void put(std::string& sql, std::string_view mark, std::string_view text) {

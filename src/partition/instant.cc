@@ -13,13 +13,9 @@ using pg::ident;
 using pg::literal;
 
 // The name of an index of the table once the table is a partition.
-std::string legacy_index(const Definition& d, const std::string& index) {
-  return index.starts_with(d.name) ? cat(name_with(d.name, "_legacy"), index.substr(d.name.size()))
-                                   : cat(index, "_legacy");
-}
-
 std::string legacy_index_name(const Definition& d, const std::string& index) {
-  return name_with(legacy_index(d, index), "");
+  return index.starts_with(d.name) ? name_of_part(name_with(d.name, "_legacy"), d.name, index)
+                                   : name_with(index, "_legacy");
 }
 
 // For format(): a % of a name is a %.
@@ -100,13 +96,13 @@ void InstantBuilder::prepare_table() {
   const std::string check = job_.own_bare("range");
   for (const Constraint* constraint : uniques()) {
     const std::string index = in_schema(widened(*constraint));
-    job_.build.push_back(
-        {.sql = cat("CREATE UNIQUE INDEX CONCURRENTLY ", ident(widened(*constraint)), " ON ",
-                    table_, " (", column_list(constraint->columns), ", ", ident(p_.column), ")"),
-         .lock = LockMode::ShareUpdateExclusive,
-         .alone = true,
-         .done_sql = valid_sql(index),
-         .creates = index});
+    std::vector<std::string> columns = constraint->columns;
+    columns.push_back(p_.column);
+    job_.build.push_back({.sql = unique_index(*constraint, widened(*constraint), table_, columns),
+                          .lock = LockMode::ShareUpdateExclusive,
+                          .alone = true,
+                          .done_sql = valid_sql(index),
+                          .creates = index});
     job_.abort.push_back(cat("DROP INDEX IF EXISTS ", index));
   }
   const std::string reached =
@@ -137,8 +133,8 @@ void InstantBuilder::create() {
   for (const Index& index : d_.indexes) {
     const std::string name = name_with(index.name, "_new");
     out.push_back(index_on(index, table_, name, new_));
-    if (index.comment.empty()) continue;
-    out.push_back(cat("COMMENT ON INDEX ", in_schema(name), " IS ", literal(index.comment)));
+    append(out, comment_index(index.traits, in_schema(name)));
+    append(out, mark_index(index.traits, in_schema(name)));
   }
   // Foreign keys stand last among them: the tables they point to are locked until the end.
   for (const Constraint& constraint : d_.constraints) {
@@ -146,6 +142,10 @@ void InstantBuilder::create() {
         constraint.kind == "f" ? constraint.name : name_with(constraint.index, "_new");
     out.push_back(cat("ALTER TABLE ", new_, " ADD CONSTRAINT ", ident(name), " ",
                       constraint_definition(constraint, p_.key())));
+    if (constraint.kind != "f") {
+      append(out, comment_index(constraint.traits, in_schema(name)));
+      append(out, mark_index(constraint.traits, in_schema(name)));
+    }
     if (constraint.comment.empty()) continue;
     out.push_back(cat("COMMENT ON CONSTRAINT ", ident(name), " ON ", new_, " IS ",
                       literal(constraint.comment)));
@@ -205,6 +205,9 @@ void InstantBuilder::swap() {
   swap_columns();
   out.push_back(cat("ALTER TABLE ", table_, " ATTACH PARTITION ", legacy_,
                     " FOR VALUES FROM (MINVALUE) TO (", literal(cutoff_), ")"));
+  for (const Constraint* constraint : uniques()) {
+    append(out, mark_index(constraint->traits, in_schema(constraint->index)));
+  }
   append(out, create_triggers(d_));
   job_.lock_first = locks_of_followers(d_.followers);
   append(out, follow(d_.followers, legacy_));
@@ -256,8 +259,7 @@ void InstantBuilder::back() {
   for (const Constraint* constraint : uniques()) {
     const std::string index = in_schema(narrow(*constraint));
     job_.before_back.push_back(
-        {.sql = cat("CREATE UNIQUE INDEX CONCURRENTLY ", ident(narrow(*constraint)), " ON ",
-                    legacy_, " (", column_list(constraint->columns), ")"),
+        {.sql = unique_index(*constraint, narrow(*constraint), legacy_, constraint->columns),
          .lock = LockMode::ShareUpdateExclusive,
          .alone = true,
          .done_sql = valid_sql(index),
@@ -266,8 +268,11 @@ void InstantBuilder::back() {
   out.push_back(cat("ALTER TABLE ", table_, " DETACH PARTITION ", legacy_));
   const std::string columns = column_list(stored_columns(d_));
   back_columns();
+  // Rows are written as a client would write them.
+  out.emplace_back(reshape::kTextsAsEver);
   out.push_back(cat("INSERT INTO ", legacy_, " (", columns, ") OVERRIDING SYSTEM VALUE SELECT ",
                     columns, " FROM ", table_));
+  out.emplace_back(reshape::kPlainTexts);
   out.emplace_back("SET CONSTRAINTS ALL IMMEDIATE");  // or their events forbid ALTER TABLE
   out.push_back(cat("ALTER TABLE ", table_, " RENAME TO ", ident(job_.shadow)));
   out.push_back(cat("ALTER TABLE ", legacy_, " RENAME TO ", ident(d_.name)));
@@ -286,6 +291,9 @@ void InstantBuilder::back() {
     out.push_back(cat("ALTER TABLE ", table_, " ADD CONSTRAINT ", ident(constraint->name),
                       constraint->kind == "p" ? " PRIMARY KEY" : " UNIQUE", " USING INDEX ",
                       ident(narrow(*constraint)), constraint->options));
+    const std::string index = in_schema(constraint->index);
+    append(out, comment_index(constraint->traits, index));
+    append(out, mark_index(constraint->traits, index));
     if (constraint->comment.empty()) continue;
     out.push_back(cat("COMMENT ON CONSTRAINT ", ident(constraint->name), " ON ", table_, " IS ",
                       literal(constraint->comment)));

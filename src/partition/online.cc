@@ -27,9 +27,9 @@ OnlinePlan plan_shadow(const Definition& definition, const Proposal& proposal,
   examine_owner(definition, examined);
   if (!builder.find_key()) {
     examined.refusals.push_back(
-        "it has no primary key or unique constraint by which a changed row could be found again, "
-        "on "
-        "columns that are never null and of types of PostgreSQL's own: add one, or convert it with "
+        "it has no primary key, unique constraint or unique index by which a changed row could be "
+        "found again, on columns that are never null and of types of PostgreSQL's own: add one, or "
+        "convert it with "
         "--mode instant or locked");
   }
   out.refusals = std::move(examined.refusals);

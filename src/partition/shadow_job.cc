@@ -1,5 +1,7 @@
 #include "partition/shadow_job.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "partition/integers.h"
 #include "partition/names.h"
@@ -96,8 +98,11 @@ void ShadowBuilder::build_index(const Divided& index) {
                          "pg_catalog.to_regclass(",
                          literal(in_schema(name)), "))")});
   }
-  if (!index.comment.empty()) {
-    job_.build.push_back({.sql = cat("COMMENT ON INDEX ", parent, " IS ", literal(index.comment))});
+  for (std::string& sql : comment_index(index.traits, parent)) {
+    job_.build.push_back({.sql = std::move(sql)});
+  }
+  for (std::string& sql : mark_index(index.traits, parent)) {
+    job_.build.push_back({.sql = std::move(sql)});
   }
 }
 
@@ -110,7 +115,10 @@ void ShadowBuilder::build_indexes() {
     const auto on_leaf = [&](const std::string& leaf, const std::string& index) {
       return cat("ALTER TABLE ", leaf, " ADD CONSTRAINT ", ident(index), " ", definition);
     };
-    build_index({.name = constraint.index, .on_parent = on_parent, .on_leaf = on_leaf});
+    build_index({.name = constraint.index,
+                 .on_parent = on_parent,
+                 .on_leaf = on_leaf,
+                 .traits = constraint.traits});
     if (constraint.comment.empty()) continue;
     job_.build.push_back(
         {.sql = cat("COMMENT ON CONSTRAINT ", ident(name_with(constraint.index, "_new")), " ON ",
@@ -124,7 +132,7 @@ void ShadowBuilder::build_indexes() {
         {.name = index.name,
          .on_parent = index_on(index, table_, name_with(index.name, "_new"), cat("ONLY ", new_)),
          .on_leaf = on_leaf,
-         .comment = index.comment});
+         .traits = index.traits});
   }
   job_.build.push_back({.sql = cat("VACUUM (FREEZE, ANALYZE) ", new_), .alone = true});
 }
@@ -241,10 +249,14 @@ void ShadowBuilder::back() {
   }
   if (!d_.triggers.empty()) {
     out.push_back(cat("ALTER TABLE ", table_, " ENABLE TRIGGER USER"));
+    append(out, state_triggers(d_));
   }
   for (const Constraint* reference : references()) {
     out.push_back(cat("ALTER TABLE ", table_, " ADD CONSTRAINT ", ident(reference->name), " ",
                       reference->definition, " NOT VALID"));
+    if (reference->comment.empty()) continue;
+    out.push_back(cat("COMMENT ON CONSTRAINT ", ident(reference->name), " ON ", table_, " IS ",
+                      literal(reference->comment)));
   }
 }
 

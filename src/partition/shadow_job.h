@@ -32,7 +32,7 @@ class ShadowBuilder {
     std::string name = {};
     std::string on_parent = {};
     std::function<std::string(const std::string& leaf, const std::string& index)> on_leaf = {};
-    std::string comment = {};
+    const IndexTraits& traits;
   };
   void build_index(const Divided& index);
   void build_indexes();

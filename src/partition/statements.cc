@@ -20,6 +20,10 @@ std::string_view method_word(Method method) {
   return method == Method::Hash ? "HASH" : method == Method::List ? "LIST" : "RANGE";
 }
 
+bool nulls_alike(const Constraint& constraint) {
+  return constraint.definition.starts_with("UNIQUE NULLS NOT DISTINCT ");
+}
+
 // Rows that a list does not know.
 void examine_list(const Proposal& p, Examined& out) {
   if (p.method != Method::List) return;
@@ -67,20 +71,15 @@ void examine_constraint(const Constraint& constraint, const std::vector<std::str
   const std::string key = column_list(missing);
   const std::string what = cat(constraint.kind == "p" ? "primary key " : "unique constraint ",
                                ident(constraint.name), " (", column_list(constraint.columns), ")");
-  if (constraint.includes) {
+  if (constraint.definition.find(" WITHOUT OVERLAPS)") != std::string::npos) {
     out.refusals.push_back(
-        cat(what, " has INCLUDE columns and lacks the partition key: replace it first"));
+        cat(what, " is WITHOUT OVERLAPS, which partitions with another key cannot keep: drop it"));
     return;
   }
   if (constraint.kind == "u" && !options.widen_unique) {
     out.refusals.push_back(
         cat(what, " lacks the partition key ", key,
             ": drop it first, or allow it to be widened, which makes only pairs unique"));
-    return;
-  }
-  if (constraint.definition.find("NULLS NOT DISTINCT") != std::string::npos) {
-    out.refusals.push_back(
-        cat(what, " is NULLS NOT DISTINCT and lacks the partition key: replace it first"));
     return;
   }
   out.changes.push_back(cat(what, " becomes (", column_list(constraint.columns), ", ", key,
@@ -244,6 +243,17 @@ std::vector<std::string> create_triggers(const Definition& table) {
     out.push_back(cat("COMMENT ON TRIGGER ", ident(trigger.name), " ON ", table.qualified(), " IS ",
                       literal(trigger.comment)));
   }
+  append(out, state_triggers(table));
+  return out;
+}
+
+std::vector<std::string> state_triggers(const Definition& table) {
+  std::vector<std::string> out;
+  for (const Trigger& trigger : table.triggers) {
+    if (trigger.state.empty()) continue;
+    out.push_back(cat("ALTER TABLE ", table.qualified(), " ", trigger.state, " TRIGGER ",
+                      ident(trigger.name)));
+  }
   return out;
 }
 
@@ -284,6 +294,9 @@ std::vector<std::string> create_slices(const Definition& table, const Proposal& 
   for (const Slice& slice : proposal.slices) {
     out.push_back(cat("CREATE TABLE ", pg::qualified(table.schema, slice.name), " PARTITION OF ",
                       made, " ", for_values(slice), storage));
+    if (!table.row_security()) continue;
+    out.push_back(
+        cat("ALTER TABLE ", pg::qualified(table.schema, slice.name), " ENABLE ROW LEVEL SECURITY"));
   }
   if (table.replica_identity.empty()) return out;
   const std::string identity = cat(" REPLICA IDENTITY ", table.replica_identity);
@@ -301,12 +314,17 @@ std::vector<std::string> create_new(const Definition& d, const Proposal& proposa
   append(out, alter_columns(d, made));
   for (const Column& column : d.columns) {
     if (column.identity.empty()) continue;
-    // The server names it; from here on we know its name.
-    out.push_back(
-        cat("DO ", literal(cat("BEGIN EXECUTE pg_catalog.format('ALTER SEQUENCE %s RENAME "
-                               "TO %I', pg_catalog.pg_get_serial_sequence(",
-                               literal(made), ", ", literal(column.name), "), ",
-                               literal(name_with(column.sequence_name, "_new")), "); END"))));
+    // The server names it; from here on we know its name. LIKE forgets its type.
+    out.push_back(cat(
+        "DO ", literal(cat("DECLARE s text := pg_catalog.pg_get_serial_sequence(", literal(made),
+                           ", ", literal(column.name),
+                           "); BEGIN EXECUTE pg_catalog.format('ALTER "
+                           "SEQUENCE %s AS %s', s, (SELECT q.seqtypid::pg_catalog.regtype FROM "
+                           "pg_catalog.pg_sequence q WHERE q.seqrelid = ",
+                           literal(column.sequence),
+                           "::pg_catalog.regclass)); EXECUTE pg_catalog.format('ALTER SEQUENCE %s "
+                           "RENAME TO %I', s, ",
+                           literal(name_with(column.sequence_name, "_new")), "); END"))));
   }
   append(out, create_slices(d, proposal, made));
   // Autovacuum analyses the partitions, so the targets have to stand there, too.
@@ -338,10 +356,57 @@ std::vector<std::string> lacking(const std::vector<std::string>& columns,
 
 std::string constraint_definition(const Constraint& constraint,
                                   const std::vector<std::string>& key) {
+  if (constraint.kind == "f") return constraint.definition;
   const std::vector<std::string> missing = lacking(constraint.columns, key);
-  if (constraint.kind == "f" || missing.empty()) return constraint.definition;
-  return cat(constraint.kind == "p" ? "PRIMARY KEY (" : "UNIQUE (", column_list(constraint.columns),
-             ", ", column_list(missing), ")", constraint.options);
+  std::string keys(constraint.definition, 0,
+                   constraint.definition.size() - constraint.options.size());
+  if (!missing.empty()) {
+    keys = cat(constraint.kind == "p" ? "PRIMARY KEY (" : "UNIQUE ",
+               constraint.kind == "p"    ? ""
+               : nulls_alike(constraint) ? "NULLS NOT DISTINCT ("
+                                         : "(",
+               column_list(constraint.columns), ", ", column_list(missing), ")",
+               constraint.include);
+  }
+  const IndexTraits& traits = constraint.traits;
+  return cat(keys, traits.with,
+             traits.tablespace.empty() ? "" : cat(" USING INDEX TABLESPACE ", traits.tablespace),
+             constraint.options);
+}
+
+std::string unique_index(const Constraint& constraint, const std::string& name,
+                         const std::string& on, const std::vector<std::string>& columns) {
+  const IndexTraits& traits = constraint.traits;
+  return cat("CREATE UNIQUE INDEX CONCURRENTLY ", ident(name), " ON ", on, " (",
+             column_list(columns), ")", constraint.include,
+             nulls_alike(constraint) ? " NULLS NOT DISTINCT" : "", traits.with,
+             traits.tablespace.empty() ? "" : cat(" TABLESPACE ", traits.tablespace));
+}
+
+std::vector<std::string> mark_index(const IndexTraits& traits, const std::string& index) {
+  std::vector<std::string> out;
+  // %1$s is the index, %2$s its table, %3$I its bare name.
+  const auto each = [&](std::string_view statement, std::string_view which) {
+    out.push_back(cat(
+        "DO ", literal(cat("DECLARE r record; BEGIN FOR r IN SELECT "
+                           "x.indexrelid::pg_catalog.regclass AS i, "
+                           "x.indrelid::pg_catalog.regclass AS t, c.relname AS n FROM "
+                           "pg_catalog.pg_partition_tree(",
+                           literal(index),
+                           "::pg_catalog.regclass) p JOIN pg_catalog.pg_index x ON x.indexrelid = "
+                           "p.relid JOIN pg_catalog.pg_class c ON c.oid = p.relid",
+                           which, " LOOP EXECUTE pg_catalog.format(", literal(statement),
+                           ", r.i, r.t, r.n); END LOOP; END"))));
+  };
+  for (const std::string& alter : traits.alter) each(cat("ALTER INDEX %1$s ", alter), "");
+  if (traits.clustered) each("ALTER TABLE %2$s CLUSTER ON %3$I", " WHERE p.isleaf");
+  if (traits.identity) each("ALTER TABLE %2$s REPLICA IDENTITY USING INDEX %3$I", "");
+  return out;
+}
+
+std::vector<std::string> comment_index(const IndexTraits& traits, const std::string& index) {
+  if (traits.comment.empty()) return {};
+  return {cat("COMMENT ON INDEX ", index, " IS ", literal(traits.comment))};
 }
 
 std::string index_on(const Index& index, const std::string& table, const std::string& name,
@@ -350,7 +415,15 @@ std::string index_on(const Index& index, const std::string& table, const std::st
   const std::string create = cat("CREATE ", index.unique ? "UNIQUE " : "", "INDEX ");
   const std::string head = cat(create, ident(index.name), " ON ", table, " ");
   CHECK(index.definition.starts_with(head));
-  return cat(create, ident(name), " ON ", on, " ", index.definition.substr(head.size()));
+  const std::string& tablespace = index.traits.tablespace;
+  if (tablespace.empty()) {
+    return cat(create, ident(name), " ON ", on, " ", index.definition.substr(head.size()));
+  }
+  CHECK(index.definition.ends_with(index.where));
+  return cat(create, ident(name), " ON ", on, " ",
+             index.definition.substr(head.size(),
+                                     index.definition.size() - head.size() - index.where.size()),
+             " TABLESPACE ", tablespace, index.where);
 }
 
 std::string unchanged_sql(const Definition& table) {
@@ -402,15 +475,18 @@ std::string assert_same_rights(const std::string& one, const std::string& other)
 }
 
 std::vector<std::string> identifying_columns(const Definition& table) {
-  for (const Constraint& constraint : table.constraints) {
-    if (constraint.kind == "f") continue;
-    bool fit = true;
-    for (const std::string& name : constraint.columns) {
+  const auto fit = [&](const std::vector<std::string>& columns) {
+    return std::ranges::all_of(columns, [&](const std::string& name) {
       const Column* column = table.column(name);
-      fit = fit && column != nullptr && column->not_null && !column->generated &&
-            column->plain_equality;
-    }
-    if (fit) return constraint.columns;
+      return column != nullptr && column->not_null && !column->generated && column->plain_equality;
+    });
+  };
+  for (const Constraint& constraint : table.constraints) {
+    if (constraint.kind != "f" && fit(constraint.columns)) return constraint.columns;
+  }
+  for (const Index& index : table.indexes) {
+    if (!index.unique || index.expressions || !index.where.empty()) continue;
+    if (fit(index.columns)) return index.columns;
   }
   return {};
 }

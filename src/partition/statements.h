@@ -48,15 +48,19 @@ std::vector<std::string> create_slice_statistics(const Definition& table, const 
 // ALTER STATISTICS … RENAME TO, one for each: "x" + `from` becomes "x" + `to`.
 std::vector<std::string> rename_statistics(const Definition& table, std::string_view from,
                                            std::string_view to);
-// CREATE TRIGGER …, with comments, on whichever table has the name then.
+// CREATE TRIGGER …, with comments and states, on whichever table has the name then.
 std::vector<std::string> create_triggers(const Definition& table);
+// ALTER TABLE … DISABLE TRIGGER …, of those that are not as triggers are made.
+std::vector<std::string> state_triggers(const Definition& table);
 // " WITH (…) TABLESPACE …" as far as the table has such.
 std::string storage_clause(const Definition& table);
 inline constexpr std::string_view kDefaultBound = "DEFAULT";
 // "FOR VALUES FROM ('…') TO ('…')", or its bound.
 std::string for_values(const Slice& slice);
 std::string for_values(const facts::Partition& part);
-// CREATE TABLE … PARTITION OF `made`, one for each slice, and the replica identity of all.
+// CREATE TABLE … PARTITION OF `made`, one for each slice, with row security if the table has some
+// (policies are the table's: nobody else gets at the partitions' rows), and the replica identity of
+// all.
 std::vector<std::string> create_slices(const Definition& table, const Proposal& proposal,
                                        const std::string& made);
 // All of these but triggers, and comment, rights (which are compared: an error when default
@@ -67,9 +71,17 @@ std::vector<std::string> create_new(const Definition& table, const Proposal& pro
 // Those of `key` that are not among `columns`.
 std::vector<std::string> lacking(const std::vector<std::string>& columns,
                                  const std::vector<std::string>& key);
-// "PRIMARY KEY (id, at)": a unique one takes the partition key in.
+// "PRIMARY KEY (id, at) WITH (…)": a unique one takes the partition key in.
 std::string constraint_definition(const Constraint& constraint,
                                   const std::vector<std::string>& key);
+// CREATE UNIQUE INDEX CONCURRENTLY `name` ON `on` as the one behind a constraint, on `columns`.
+std::string unique_index(const Constraint& constraint, const std::string& name,
+                         const std::string& on, const std::vector<std::string>& columns);
+// What an index of this (qualified) name and all parts of it get once they are there: statistics
+// targets; as the table is, partitions are clustered on them and replicated by them.
+std::vector<std::string> mark_index(const IndexTraits& traits, const std::string& index);
+// COMMENT ON INDEX, if there is one to make.
+std::vector<std::string> comment_index(const IndexTraits& traits, const std::string& index);
 // CREATE INDEX `name` ON `on` (a table, or "ONLY parent") as `index` of `table` is.
 std::string index_on(const Index& index, const std::string& table, const std::string& name,
                      const std::string& on);

@@ -88,8 +88,8 @@ Result<RoundEnd> attempt(Rounds& rounds, const Setup& setup, const Exchange& exc
                          SteadyTime& locked) {
   return rounds.round([&](pg::Connection& conn) -> Result<RoundEnd> {
     const auto body = [&]() -> Status {
-      TRY(
-          conn.exec(cat("SET LOCAL search_path = ''; SET LOCAL synchronous_commit = on; "
+      TRY(conn.exec(cat(kPlainTexts,
+                        "; SET LOCAL synchronous_commit = on; "
                         "SET LOCAL statement_timeout = ",
                         setup.exchange_statement.count(),
                         "; SET LOCAL lock_timeout = ", setup.lock_timeout.count())));

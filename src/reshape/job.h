@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -12,6 +13,15 @@
 #include "care/finding.h"
 
 namespace pgtend::reshape {
+
+// For a transaction: the catalogs write what names and times mean, whatever the session prefers.
+inline constexpr std::string_view kPlainTexts =
+    "SET LOCAL search_path = ''; SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; "
+    "SET LOCAL intervalstyle = 'postgres'";
+// And back, for statements that clients could have written.
+inline constexpr std::string_view kTextsAsEver =
+    "SET LOCAL search_path TO DEFAULT; SET LOCAL timezone TO DEFAULT; SET LOCAL datestyle TO "
+    "DEFAULT; SET LOCAL intervalstyle TO DEFAULT";
 
 // A statement on tables that nobody uses yet, or that is fit to be run again.
 struct Make {

@@ -90,7 +90,7 @@ Status Rewrite::unchanged(pg::Connection& conn) const {
 // Names in it are written as an empty search path makes them.
 Status Rewrite::still_unchanged(Rounds& rounds) const {
   const auto end = rounds.round([&](pg::Connection& conn) -> Result<RoundEnd> {
-    TRY(conn.exec("SET LOCAL search_path = ''"));
+    TRY(conn.exec(kPlainTexts));
     TRY(unchanged(conn));
     const pg::Rows reasons = TRY_DURING(conn.query(job_.refusals_sql), "looking for changes");
     if (reasons.empty()) return RoundEnd::Rollback;
@@ -268,9 +268,9 @@ Status Rewrite::verify(Rounds& rounds, const Flow& flow) {
 // Rows are written as a client would write them: what a CHECK calls may need the search path.
 Status Rewrite::bring_last(pg::Connection& conn, const Flow& flow) {
   if (!job_.copies) return ok();
-  TRY(conn.exec("SET LOCAL search_path TO DEFAULT"));
+  TRY(conn.exec(kTextsAsEver));
   report_.keys_applied += TRY(apply_last(conn, flow));
-  return conn.exec("SET LOCAL search_path = ''");
+  return conn.exec(kPlainTexts);
 }
 
 Status Rewrite::change_places(pg::Connection& conn, const Flow& flow) {
