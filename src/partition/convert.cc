@@ -51,6 +51,11 @@ class Builder {
   void all(std::vector<std::string> statements, LockMode lock) {
     for (std::string& sql : statements) step(std::move(sql), lock);
   }
+  void each(std::string_view settings) {
+    for (const std::string_view sql : split(settings, ';')) {
+      step(std::string(trim(sql)), LockMode::None);
+    }
+  }
   void check(std::string sql, std::string failure) {
     steps_.push_back({.sql = std::move(sql), .check = true, .failure = std::move(failure)});
   }
@@ -110,14 +115,14 @@ void Builder::move_away() {
     out_.changes.push_back(cat("during the conversion writers of ", constraint.references,
                                " wait, because a foreign key of the table points to it"));
   }
-  step(std::string(reshape::kPlainTexts), LockMode::None);
+  each(reshape::kPlainTexts);
   step(std::string(kNoOldSnapshot), LockMode::None);
   if (!d_.fingerprint.empty()) {
     check(unchanged_sql(d_),
           cat(table_, " has changed since the conversion was planned; plan it again"));
   }
   // What CHECKs say of rows may depend on the zone.
-  step(std::string(reshape::kTextsAsEver), LockMode::None);
+  each(reshape::kTextsAsEver);
   step("SET LOCAL search_path = ''", LockMode::None);
   for (const std::string& index : index_names(d_)) {
     step(cat("ALTER INDEX ", qualified(d_.schema, index), " RENAME TO ",

@@ -387,16 +387,17 @@ std::vector<std::string> mark_index(const IndexTraits& traits, const std::string
   std::vector<std::string> out;
   // %1$s is the index, %2$s its table, %3$I its bare name.
   const auto each = [&](std::string_view statement, std::string_view which) {
-    out.push_back(cat(
-        "DO ", literal(cat("DECLARE r record; BEGIN FOR r IN SELECT "
-                           "x.indexrelid::pg_catalog.regclass AS i, "
-                           "x.indrelid::pg_catalog.regclass AS t, c.relname AS n FROM "
-                           "pg_catalog.pg_partition_tree(",
-                           literal(index),
-                           "::pg_catalog.regclass) p JOIN pg_catalog.pg_index x ON x.indexrelid = "
-                           "p.relid JOIN pg_catalog.pg_class c ON c.oid = p.relid",
-                           which, " LOOP EXECUTE pg_catalog.format(", literal(statement),
-                           ", r.i, r.t, r.n); END LOOP; END"))));
+    out.push_back(
+        cat("DO ",
+            literal(cat("DECLARE r record; i pg_catalog.regclass := ", literal(index),
+                        "; BEGIN FOR r IN SELECT x.indexrelid::pg_catalog.regclass AS x, "
+                        "x.indrelid::pg_catalog.regclass AS t, c.relname AS n FROM "
+                        "(SELECT relid, isleaf FROM pg_catalog.pg_partition_tree(i) UNION SELECT "
+                        "i, true WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(i))) "
+                        "p JOIN pg_catalog.pg_index x ON x.indexrelid = p.relid JOIN "
+                        "pg_catalog.pg_class c ON c.oid = p.relid",
+                        which, " LOOP EXECUTE pg_catalog.format(", literal(statement),
+                        ", r.x, r.t, r.n); END LOOP; END"))));
   };
   for (const std::string& alter : traits.alter) each(cat("ALTER INDEX %1$s ", alter), "");
   if (traits.clustered) each("ALTER TABLE %2$s CLUSTER ON %3$I", " WHERE p.isleaf");

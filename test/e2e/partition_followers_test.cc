@@ -242,8 +242,6 @@ TEST_P(PartitionFollowers, WhoCannotFollowIsARefusal) {
   refused("CREATE PUBLICATION p FOR ALL TABLES", "publishes all tables", "DROP PUBLICATION p");
   refused("ALTER TABLE t FORCE ROW LEVEL SECURITY", "NO FORCE ROW LEVEL SECURITY",
           "ALTER TABLE t NO FORCE ROW LEVEL SECURITY");
-  refused("ALTER TABLE t REPLICA IDENTITY USING INDEX t_pkey", "replica identity is an index",
-          "ALTER TABLE t REPLICA IDENTITY DEFAULT");
   refused("CREATE TEMP VIEW tv AS SELECT id FROM t", "temporary view", "DROP VIEW tv");
   if (conn_->server_version() >= kVersionRowFilters) {
     refused("CREATE PUBLICATION p FOR TABLE t (id) WITH (publish_via_partition_root = true)",
