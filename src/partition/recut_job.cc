@@ -47,6 +47,7 @@ class RecutBuilder {
   void create();
   void create_leaf(const Made& made);
   void keys();
+  void mark(const IndexTraits& traits, const Made& made, const std::string& index);
   void swap();
   Make drop_check(const std::string& table) const;
 
@@ -137,6 +138,20 @@ Make RecutBuilder::drop_check(const std::string& table) const {
           .lock = LockMode::AccessExclusive};
 }
 
+// What an index is besides its definition; fit to be said again.
+void RecutBuilder::mark(const IndexTraits& traits, const Made& made, const std::string& index) {
+  const std::string qualified = pg::qualified(layout_.schema, index);
+  const auto add = [&](std::string sql) { job_.build.push_back({.sql = std::move(sql)}); };
+  for (const std::string& alter : traits.alter) {
+    add(cat("ALTER INDEX ", qualified, " ", alter));
+  }
+  for (const std::string& comment : comment_index(traits, qualified)) add(comment);
+  if (traits.clustered) add(cat("ALTER TABLE ", made.table, " CLUSTER ON ", ident(index)));
+  if (traits.identity) {
+    add(cat("ALTER TABLE ", made.table, " REPLICA IDENTITY USING INDEX ", ident(index)));
+  }
+}
+
 // The CHECK says of a source what its place does, so that it can take another place, and come back,
 // without being read. Keys and indexes of the new ones are made once the rows are there.
 void RecutBuilder::keys() {
@@ -153,10 +168,12 @@ void RecutBuilder::keys() {
     for (const Constraint& constraint : like_.constraints) {
       const std::string index = name(constraint.index);
       add(index, cat("ALTER TABLE ", made.table, " ADD CONSTRAINT ", ident(index), " ",
-                     constraint.definition));
+                     constraint_definition(constraint, constraint.columns)));
+      mark(constraint.traits, made, index);
     }
     for (const Index& index : like_.indexes) {
       add(name(index.name), index_on(index, like_.qualified(), name(index.name), made.table));
+      mark(index.traits, made, name(index.name));
     }
   }
   job_.build.push_back({.sql = cat("VACUUM (FREEZE, ANALYZE) ", aside_), .alone = true});

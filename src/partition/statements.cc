@@ -361,12 +361,12 @@ std::string constraint_definition(const Constraint& constraint,
   std::string keys(constraint.definition, 0,
                    constraint.definition.size() - constraint.options.size());
   if (!missing.empty()) {
-    keys = cat(constraint.kind == "p" ? "PRIMARY KEY (" : "UNIQUE ",
-               constraint.kind == "p"    ? ""
-               : nulls_alike(constraint) ? "NULLS NOT DISTINCT ("
-                                         : "(",
-               column_list(constraint.columns), ", ", column_list(missing), ")",
-               constraint.include);
+    keys =
+        cat(constraint.kind == "p" ? "PRIMARY KEY (" : "UNIQUE ",
+            constraint.kind == "p"    ? ""
+            : nulls_alike(constraint) ? "NULLS NOT DISTINCT ("
+                                      : "(",
+            column_list(constraint.columns), ", ", column_list(missing), ")", constraint.include);
   }
   const IndexTraits& traits = constraint.traits;
   return cat(keys, traits.with,
