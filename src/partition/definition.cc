@@ -476,6 +476,7 @@ constexpr std::string_view kRefusals[] = {
     R"(select 'constraint ' || quote_ident(k.conname) ||
          ' is not validated: VALIDATE CONSTRAINT first'
        from pg_constraint k where k.conrelid = $1 and not k.convalidated
+         and (k.contype <> 'c' or coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true')
          and k.conname not like 'pgtend\_%')",
     R"(select 'exclusion constraint ' || quote_ident(k.conname) ||
          ' cannot span partitions: drop it first'

@@ -101,7 +101,7 @@ class ListReader {
 
   // The values of the column in their order, NULL left out. Errors: Limit (more than `most`).
   Result<std::vector<std::string>> values(int most);
-  Result<std::vector<Part>> parts(const std::vector<Group>& groups);
+  Result<std::vector<Part>> parts(const std::vector<ValueGroup>& groups);
   // Errors: Invalid when a row has a value that no part takes.
   Status all_have_places(const std::vector<Part>& parts);
 
@@ -153,12 +153,12 @@ Result<std::vector<std::string>> ListReader::values(int most) {
   return out;
 }
 
-Result<std::vector<Part>> ListReader::parts(const std::vector<Group>& groups) {
+Result<std::vector<Part>> ListReader::parts(const std::vector<ValueGroup>& groups) {
   std::vector<Part> out;
   std::set<std::string> names;
   json::array given;
   bool null = false;
-  for (const Group& group : groups) {
+  for (const ValueGroup& group : groups) {
     if (!names.insert(group.name).second) {
       return Error{ErrorCode::Invalid, cat("there are two groups ", group.name)};
     }

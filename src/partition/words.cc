@@ -55,7 +55,7 @@ Result<std::vector<Word>> words_of(std::string_view text, char quote) {
   }
 }
 
-Result<Group> group_of(std::string_view text) {
+Result<ValueGroup> group_of(std::string_view text) {
   const size_t equals = text.find('=');
   const std::string_view name = trim(text.substr(0, std::min(equals, text.size())));
   if (equals == std::string_view::npos || name.empty() || name_word(name) != name) {
@@ -63,7 +63,7 @@ Result<Group> group_of(std::string_view text) {
                  cat(printable(text), " does not begin with the name of a group and =")}
         .hinting("as in eu=de,fr; the name has small letters, digits and _");
   }
-  return Group{.name = std::string(name), .values = TRY(words_of(text.substr(equals + 1), '\''))};
+  return ValueGroup{.name = std::string(name), .values = TRY(words_of(text.substr(equals + 1), '\''))};
 }
 
 }  // namespace pgtend::partition

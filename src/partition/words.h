@@ -22,14 +22,14 @@ struct Word {
 Result<std::vector<Word>> words_of(std::string_view text, char quote);
 
 // Values of one partition, and what stands for them in its name.
-struct Group {
+struct ValueGroup {
   std::string name = {};
   std::vector<Word> values = {};
 
-  friend bool operator==(const Group&, const Group&) = default;
+  friend bool operator==(const ValueGroup&, const ValueGroup&) = default;
 };
 
 // "eu=de,'a, b',null". Pure. Errors: Invalid (no name of small letters, digits and _; as words_of).
-Result<Group> group_of(std::string_view text);
+Result<ValueGroup> group_of(std::string_view text);
 
 }  // namespace pgtend::partition

@@ -118,11 +118,11 @@ TEST_P(PartitionKill, ARecutThatIsKilledIsGoneOnWith) {
     if (outcome.exit_code != kKilled) break;
     ++killed;
     for (const char* table : {"t", "o"}) {
-      must(connect().exec(cat("DELETE FROM ", table, " WHERE id % 50 = ", killed, "; UPDATE ", table,
-                              " SET at = at + interval '9 days' WHERE id % 60 = ", killed,
-                              " AND id < 20000; UPDATE ", table, " SET v = v + 1 WHERE id % 70 = ",
-                              killed, "; INSERT INTO ", table, " SELECT ", killed,
-                              " * 1000000 + i, ", kOracleStart,
+      must(connect().exec(cat("DELETE FROM ", table, " WHERE id % 50 = ", killed, "; UPDATE ",
+                              table, " SET at = at + interval '9 days' WHERE id % 60 = ", killed,
+                              " AND id < 20000; UPDATE ", table,
+                              " SET v = v + 1 WHERE id % 70 = ", killed, "; INSERT INTO ", table,
+                              " SELECT ", killed, " * 1000000 + i, ", kOracleStart,
                               " + i * interval '3 hours', i FROM generate_series(1, 300) i")));
     }
   } while (killed < 60);

@@ -213,7 +213,7 @@ TEST_P(PartitionMerge, WhereverItIsInterruptedItGoesOnOrLeavesNothing) {
   int stops = 0;
   do {
     std::atomic<bool> stop = false;
-    std::atomic<int> left = 2 + 3 * stops;
+    std::atomic<int> left = 2 + stops * (stops + 3);
     care::GateSetup setup = gate();
     setup.cancel = &stop;
     setup.on_moment = [&](const care::Moment&) { stop = --left < 0; };

@@ -26,7 +26,7 @@ TEST(PartitionWords, WhatIsNoListIsRefused) {
 
 TEST(PartitionGroups, HaveANameAndValues) {
   EXPECT_EQ(*group_of("eu=de,'a=b',null"),
-            (Group{"eu", {{"de", false}, {"a=b", true}, {"null", false}}}));
+            (ValueGroup{"eu", {{"de", false}, {"a=b", true}, {"null", false}}}));
   for (const char* text : {"", "eu", "=de", "EU=de", "e u=de", "\xc3\xbc=de", "eu=", "_=a"}) {
     EXPECT_FALSE(group_of(text)) << text;
   }
