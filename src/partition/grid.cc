@@ -11,12 +11,12 @@ constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kDay = 86'400 * kSecond;
 constexpr int64_t kYears = 1'000;  // no width is longer
 
-struct Word {
+struct UnitWord {
   std::string_view name;
   Unit unit;
   int64_t count;
 };
-constexpr Word kWords[] = {
+constexpr UnitWord kWords[] = {
     {"second", Unit::Seconds, 1}, {"minute", Unit::Seconds, 60}, {"hour", Unit::Seconds, 3'600},
     {"day", Unit::Days, 1},       {"week", Unit::Days, 7},       {"month", Unit::Months, 1},
     {"quarter", Unit::Months, 3}, {"year", Unit::Months, 12},
@@ -106,7 +106,7 @@ Result<Width> width_from(std::string_view given) {
   std::string_view word = counted ? trim(all.substr(blank)) : all;
   const auto count = counted ? parse_int(all.substr(0, blank)) : Result<int64_t>(int64_t{1});
   if (counted && word.ends_with('s')) word.remove_suffix(1);
-  const auto* known = std::ranges::find(kWords, word, &Word::name);
+  const auto* known = std::ranges::find(kWords, word, &UnitWord::name);
   if (known != std::end(kWords) && count && *count >= 1 &&
       *count <= longest(known->unit) / known->count) {
     return Width{known->unit, *count * known->count};
@@ -117,8 +117,8 @@ Result<Width> width_from(std::string_view given) {
 
 std::string text(const Width& width) {
   // The longest unit that the width is a whole number of.
-  const Word* best = nullptr;
-  for (const Word& word : kWords) {
+  const UnitWord* best = nullptr;
+  for (const UnitWord& word : kWords) {
     const bool whole = word.unit == width.unit && width.count % word.count == 0;
     if (whole && word.name != "quarter") best = &word;
   }
