@@ -35,7 +35,7 @@ struct Request {
   Method method = Method::Range;
   std::vector<std::string> columns = {};  // of List and Hash: the key
   int partitions = 0;                     // of Hash
-  std::vector<ValueGroup> groups = {};         // of List; none: a partition for each value that is there
+  std::vector<ValueGroup> groups = {};    // of List; none: a partition for each value that is there
   bool add_default = false;               // of List: a partition for all other values
   // All below is of Range.
   std::string column = {};  // "" chooses the only date or time column that cannot be null

@@ -63,7 +63,8 @@ Result<ValueGroup> group_of(std::string_view text) {
                  cat(printable(text), " does not begin with the name of a group and =")}
         .hinting("as in eu=de,fr; the name has small letters, digits and _");
   }
-  return ValueGroup{.name = std::string(name), .values = TRY(words_of(text.substr(equals + 1), '\''))};
+  return ValueGroup{.name = std::string(name),
+                    .values = TRY(words_of(text.substr(equals + 1), '\''))};
 }
 
 }  // namespace pgtend::partition

@@ -300,9 +300,9 @@ json::object sample_line(const Sample& sample) {
 }
 
 std::string write_trace(const Trace& trace) {
-  std::string out = to_text(header_line(trace)) + '\n';
-  for (const TraceTable& table : trace.tables) out += to_text(table_line(table)) + '\n';
-  for (const Sample& sample : trace.samples) out += to_text(sample_line(sample)) + '\n';
+  std::string out = pgtend::to_text(header_line(trace)) + '\n';
+  for (const TraceTable& table : trace.tables) out += pgtend::to_text(table_line(table)) + '\n';
+  for (const Sample& sample : trace.samples) out += pgtend::to_text(sample_line(sample)) + '\n';
   return out;
 }
 

@@ -161,7 +161,7 @@ Result<LoadDescription> read_load(std::string_view text) {
   if (!(out.xids_per_s >= 0 && out.xids_per_s <= 1e7))
     return bad_load("xids_per_s is not within 0 and 1e7");
   if (out.holders.size() > kHoldersMax) return Error{ErrorCode::Limit, "more than 1000 holders"};
-  out.head = TRY(read_trace(cat(to_text(head), "\n{\"at\": 0}\n")));
+  out.head = TRY(read_trace(cat(pgtend::to_text(head), "\n{\"at\": 0}\n")));
   out.head.samples.clear();
   const json::value* tables = object->if_contains("tables");
   if (tables == nullptr || !tables->is_array()) return bad_load("\"tables\" must be a list");

@@ -124,10 +124,10 @@ care::Action table_action(const SettingsNow& now, const SettingChanges& changes)
   };
   out.measure_sql =
       cat("select ", table_options_sql(table), " as options, ",
-          pg::literal(to_text(wanted_json(changes))), " as wanted, ", counter("autovacuum_count"),
-          " as autovacuums, ", counter("autoanalyze_count"), " as autoanalyzes, ",
-          counter("tuples_inserted"), " as inserted, ", counter("tuples_updated"), " + ",
-          counter("tuples_deleted"), " as changed");
+          pg::literal(pgtend::to_text(wanted_json(changes))), " as wanted, ",
+          counter("autovacuum_count"), " as autovacuums, ", counter("autoanalyze_count"),
+          " as autoanalyzes, ", counter("tuples_inserted"), " as inserted, ",
+          counter("tuples_updated"), " + ", counter("tuples_deleted"), " as changed");
   out.verify_sql = cat("select ", join(after, " and "));
   out.undo = alter_table(table, as_they_are(now, changes));
   out.undo_in_transaction = true;
@@ -142,8 +142,9 @@ care::Action server_action(const SettingsNow& now, const SettingChanges& changes
     if (changes.contains(name)) before.push_back(cat(name, "=", value));
   }
   out.steps.push_back(
-      {.sql = cat("select ", server_options_sql(names), "::jsonb = ",
-                  pg::literal(to_text(json::array(before.begin(), before.end()))), "::jsonb"),
+      {.sql =
+           cat("select ", server_options_sql(names), "::jsonb = ",
+               pg::literal(pgtend::to_text(json::array(before.begin(), before.end()))), "::jsonb"),
        .in_transaction = false,
        .check = true,
        .failure = "somebody has changed these settings meanwhile"});
@@ -151,7 +152,7 @@ care::Action server_action(const SettingsNow& now, const SettingChanges& changes
     out.steps.push_back({.sql = std::move(sql), .in_transaction = false});
   }
   out.measure_sql = cat("select ", server_options_sql(names), " as options, ",
-                        pg::literal(to_text(wanted_json(changes))), " as wanted");
+                        pg::literal(pgtend::to_text(wanted_json(changes))), " as wanted");
   std::vector<std::string> after;
   for (const auto& [name, value] : changes) {
     // What waits for a restart has been taken note of.
