@@ -46,23 +46,13 @@ Result<bool> overlaps(pg::Connection& conn, const facts::Layout& layout, const S
   return rows[0].get<bool>(0);
 }
 
-Status refuse_unfit(const facts::Layout& layout) {
-  const bool time = layout.type == "date" || layout.type.starts_with("timestamp");
-  if (!layout.partitioned || layout.strategy != "range" || !time) {
-    return Error{ErrorCode::Invalid, cat(layout.qualified(),
-                                         " is not partitioned by ranges of one "
-                                         "date or timestamp column")};
-  }
-  return ok();
-}
-
 }  // namespace
 
 Result<std::optional<care::Action>> ensure_partition(pg::Connection& conn, const std::string& table,
                                                      const std::string& value,
                                                      const std::string& time_zone) {
   const facts::Layout layout = TRY(facts::load_layout(conn, table, time_zone));
-  TRY(refuse_unfit(layout));
+  TRY(time_ranges(layout));
   const Axis axis{.table = layout.name, .type = layout.type, .time_zone = time_zone};
   std::optional<Slice> slice;
   const auto look = [&]() -> Status {

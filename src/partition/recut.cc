@@ -143,11 +143,19 @@ Status name_slices(pg::Connection& conn, RecutPlan& plan) {
   return ok();
 }
 
+// One text, as the job's statements will see it.
+Result<std::string> ask_plainly(pg::Connection& conn, const std::string& sql) {
+  TRY(conn.exec(cat("BEGIN TRANSACTION READ ONLY; ", reshape::kPlainTexts)));
+  const auto rows = conn.query(sql);
+  TRY(conn.exec("ROLLBACK"));
+  if (!rows) return Error(rows.error()).during("reading the partitions");
+  return rows->scalar();
+}
+
 // What its place says of the rows of a table, "" if it has none.
 Result<std::string> place_of(pg::Connection& conn, uint32_t oid) {
-  const pg::Rows rows =
-      TRY(conn.query("select coalesce(pg_get_partition_constraintdef($1::oid), '')", {cat(oid)}));
-  return rows.scalar();
+  return ask_plainly(conn,
+                     cat("select coalesce(pg_get_partition_constraintdef(", oid, "::oid), '')"));
 }
 
 // Which of them cannot be replaced, and why.
@@ -209,11 +217,8 @@ Status add_questions(pg::Connection& conn, RecutPlan& plan) {
   std::vector<uint32_t> oids{plan.layout.oid};
   for (const facts::Partition& part : plan.sources) oids.push_back(part.oid);
   const std::string print = print_of_all_sql(oids);
-  TRY(conn.exec("BEGIN TRANSACTION READ ONLY; SET LOCAL search_path = ''"));
-  const auto rows = conn.query(cat("SELECT ", print));
-  TRY(conn.exec("ROLLBACK"));
-  if (!rows) return Error(rows.error()).during("reading the partitions");
-  plan.job.unchanged_sql = cat("SELECT ", print, " = ", pg::literal(TRY(rows->scalar())));
+  const std::string now = TRY(ask_plainly(conn, cat("SELECT ", print)));
+  plan.job.unchanged_sql = cat("SELECT ", print, " = ", pg::literal(now));
   std::vector<std::string> made;
   for (const reshape::Part& part : plan.job.results) made.push_back(pg::literal(part.table));
   plan.job.equal_sql =
@@ -269,14 +274,6 @@ Cuts cut(const std::vector<Stretch>& sources, const std::vector<Stretch>& slices
   return out;
 }
 
-Status time_ranges(const facts::Layout& layout) {
-  const bool time = layout.type == "date" || layout.type.starts_with("timestamp");
-  if (layout.partitioned && layout.strategy == "range" && time) return ok();
-  return Error{
-      ErrorCode::Invalid,
-      cat(layout.qualified(), " is not partitioned by ranges of one date or timestamp column")};
-}
-
 Status complete_recut(pg::Connection& conn, const Policy& policy, RecutPlan& plan) {
   plan.action = {.kind = "partition", .object = plan.layout.qualified()};
   TRY(name_slices(conn, plan));
@@ -329,8 +326,9 @@ json::object to_json(const RecutPlan& plan) {
     return out;
   };
   return {{"table", plan.layout.qualified()}, {"sources", std::move(sources)},
-          {"partitions", std::move(slices)},  {"warnings", texts(plan.warnings)},
-          {"refusals", texts(plan.refusals)}, {"action", to_json(plan.action)}};
+          {"partitions", std::move(slices)},  {"rest", plan.rest},
+          {"warnings", texts(plan.warnings)}, {"refusals", texts(plan.refusals)},
+          {"action", to_json(plan.action)}};
 }
 
 }  // namespace pgtend::partition

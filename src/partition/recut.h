@@ -58,8 +58,6 @@ Result<RecutPlan> plan_drain(pg::Connection& conn, const DrainRequest& request,
                              const Policy& policy = {});
 // The refusals, job and action of a plan whose sources, slices and rest are chosen.
 Status complete_recut(pg::Connection& conn, const Policy& policy, RecutPlan& plan);
-// Errors: Invalid when it is not divided by ranges of one date or timestamp column.
-Status time_ranges(const facts::Layout& layout);
 
 json::object to_json(const RecutPlan& plan);
 

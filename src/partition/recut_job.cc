@@ -47,7 +47,7 @@ class RecutBuilder {
   void create();
   void create_leaf(const Made& made);
   void keys();
-  void mark(const IndexTraits& traits, const Made& made, const std::string& index);
+  void mark(const IndexTraits& traits, const std::string& index);
   void swap();
   Make drop_check(const std::string& table) const;
 
@@ -139,17 +139,11 @@ Make RecutBuilder::drop_check(const std::string& table) const {
 }
 
 // What an index is besides its definition; fit to be said again.
-void RecutBuilder::mark(const IndexTraits& traits, const Made& made, const std::string& index) {
+void RecutBuilder::mark(const IndexTraits& traits, const std::string& index) {
   const std::string qualified = pg::qualified(layout_.schema, index);
-  const auto add = [&](std::string sql) { job_.build.push_back({.sql = std::move(sql)}); };
-  for (const std::string& alter : traits.alter) {
-    add(cat("ALTER INDEX ", qualified, " ", alter));
-  }
-  for (const std::string& comment : comment_index(traits, qualified)) add(comment);
-  if (traits.clustered) add(cat("ALTER TABLE ", made.table, " CLUSTER ON ", ident(index)));
-  if (traits.identity) {
-    add(cat("ALTER TABLE ", made.table, " REPLICA IDENTITY USING INDEX ", ident(index)));
-  }
+  std::vector<std::string> all = comment_index(traits, qualified);
+  append(all, mark_index(traits, qualified));
+  for (std::string& sql : all) job_.build.push_back({.sql = std::move(sql)});
 }
 
 // The CHECK says of a source what its place does, so that it can take another place, and come back,
@@ -169,11 +163,11 @@ void RecutBuilder::keys() {
       const std::string index = name(constraint.index);
       add(index, cat("ALTER TABLE ", made.table, " ADD CONSTRAINT ", ident(index), " ",
                      constraint_definition(constraint, constraint.columns)));
-      mark(constraint.traits, made, index);
+      mark(constraint.traits, index);
     }
     for (const Index& index : like_.indexes) {
       add(name(index.name), index_on(index, like_.qualified(), name(index.name), made.table));
-      mark(index.traits, made, name(index.name));
+      mark(index.traits, name(index.name));
     }
   }
   job_.build.push_back({.sql = cat("VACUUM (FREEZE, ANALYZE) ", aside_), .alone = true});

@@ -150,6 +150,14 @@ Result<std::vector<Slice>> slices_of(pg::Connection& conn, const Axis& axis, con
   return out;
 }
 
+Status time_ranges(const facts::Layout& layout) {
+  const bool time = layout.type == "date" || layout.type.starts_with("timestamp");
+  if (layout.partitioned && layout.strategy == "range" && time) return ok();
+  return Error{
+      ErrorCode::Invalid,
+      cat(layout.qualified(), " is not partitioned by ranges of one date or timestamp column")};
+}
+
 Result<std::string> free_name(pg::Connection& conn, const std::string& schema,
                               const std::string& wanted, const std::vector<std::string>& used) {
   for (int i = 1; i <= kNamesTried; ++i) {

@@ -32,6 +32,8 @@ Result<Moment> moment_at(pg::Connection& conn, const Axis& axis, const std::stri
 // equal local times. Errors: Limit (more than kSlicesMax), Invalid (beyond what the type holds).
 Result<std::vector<Slice>> slices_of(pg::Connection& conn, const Axis& axis, const Grid& grid,
                                      int64_t first, int64_t last);
+// Errors: Invalid when it is not divided by ranges of one date or timestamp column.
+Status time_ranges(const facts::Layout& layout);
 // `wanted`, or with a number behind where a relation or type of `schema`, or one of `used`, is
 // called so; "" when many are. Errors: those of the connection.
 Result<std::string> free_name(pg::Connection& conn, const std::string& schema,

@@ -17,11 +17,6 @@ namespace {
 
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
-bool calendar_key(const facts::Layout& layout) {
-  return layout.partitioned && layout.strategy == "range" &&
-         (layout.type == "date" || layout.type.starts_with("timestamp"));
-}
-
 // The looks at one table, within one read-only transaction.
 class Survey {
  public:
@@ -308,11 +303,7 @@ Result<SetPlan> plan_upkeep(pg::Connection& conn, const UpkeepPolicy& policy,
   TRY(check_policy(policy));
   SetPlan plan{.policy = policy,
                .layout = TRY(facts::load_layout(conn, policy.table, policy.time_zone))};
-  if (!calendar_key(plan.layout)) {
-    return Error{ErrorCode::Invalid, cat(plan.layout.qualified(),
-                                         " is not partitioned by ranges of one date or timestamp "
-                                         "column")};
-  }
+  TRY(time_ranges(plan.layout));
   std::vector<Slice> slices;
   Survey survey(conn, plan);
   const auto look = [&]() -> Status {

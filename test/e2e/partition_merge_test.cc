@@ -246,6 +246,19 @@ TEST_P(PartitionMerge, WhoeverAltersTheTableMeanwhileStopsIt) {
       << status.error().message;
 }
 
+// Planned by a session that writes times in its own way, run by another.
+TEST_P(PartitionMerge, HowASessionWritesTimesMakesNoDifference) {
+  make_months();
+  must(conn_->exec("SET timezone = 'America/New_York'; SET datestyle = 'SQL, DMY'"));
+  const RecutPlan plan = recut("3 months");
+  OnlineReport report;
+
+  must_be(run(plan.job, Verb::Run, report));
+
+  EXPECT_EQ(not_whole(), "0");
+  EXPECT_EQ(difference(), "0");
+}
+
 TEST_P(PartitionMerge, WhatCannotBeKeptIsRefused) {
   make_months();
   const auto has = [](const std::string& text, std::string_view part) {
