@@ -96,18 +96,12 @@ Status Recutter::choose() {
 }
 
 Result<std::vector<Slice>> Recutter::wanted() {
-  const std::string anchor =
-      request_.anchor.empty() ? std::string(usual_anchor(request_.every)) : request_.anchor;
-  const Grid grid = grid_at(request_.every, TRY(moment_at(conn_, axis_, anchor)));
+  const Grid grid = TRY(grid_through(conn_, axis_, request_.every, request_.anchor));
   const auto ends = TRY(moments_of(conn_, axis_, {*parts_.front().from, *parts_.back().to}));
   return slices_of(conn_, axis_, grid, index_of(grid, *ends[0]), index_of(grid, *ends[1]));
 }
 
 Status Recutter::look() {
-  if (request_.every.unit == Unit::Seconds && axis_.type == "date") {
-    return Error{ErrorCode::Invalid, cat(text(request_.every), " is finer than a date can be")}
-        .hinting("choose whole days or more");
-  }
   TRY(choose());
   if (parts_.empty()) return ok();
   const std::vector<Slice> slices = TRY(wanted());

@@ -34,7 +34,6 @@ class Drainer {
   };
   Result<std::string> chosen();
   Result<Rows> rows();
-  Result<Grid> grid();
   Result<std::vector<Slice>> with_rows(const std::vector<Slice>& slices);
   Status leave_covered(const std::vector<Slice>& slices);
 
@@ -78,17 +77,6 @@ Result<Drainer::Rows> Drainer::rows() {
   out.first = moments[0];
   out.last = moments[1];
   return out;
-}
-
-Result<Grid> Drainer::grid() {
-  if (!request_.every) return grid_of_partitions(conn_, plan_.layout);
-  if (request_.anchor.empty()) {
-    const auto found = grid_of_partitions(conn_, plan_.layout);
-    if (found && found->width == *request_.every) return *found;
-  }
-  const std::string anchor =
-      request_.anchor.empty() ? std::string(usual_anchor(*request_.every)) : request_.anchor;
-  return grid_at(*request_.every, TRY(moment_at(conn_, axis_, anchor)));
 }
 
 // Those of `slices` that some row is in.
@@ -143,7 +131,7 @@ Status Drainer::look() {
   where_ = TRY(chosen());
   const Rows found = TRY(rows());
   if (!found.first || !found.last) return ok();
-  const Grid on = TRY(grid());
+  const Grid on = TRY(grid_wanted(conn_, axis_, plan_.layout, request_.every, request_.anchor));
   auto slices = slices_of(conn_, axis_, on, index_of(on, *found.first), index_of(on, *found.last));
   if (!slices && slices.error().code == ErrorCode::Limit) {
     return std::move(slices).error().hinting(

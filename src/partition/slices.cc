@@ -175,6 +175,16 @@ Result<std::string> free_name(pg::Connection& conn, const std::string& schema,
   return std::string();
 }
 
+Result<Grid> grid_through(pg::Connection& conn, const Axis& axis, const Width& width,
+                          const std::string& anchor) {
+  if (width.unit == Unit::Seconds && axis.type == "date") {
+    return Error{ErrorCode::Invalid, cat(text(width), " is finer than a date can be")}.hinting(
+        "choose whole days or more");
+  }
+  const std::string local = anchor.empty() ? std::string(usual_anchor(width)) : anchor;
+  return grid_at(width, TRY(moment_at(conn, axis, local)));
+}
+
 Result<Grid> grid_of_partitions(pg::Connection& conn, const facts::Layout& layout) {
   std::vector<std::string> bounds;
   for (const facts::Partition& part : std::views::reverse(layout.partitions)) {
@@ -197,6 +207,17 @@ Result<Grid> grid_of_partitions(pg::Connection& conn, const facts::Layout& layou
                    : cat("the newest partitions of ", layout.qualified(),
                          " are not all of one width in ", layout.time_zone)}
       .hinting("name the interval (--every, or `every` in pgtend.toml), or the zone");
+}
+
+Result<Grid> grid_wanted(pg::Connection& conn, const Axis& axis, const facts::Layout& layout,
+                         const std::optional<Width>& every, const std::string& anchor) {
+  if (!every) return grid_of_partitions(conn, layout);
+  if (anchor.empty()) {
+    const auto found = grid_of_partitions(conn, layout);
+    if (found && found->width == *every) return *found;
+    if (!found && found.error().code != ErrorCode::Invalid) return found.error();
+  }
+  return grid_through(conn, axis, *every, anchor);
 }
 
 }  // namespace pgtend::partition

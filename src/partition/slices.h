@@ -2,6 +2,7 @@
 // are its business. Bounds mean the same in every session and never depend on the client's zone.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,15 @@ Status time_ranges(const facts::Layout& layout);
 // called so; "" when many are. Errors: those of the connection.
 Result<std::string> free_name(pg::Connection& conn, const std::string& schema,
                               const std::string& wanted, const std::vector<std::string>& used);
+// The grid of `width` through a local time, "" for the usual one. Errors: Invalid (malformed, or
+// the width is finer than a date key can be).
+Result<Grid> grid_through(pg::Connection& conn, const Axis& axis, const Width& width,
+                          const std::string& anchor);
 // The grid that the newest partitions of `layout` lie on. Errors: Invalid, saying what to give.
 Result<Grid> grid_of_partitions(pg::Connection& conn, const facts::Layout& layout);
+// The same when that is the width wanted, or none is and no anchor; else the one through the
+// anchor.
+Result<Grid> grid_wanted(pg::Connection& conn, const Axis& axis, const facts::Layout& layout,
+                         const std::optional<Width>& every, const std::string& anchor);
 
 }  // namespace pgtend::partition

@@ -32,7 +32,6 @@ class Survey {
   Result<std::vector<Slice>> missing();
 
  private:
-  Result<Grid> grid();
   Result<int64_t> newest_index(const Grid& grid);
   Result<std::optional<std::string>> newest_row(const facts::Partition& part,
                                                 const std::string& limit);
@@ -85,23 +84,6 @@ Status Survey::look(const std::string& now) {
     ends_.push_back(moments[i + 1].value_or(Moment{}));
   }
   return find_old();
-}
-
-Result<Grid> Survey::grid() {
-  const UpkeepPolicy& policy = plan_.policy;
-  if (!policy.every) return grid_of_partitions(conn_, layout_);
-  if (policy.every->unit == Unit::Seconds && axis_.type == "date") {
-    return Error{ErrorCode::Invalid, cat(text(*policy.every), " is finer than a date can be")}
-        .hinting("choose whole days or more");
-  }
-  if (policy.anchor.empty()) {
-    const auto found = grid_of_partitions(conn_, layout_);
-    if (found && found->width == *policy.every) return *found;
-    if (!found && found.error().code != ErrorCode::Invalid) return found.error();
-  }
-  const std::string anchor =
-      policy.anchor.empty() ? std::string(usual_anchor(*policy.every)) : policy.anchor;
-  return grid_at(*policy.every, TRY(moment_at(conn_, axis_, anchor)));
 }
 
 // The largest key of `part` below `limit` (a bound) if an index tells; its lower bound if it has
@@ -176,7 +158,8 @@ int64_t Survey::first_index(const Grid& grid) const {
 }
 
 Result<std::vector<Slice>> Survey::missing() {
-  const Grid found = TRY(grid());
+  const Grid found =
+      TRY(grid_wanted(conn_, axis_, layout_, plan_.policy.every, plan_.policy.anchor));
   plan_.width = text(found.width);
   const bool endless = !covered_.empty() && covered_.back().to_us == kForever;
   if (endless) {
